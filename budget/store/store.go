@@ -1,0 +1,200 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"leadbid/budget"
+	"leadbid/pingpost"
+)
+
+// ErrAway means that the store could not do what was asked, and that nothing of it happened or
+// will: a full queue, a closed store, a failed commit. A post answered with it must be answered
+// "busy, try again", never accepted or rejected.
+var ErrAway = errors.New("store: out of reach")
+
+// Store is the durable side of the money. All methods may be called from several goroutines; all
+// writes are synced to disk before they return.
+type Store interface {
+	// Begin starts a run of a process: a new run number, the signing keys (made at the first run).
+	// Leases of former runs stay open until their time and are never resumed.
+	Begin(ctx context.Context) (Run, error)
+
+	// Upkeep closes every lease that is due, then does what a Book asks, in one transaction. The
+	// limits in force are those of the plan.
+	Upkeep(ctx context.Context, run Run, plan *budget.Plan, ask budget.Upkeep) (budget.UpkeepAnswer, error)
+
+	// Answer looks up what was answered to a post before. found is false where it is new.
+	Answer(ctx context.Context, key PostKey) (answer PostAnswer, found bool, err error)
+
+	// Post makes a decided post durable: charge, unique bid, unique contact, lead, outbox rows and
+	// the stored answer in one transaction. Its answer is the reply.
+	Post(ctx context.Context, post Post) (PostAnswer, error)
+
+	// Credit gives a returned lead back to the windows of its bid, or withdraws a bid: a voided
+	// bid that was not posted is refused from now on. Repeats change nothing.
+	Credit(ctx context.Context, credit Credit) (CreditAnswer, error)
+
+	// Due lists deliveries whose time has come, oldest first, at most max.
+	Due(ctx context.Context, now time.Time, max int) ([]Delivery, error)
+	// Attempted notes the end of one attempt at a delivery.
+	Attempted(ctx context.Context, result Attempt) error
+
+	// Leads lists accepted leads, newest first.
+	Leads(ctx context.Context, filter LeadFilter) ([]Lead, error)
+	// Usage lists every cap of the plan in the windows that contain now.
+	Usage(ctx context.Context, plan *budget.Plan, now time.Time) ([]budget.CapUse, error)
+	// Counts sums up the books, for status, reports and metrics.
+	Counts(ctx context.Context) (Counts, error)
+
+	// Verify recomputes every invariant from the rows; see Report.
+	Verify(ctx context.Context) (Report, error)
+
+	// Close finishes what is queued and closes the store. It may be called more than once.
+	Close() error
+}
+
+// Run is one life of a process on the store.
+type Run struct {
+	ID    uint32
+	Owner string // the owner of the leases granted in this run
+	Keys  budget.Keyring
+	// ContactKey keys the hashes of phone numbers and e-mail addresses.
+	ContactKey []byte
+}
+
+// PostKey is what makes a post the same post.
+type PostKey struct {
+	Exchange string
+	PingID   string
+	BidID    string
+	BodyHash [32]byte
+}
+
+// Post is a decided post with everything that has to be durable before its answer.
+type Post struct {
+	Charge     budget.Charge
+	BodyHash   [32]byte
+	At         time.Time     // when it came in, in the shell's time
+	LeadID     string        // made by the shell, so that the core needs no chance
+	Lead       pingpost.Post // the full lead, for delivery
+	Contacts   [][32]byte    // keyed hashes; any of them seen within DedupeFor is a duplicate
+	DedupeFor  time.Duration // 0: duplicates are bought
+	Deliveries []string      // names of the campaign's delivery targets
+}
+
+// PostOutcome is how a post ended.
+type PostOutcome uint8
+
+// The outcomes of a post.
+const (
+	PostAccepted PostOutcome = iota + 1
+	PostRefused
+	PostConflict // the same bid, or the same ping, was posted with another body
+)
+
+// PostAnswer is what a post is answered with, now and at every repeat.
+type PostAnswer struct {
+	Outcome PostOutcome
+	LeadID  string
+	Reason  pingpost.Reason
+	Detail  string
+	Repeat  bool               // it was stored before: nothing moved this time
+	Price   pingpost.Cents     // PostAccepted: what was charged
+	Lease   *budget.LeaseState // PostAccepted, not Repeat: the lease that paid; nil where the caps did directly
+}
+
+// Credit is a returned or voided bid.
+type Credit struct {
+	Exchange string
+	PingID   string
+	BidID    string
+	Outcome  pingpost.Outcome // OutcomeReturned or OutcomeVoided
+	At       time.Time
+}
+
+// CreditAnswer tells what a credit did.
+type CreditAnswer struct {
+	Credited pingpost.Cents // what went back; 0 where nothing had been charged
+	Repeat   bool
+	Found    bool // the bid had been posted
+	Lease    *budget.LeaseState
+}
+
+// Delivery is one row of the outbox: a lead owed to a target.
+type Delivery struct {
+	ID       string // the webhook-id: the same at every attempt
+	LeadID   string
+	Campaign string
+	Target   string
+	Attempts int
+	FirstAt  time.Time
+	Lead     Lead
+}
+
+// Attempt is the result of one attempt at a delivery.
+type Attempt struct {
+	ID    string
+	At    time.Time
+	Done  bool      // delivered
+	Dead  bool      // given up: a dead letter
+	Next  time.Time // neither: when to try again
+	Error string    // without personal data
+}
+
+// LeadFilter narrows Leads. Zero values mean all; Max 0 means 100.
+type LeadFilter struct {
+	ID       string
+	Campaign string
+	Exchange string
+	Since    time.Time
+	Max      int
+}
+
+// Lead is an accepted lead in the books.
+type Lead struct {
+	ID        string
+	Exchange  string
+	Campaign  string
+	PingID    string
+	BidID     string
+	Price     pingpost.Cents
+	At        time.Time
+	Returned  bool
+	Delivered int // targets done
+	Owed      int // targets in all
+	Dead      int // targets given up
+	Post      pingpost.Post
+}
+
+// Counts sums up the books.
+type Counts struct {
+	Leads      int64 // accepted, returned ones included
+	Returned   int64
+	Refused    int64
+	Charged    pingpost.Cents // of accepted leads, returned ones included
+	Credited   pingpost.Cents
+	Owed       int64 // deliveries not yet done nor dead
+	Delivered  int64
+	Dead       int64
+	OpenLeases int64
+}
+
+// Report is what Verify found. Findings is empty where every invariant holds.
+type Report struct {
+	Checked  []Check
+	Findings []Finding
+}
+
+// Check is one invariant and how many rows it was held against.
+type Check struct {
+	ID   string // B1 .. B7, as ARCHITECTURE.md lists them
+	What string
+	Rows int64
+}
+
+// Finding is one broken invariant, in words, with the rows that show it.
+type Finding struct {
+	ID, What string
+}

@@ -1,0 +1,26 @@
+package deps
+
+import (
+	_ "github.com/HdrHistogram/hdrhistogram-go"
+	_ "github.com/cespare/xxhash/v2"
+	_ "github.com/expr-lang/expr"
+	_ "github.com/google/go-cmp/cmp"
+	_ "github.com/google/uuid"
+	_ "github.com/hashicorp/golang-lru/v2"
+	_ "github.com/klauspost/compress/zstd"
+	_ "github.com/nyaruka/phonenumbers"
+	_ "github.com/pressly/goose/v3"
+	_ "github.com/prometheus/client_golang/prometheus"
+	_ "github.com/prometheus/client_golang/prometheus/promhttp"
+	_ "github.com/rogpeppe/go-internal/testscript"
+	_ "github.com/rs/zerolog"
+	_ "github.com/schollz/progressbar/v3"
+	_ "github.com/spf13/cobra"
+	_ "github.com/valyala/fasthttp"
+	_ "go.uber.org/goleak"
+	_ "golang.org/x/term"
+	_ "golang.org/x/time/rate"
+	_ "gopkg.in/yaml.v3"
+	_ "modernc.org/sqlite"
+	_ "pgregory.net/rapid"
+)

@@ -1,0 +1,52 @@
+package pingpost
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Private is a piece of personal data: a name, a phone number, an e-mail or street address. It
+// prints, formats, logs and marshals as [redacted], so that forgetting about it is safe. Only
+// Reveal gives it away, and only delivery, the exchange's post to the winner, the hashing of
+// contacts and an authorised view may call that: a test over our source lists the callers.
+type Private struct{ value string }
+
+const redacted = "[redacted]"
+
+// ErrRedacted is the answer to reading a redacted value back: what was hidden is gone.
+var ErrRedacted = errors.New("personal data cannot be read back from its redacted form")
+
+// NewPrivate wraps a value. "" means that the field is not known.
+func NewPrivate(value string) Private { return Private{value} }
+
+// Known reports whether there is a value.
+func (p Private) Known() bool { return p.value != "" }
+
+// Reveal gives the value away. See the type's comment for who may call it.
+func (p Private) Reveal() string { return p.value }
+
+// String gives [redacted], or "" where nothing is known.
+func (p Private) String() string {
+	if p.value == "" {
+		return ""
+	}
+	return redacted
+}
+
+// GoString keeps %#v from showing the value.
+func (p Private) GoString() string { return "pingpost.Private(" + p.String() + ")" }
+
+// Format keeps every other verb from showing the value, %d and %x included.
+func (p Private) Format(state fmt.State, verb rune) {
+	if verb == 'v' && state.Flag('#') {
+		fmt.Fprint(state, p.GoString())
+		return
+	}
+	fmt.Fprint(state, p.String())
+}
+
+// MarshalText serves JSON, YAML, XML and log encoders alike.
+func (p Private) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText refuses with ErrRedacted: personal data comes in through pingpost/wire only.
+func (p *Private) UnmarshalText([]byte) error { return ErrRedacted }

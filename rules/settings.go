@@ -1,0 +1,96 @@
+package rules
+
+import (
+	"time"
+
+	"leadbid/pingpost"
+)
+
+// Mode is whether bids are sent.
+type Mode uint8
+
+// The modes.
+const (
+	Live    Mode = iota // bids are sent
+	Observe             // pings are priced, explained and recorded; every answer is a no-bid
+)
+
+// Settings is the part of a configuration that is not a campaign: plain values, checked.
+type Settings struct {
+	Business  Business
+	Server    Server
+	Store     string // "sqlite:PATH"; PATH is relative to the configuration's folder
+	Mode      Mode
+	Record    Record
+	PauseFile string
+}
+
+// Business is whose money it is.
+type Business struct {
+	Name     string
+	Location *time.Location
+	Budget   Limits // cents
+}
+
+// Server is where the bidder listens.
+type Server struct {
+	Listen, Admin, PublicURL string
+	TLSCert, TLSKey          string // both or none
+}
+
+// Record is what is recorded.
+type Record struct {
+	Dir   string   // "" where nothing is recorded
+	Attrs []string // attributes kept in addition to those that rules name
+}
+
+// Limits holds one optional limit per period: cents for budgets, leads for capacities.
+type Limits [pingpost.NumPeriods]Limit
+
+// Limit is a bound that may be absent.
+type Limit struct {
+	N   int64
+	Set bool
+}
+
+// Commitment is when a bid becomes a debt.
+type Commitment uint8
+
+// The commitments. Binding is the careful default.
+const (
+	Binding   Commitment = iota // charged at the win: the bid itself is the promise
+	Refusable                   // the post may be rejected without paying
+)
+
+// Tells is what an exchange's notices disclose.
+type Tells uint8
+
+// The levels of disclosure.
+const (
+	TellsNone Tells = iota
+	TellsResult
+	TellsPrice
+)
+
+// Exchange is one exchange that the contractor buys on.
+type Exchange struct {
+	Name       string
+	Profile    string
+	Bearer     string // the key that the exchange must show; never printed
+	Commitment Commitment
+	BidTTL     time.Duration
+	HoldFor    time.Duration
+	Grace      time.Duration
+	Auction    pingpost.Auction
+	Tells      Tells
+	Reasons    bool   // no-bids and rejections carry their reason
+	Budget     Limits // cents
+}
+
+// Target is one place that an accepted lead goes to.
+type Target struct {
+	Name    string // unique within the campaign: "webhook-1", "file-1" or as written
+	Webhook string // https address; "" for a file
+	Secret  string // whsec_...; never printed
+	File    string // JSON lines; "" for a webhook
+}
