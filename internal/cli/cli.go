@@ -1,0 +1,188 @@
+// Package cli is what the commands bidder, exchange and demo share at the edge to their user:
+// exit codes as typed errors, --output, tables, progress, flags from the environment.
+//
+// It owns how a command line is read and how answers look; commands own what is said. It is
+// called by cmd/* only, never by a package that could serve without a terminal. Data goes to
+// stdout, words for people go to stderr. It never ends the process and keeps no state of its own
+// between two calls of Main, so that tests run whole programs in one process. An Env is used by
+// the goroutine that runs the command; only Progress is safe for several.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// Program is one executable: its name and words, and how its commands are made.
+type Program struct {
+	Name    string // "bidder"; its capitals begin the names of its environment variables
+	Short   string // one line
+	Example string // a few lines as typed, each indented by two spaces
+
+	// ConfigFile is the default of --config; "" where the program reads no configuration.
+	ConfigFile string
+
+	// Commands makes the commands, fresh for each run. They read the flags shared by all through
+	// env, and return errors of this package (or others, which exit 1) from RunE.
+	Commands func(env *Env) []*cobra.Command
+
+	// Root, where set, is what the program does when it is called without a command.
+	Root func(env *Env, root *cobra.Command)
+}
+
+// Signals returns a context that ends at the first interrupt or request to terminate. A second
+// one ends the process at once, as a user who presses the keys twice expects.
+func Signals() (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}
+
+// Main runs the program with the arguments (without its name) and returns its exit code. An error
+// is printed to stderr, followed by a line that says what to do about it, where the error has one.
+func (p Program) Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer,
+	getenv func(string) string) int {
+	env := &Env{Stdin: stdin, Stdout: stdout, Stderr: stderr, Getenv: getenv, output: Text}
+	root := p.root(env)
+	if args == nil {
+		args = []string{} // cobra reads os.Args where it is given nil.
+	}
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	cmd, err := root.ExecuteContextC(ctx)
+	var typed *Error
+	if err != nil && !errors.As(err, &typed) { // From cobra: commands' own errors are typed.
+		err = Hint(&Error{Code: CodeUsage, Err: err}, "usage: %s", cmd.UseLine())
+	}
+	return p.report(stderr, err)
+}
+
+// root builds the tree of commands with the conventions of the house.
+func (p Program) root(env *Env) *cobra.Command {
+	root := &cobra.Command{
+		Use:           p.Name,
+		Short:         p.Short,
+		Example:       p.Example,
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE:          unknownCommand,
+
+		SuggestionsMinimumDistance: 2,
+
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return p.flagsFromEnvironment(cmd, env) },
+	}
+	flags := root.PersistentFlags()
+	flags.VarP(&env.output, "output", "o", "how data is written: text, json or csv")
+	if p.ConfigFile != "" {
+		flags.StringVarP(&env.config, "config", "c", p.ConfigFile, "the configuration `file`")
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return Hint(&Error{Code: CodeUsage, Err: err}, "%q lists the flags", cmd.CommandPath()+" --help")
+	})
+	if p.Root != nil {
+		p.Root(env, root)
+	}
+	if p.Commands != nil {
+		root.AddCommand(p.Commands(env)...)
+	}
+	sortUsage(root)
+	return root
+}
+
+// sortUsage marks what a command's own code returns, so that every other error (a missing
+// argument, an unknown flag) is known to be one of usage.
+func sortUsage(cmd *cobra.Command) {
+	if run := cmd.RunE; run != nil {
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			err := run(cmd, args)
+			var typed *Error
+			if err == nil || errors.As(err, &typed) {
+				return err
+			}
+			return &Error{Code: CodeFailure, Err: err}
+		}
+	}
+	for _, child := range cmd.Commands() {
+		sortUsage(child)
+	}
+}
+
+// unknownCommand is the root of a program that does nothing without a command.
+func unknownCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		root.SetOut(root.ErrOrStderr())
+		_ = root.Help() // It only fails where nothing can be written, and then neither can this.
+		return &Error{Code: CodeUsage}
+	}
+	err := Usage("unknown command %q", args[0])
+	if likely := root.SuggestionsFor(args[0]); len(likely) > 0 {
+		return Hint(err, "did you mean %q?", likely[0])
+	}
+	return Hint(err, "%q lists the commands", root.Name()+" --help")
+}
+
+// flagsFromEnvironment sets every flag that was not given from NAME_FLAG, if that is there: a
+// flag beats the environment, which beats the default.
+func (p Program) flagsFromEnvironment(cmd *cobra.Command, env *Env) error {
+	var first error
+	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
+		name := strings.ToUpper(p.Name + "_" + strings.ReplaceAll(flag.Name, "-", "_"))
+		value := env.Getenv(name)
+		if first != nil || flag.Changed || value == "" || flag.Name == "help" || flag.Name == "version" {
+			return
+		}
+		if err := cmd.Flags().Set(flag.Name, value); err != nil {
+			first = Usage("the environment's %s: %w", name, err)
+		}
+	})
+	return first
+}
+
+// report prints an *Error in the user's terms and gives its exit code.
+func (p Program) report(stderr io.Writer, err error) int {
+	if err == nil {
+		return int(CodeOK)
+	}
+	var typed *Error
+	errors.As(err, &typed)
+	if typed.Err != nil {
+		text := strings.TrimRight(err.Error(), "\n")
+		if typed.Code != CodeConfig { // Faults name their file and line, which is where to look.
+			text = p.Name + ": " + text
+		}
+		fmt.Fprintln(stderr, text)
+	}
+	if typed.Hint != "" {
+		fmt.Fprintln(stderr, "hint: "+typed.Hint)
+	}
+	return int(typed.Code)
+}
+
+// version tells what was built, from what the toolchain put into the binary.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	text := info.Main.Version
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.revision" && !strings.Contains(text, setting.Value[:min(12, len(setting.Value))]) {
+			text += " " + setting.Value
+		}
+	}
+	return fmt.Sprintf("%s (%s, %s/%s)", text, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
