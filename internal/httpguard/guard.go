@@ -12,8 +12,9 @@ const maxHeaderFields = 64
 // Guard stands before a handler and refuses, with 400 and a closed connection, what a proxy in
 // front of us may have read in another way than fasthttp did: a Transfer-Encoding field (with a
 // Content-Length beside it fasthttp would serve a second, smuggled request; no client of ours
-// needs chunked bodies), folded header lines, and more than 64 header fields. It looks at the raw
-// lines, because the parsed header no longer shows the difference.
+// needs chunked bodies), folded header lines, lines that end without a carriage return, and more
+// than 64 header fields. It looks at the raw lines, because the parsed header no longer shows the
+// difference.
 func Guard(handler fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
 		if wrong := ambiguity(ctx.Request.Header.RawHeaders()); wrong != "" {
@@ -35,7 +36,9 @@ func ambiguity(lines []byte) string {
 		line := lines[:end+1]
 		lines = lines[end+1:]
 		switch first := line[0]; {
-		case first == '\r' || first == '\n':
+		case !bytes.HasSuffix(line, []byte("\r\n")):
+			return "header lines must end with CR LF"
+		case first == '\r':
 			continue
 		case first == ' ' || first == '\t':
 			return "header lines must not be folded"

@@ -21,9 +21,6 @@ const (
 
 // Options are what the two public listeners set differently.
 type Options struct {
-	// Name is the program's, for fasthttp's log lines. It is not sent to clients.
-	Name string
-
 	// MaxBody is the largest body in bytes, 64 KiB where 0. A larger one is answered 413 before it
 	// is read.
 	MaxBody int
@@ -60,7 +57,6 @@ func NewServer(handler fasthttp.RequestHandler, options Options) *fasthttp.Serve
 		options.Logger = silent{}
 	}
 	server := &fasthttp.Server{
-		Name:               options.Name,
 		Handler:            Guard(bounded(recovering(handler, options.Panicked), options)),
 		ErrorHandler:       answerUnreadable,
 		ExpectHandler:      refuseToContinue,
