@@ -1,0 +1,320 @@
+// Package sqlstore is the SQLite underneath a store of money: it opens the file so that a commit
+// that was answered is on the disk, brings the schema up to date, and groups the writes of many
+// callers into few synced transactions.
+//
+// budget/store and exchange/store call it; the SQL is theirs. It owns the connections, the
+// migration history, the lock that keeps a second process off the file, and one goroutine, the
+// writer, through which every write goes. It never retries a write, never drops one silently, and
+// never answers one before it is durable.
+//
+// A DB may be used from several goroutines at once.
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	_ "modernc.org/sqlite" // the driver named "sqlite"
+)
+
+var (
+	// ErrAway means that a write was not done: a full queue, a closed database, a caller that
+	// stopped waiting in time, or a disk that failed. See DB.Write for the one case in which
+	// asking again is the only way to learn more.
+	ErrAway = errors.New("sqlstore: out of reach")
+
+	// ErrBusy means that another process, or another DB of this one, has the file open for writing.
+	ErrBusy = errors.New("sqlstore: in use by another process")
+
+	// ErrNewer means that a newer version of the program has written the file.
+	ErrNewer = errors.New("sqlstore: the schema is newer than this program")
+
+	// ErrOlder means that a file opened for reading still has the schema of an older version.
+	ErrOlder = errors.New("sqlstore: the schema is older than this program")
+)
+
+// Options tune a DB. Zero values take the defaults.
+type Options struct {
+	Queue   int // writes waiting for the writer at most; default 4,096
+	Batch   int // writes in one transaction at most; default 256
+	Readers int // connections for reading at most; default 4
+
+	// ReadOnly opens an existing file beside the process that writes it: for looking, reports and
+	// verification. It takes no lock, changes no schema, and Write answers ErrAway.
+	ReadOnly bool
+}
+
+func (o Options) withDefaults() Options {
+	if o.Queue <= 0 {
+		o.Queue = 4096
+	}
+	if o.Batch <= 0 {
+		o.Batch = 256
+	}
+	if o.Readers <= 0 {
+		o.Readers = 4
+	}
+	return o
+}
+
+// oldestSQLite is the first version without the fault that could corrupt a database in WAL mode
+// when two connections write or checkpoint.
+var oldestSQLite = [3]int{3, 51, 3}
+
+// busyTimeout is how long a statement waits for a lock of the file: a reader's checkpoint, or a
+// person's sqlite3 shell.
+const busyTimeout = 10 * time.Second
+
+// DB is one open database. Make it with Open, end it with Close.
+type DB struct {
+	writer  *writer // nil where opened for reading
+	writing *sql.DB // the one write connection's pool; nil where opened for reading
+	reading *sql.DB
+	lock    io.Closer // nil where opened for reading
+	closing sync.Once
+	closed  error
+}
+
+// Open opens or makes the database at path and brings its schema up to date with the goose
+// migrations in dir of the file system. The error wraps ErrBusy, ErrNewer or ErrOlder in those
+// cases; a SQLite library that could corrupt the file is refused as well.
+func Open(ctx context.Context, path string, migrations fs.FS, dir string, opts Options) (*DB, error) {
+	db, err := open(ctx, path, migrations, dir, opts.withDefaults())
+	if err != nil {
+		return nil, fmt.Errorf("sqlstore: opening %s: %w", path, err)
+	}
+	return db, nil
+}
+
+func open(ctx context.Context, path string, migrations fs.FS, dir string, opts Options) (_ *DB, err error) {
+	db := &DB{}
+	defer func() {
+		if err != nil {
+			db.Close()
+		}
+	}()
+	if !opts.ReadOnly {
+		if db.lock, err = lockFile(path + ".lock"); err != nil {
+			return nil, err
+		}
+		if err = createPrivate(path); err != nil {
+			return nil, err
+		}
+		if db.writing, err = connect(ctx, address(path, "rwc", "_txlock", "immediate"), 1); err != nil {
+			return nil, err
+		}
+		if err = verifyDurable(ctx, db.writing); err != nil {
+			return nil, err
+		}
+	}
+	readMode := address(path, "rw", "_pragma", "query_only(1)")
+	if db.reading, err = connect(ctx, readMode, opts.Readers); err != nil {
+		return nil, err
+	}
+	if err = db.migrate(ctx, migrations, dir); err != nil {
+		return nil, err
+	}
+	if !opts.ReadOnly {
+		db.writer, err = startWriter(ctx, db.writing, opts)
+	}
+	return db, err
+}
+
+// createPrivate makes the file before SQLite would: it will hold people's names and numbers, and
+// SQLite gives the log beside it the same permissions.
+func createPrivate(path string) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
+
+// address writes the connection string. Every connection syncs each commit and keeps foreign keys.
+func address(path, mode string, extra ...string) string {
+	values := url.Values{"mode": {mode}, "_pragma": {
+		"busy_timeout(" + strconv.FormatInt(busyTimeout.Milliseconds(), 10) + ")",
+		"journal_mode(wal)", "synchronous(full)", "foreign_keys(1)",
+	}}
+	for i := 0; i+1 < len(extra); i += 2 {
+		values.Add(extra[i], extra[i+1])
+	}
+	escaped := url.URL{Path: filepath.ToSlash(path)}
+	return "file:" + escaped.EscapedPath() + "?" + values.Encode()
+}
+
+func connect(ctx context.Context, address string, connections int) (*sql.DB, error) {
+	pool, err := sql.Open("sqlite", address)
+	if err != nil {
+		return nil, err
+	}
+	pool.SetMaxOpenConns(connections)
+	pool.SetMaxIdleConns(connections)
+	var version string
+	if err := pool.QueryRowContext(ctx, `SELECT sqlite_version()`).Scan(&version); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	if err := checkVersion(version); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return pool, nil
+}
+
+func checkVersion(version string) error {
+	parts := strings.Split(version, ".")
+	for i, least := range oldestSQLite {
+		number := -1
+		if i < len(parts) {
+			number, _ = strconv.Atoi(parts[i])
+		}
+		switch {
+		case number > least:
+			return nil
+		case number < least:
+			return fmt.Errorf("SQLite %s can corrupt a database in WAL mode; 3.51.3 or later is needed", version)
+		}
+	}
+	return nil
+}
+
+// verifyDurable reads back what the connection string asked for: a file system that cannot do WAL
+// leaves the mode unchanged without an error.
+func verifyDurable(ctx context.Context, pool *sql.DB) error {
+	for _, pragma := range []struct{ name, want, means string }{
+		{"journal_mode", "wal", "a write-ahead log"},
+		{"synchronous", "2", "a sync of every commit"},
+		{"foreign_keys", "1", "foreign keys"},
+	} {
+		var got string
+		if err := pool.QueryRowContext(ctx, "PRAGMA "+pragma.name).Scan(&got); err != nil {
+			return fmt.Errorf("reading %s: %w", pragma.name, err)
+		}
+		if got != pragma.want {
+			return fmt.Errorf("no %s on this file: %s is %s, not %s", pragma.means, pragma.name, got, pragma.want)
+		}
+	}
+	return nil
+}
+
+func (db *DB) migrate(ctx context.Context, migrations fs.FS, dir string) error {
+	files, err := fs.Sub(migrations, dir)
+	if err != nil {
+		return fmt.Errorf("reading the migrations: %w", err)
+	}
+	if db.writing == nil {
+		return db.checkSchema(ctx, files)
+	}
+	provider, err := goose.NewProvider(goose.DialectSQLite3, db.writing, files,
+		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	if err != nil {
+		return fmt.Errorf("reading the migrations: %w", err)
+	}
+	current, target, err := provider.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the schema's version: %w", err)
+	}
+	if current > target {
+		return fmt.Errorf("%w: it has version %d, the program knows %d", ErrNewer, current, target)
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return fmt.Errorf("bringing the schema up to date: %w", err)
+	}
+	return nil
+}
+
+// checkSchema compares the file's schema with the newest migration without changing anything:
+// goose itself would first write its table of versions.
+func (db *DB) checkSchema(ctx context.Context, files fs.FS) error {
+	names, err := fs.Glob(files, "*.sql")
+	if err != nil {
+		return fmt.Errorf("reading the migrations: %w", err)
+	}
+	var target int64
+	for _, name := range names {
+		version, err := goose.NumericComponent(name)
+		if err != nil {
+			return fmt.Errorf("reading the migrations: %w", err)
+		}
+		target = max(target, version)
+	}
+	var current int64
+	const query = `SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied`
+	if err := db.reading.QueryRowContext(ctx, query).Scan(&current); err != nil {
+		return fmt.Errorf("reading the schema's version: %w", err)
+	}
+	switch {
+	case current > target:
+		return fmt.Errorf("%w: it has version %d, the program knows %d", ErrNewer, current, target)
+	case current < target:
+		return fmt.Errorf("%w: it has version %d, the program needs %d", ErrOlder, current, target)
+	}
+	return nil
+}
+
+// Read gives the pool for reading. Its connections see what was committed and refuse to write.
+func (db *DB) Read() *sql.DB { return db.reading }
+
+// Write hands do to the writer and waits until what it wrote is synced to disk together with the
+// writes of other callers.
+//
+// An error of do undoes what do wrote, harms no other write, and comes back as it is. ErrAway (to
+// be found with errors.Is) means that the write was refused: the queue is full, the database is
+// closed or was opened for reading, or ctx ended before the writer came to it; then nothing
+// happened. It is also the answer to a disk that failed: from then on everything is refused until
+// the database is opened anew, and whether the writes of that last transaction are in it is known
+// only then, so a caller that repeats one must be able to tell.
+//
+// Once the writer has begun with it, ctx no longer counts and the outcome is told truthfully. do
+// runs on the writer's goroutine: it must not call Write, wait for anything, or keep tx.
+func (db *DB) Write(ctx context.Context, do func(tx *Tx) error) error {
+	if db.writer == nil {
+		return fmt.Errorf("%w: opened for reading only", ErrAway)
+	}
+	return db.writer.write(ctx, do)
+}
+
+// Err tells why every write is refused, or nil while writes are taken.
+func (db *DB) Err() error {
+	if db.writer == nil {
+		return fmt.Errorf("%w: opened for reading only", ErrAway)
+	}
+	return db.writer.refusal()
+}
+
+// Close finishes the writes that are queued, refuses new ones, and closes the file. It may be
+// called more than once.
+func (db *DB) Close() error {
+	db.closing.Do(func() {
+		var faults []error
+		if db.writer != nil {
+			faults = append(faults, db.writer.close())
+		}
+		if db.reading != nil {
+			faults = append(faults, db.reading.Close())
+		}
+		if db.writing != nil {
+			faults = append(faults, db.writing.Close())
+		}
+		if db.lock != nil {
+			faults = append(faults, db.lock.Close())
+		}
+		if err := errors.Join(faults...); err != nil {
+			db.closed = fmt.Errorf("sqlstore: closing: %w", err)
+		}
+	})
+	return db.closed
+}
