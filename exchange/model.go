@@ -36,6 +36,7 @@ type Seller struct {
 // one of the two is set.
 type Buyer struct {
 	Name        string
+	Key         string // opens the buyer's own view: wallet, report, leads; "": no access; never printed
 	Ping        *Endpoint
 	Preset      *Preset
 	CreditLimit pingpost.Cents // the wallet may go this far below zero
@@ -94,6 +95,7 @@ type Campaign struct {
 	Services []pingpost.Service
 	Mode     Mode
 	Auction  Auction
+	Preview  []string      // what a ping shows beside service and ZIP: words of PreviewWords; nil: all
 	Window   time.Duration // an offer that is still open this long after it came in is expired
 	Fallback []string      // campaigns that are tried in turn when this one finds no buyer
 }
