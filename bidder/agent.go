@@ -1,0 +1,177 @@
+package bidder
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"leadbid/budget"
+	"leadbid/pingpost"
+	"leadbid/rules"
+)
+
+// Stamp is the place of an input in the order of all inputs, and the instant that it counted as.
+type Stamp struct {
+	Seq uint64    `json:"seq"`
+	At  time.Time `json:"at"`
+}
+
+// Pauses is what is switched off: by a person, or because a campaign's leads cannot be delivered.
+// Bids already sent stay valid: their posts are taken.
+type Pauses struct {
+	All       bool     `json:"all,omitempty"`
+	Campaigns []string `json:"campaigns,omitempty"`
+	Exchanges []string `json:"exchanges,omitempty"`
+}
+
+// Agent decides. See the package comment for its contract.
+type Agent struct {
+	mu   sync.Mutex
+	run  uint32
+	seq  uint64
+	last time.Time
+
+	rules   *rules.Ruleset
+	eval    *rules.Evaluation
+	book    *budget.Book
+	repeats repeats
+	pauses  Pauses
+	scratch []*rules.Campaign
+	facts   rules.Facts
+}
+
+// New makes an Agent for one run of a process. run is the number that the store gave the run: it
+// becomes part of every bid id, so that no two runs ever sign the same one.
+func New(run uint32, rs *rules.Ruleset, book *budget.Book) *Agent {
+	return &Agent{run: run, rules: rs, eval: rs.NewEvaluation(), book: book}
+}
+
+// Rules gives the rule set in force.
+func (a *Agent) Rules() *rules.Ruleset {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.rules
+}
+
+// Cancel frees the hold of a bid that was never sent, and forgets its answer.
+func (a *Agent) Cancel(now time.Time, seq uint64) Stamp {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	stamp := a.stampLocked(now)
+	a.book.Release(stamp.At, seq)
+	a.repeats.forget(seq)
+	return stamp
+}
+
+// Charged applies the store's answer to a Charge that Settle asked for.
+func (a *Agent) Charged(now time.Time, answer budget.Charged) Stamp {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	stamp := a.stampLocked(now)
+	a.book.Charged(stamp.At, answer)
+	return stamp
+}
+
+// Notify applies an authentic notice. ref is the bid that it names, as its signature says. A lost
+// bid's hold is freed where the exchange's posts can be refused. A voided bid's hold is freed
+// everywhere: the shell calls Notify for it only once its refusal is durable.
+func (a *Agent) Notify(now time.Time, outcome pingpost.Outcome, ref budget.BidRef) Stamp {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	stamp := a.stampLocked(now)
+	if ref.Run != a.run {
+		return stamp
+	}
+	switch outcome {
+	case pingpost.OutcomeLost:
+		a.book.Lost(stamp.At, ref.Seq)
+	case pingpost.OutcomeVoided:
+		a.book.Release(stamp.At, ref.Seq)
+	}
+	return stamp
+}
+
+// Upkeep expires what is due and gives what the Book asks of the store now. ok is false where it
+// asks nothing, or where an earlier question is still under way. Each question must be followed by
+// one Answered or Away.
+func (a *Agent) Upkeep(now time.Time) (ask budget.Upkeep, ok bool, stamp Stamp) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	stamp = a.stampLocked(now)
+	ask, ok = a.book.Upkeep(stamp.At)
+	return ask, ok, stamp
+}
+
+// Answered applies the store's answer to an Upkeep, or lease states that a credit left.
+func (a *Agent) Answered(now time.Time, answer budget.UpkeepAnswer) Stamp {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	stamp := a.stampLocked(now)
+	a.book.Answer(stamp.At, answer)
+	return stamp
+}
+
+// Away tells that the store did not answer an Upkeep.
+func (a *Agent) Away(now time.Time) Stamp {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	stamp := a.stampLocked(now)
+	a.book.StoreAway(stamp.At, true)
+	return stamp
+}
+
+// Pause replaces what is switched off.
+func (a *Agent) Pause(now time.Time, pauses Pauses) Stamp {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	stamp := a.stampLocked(now)
+	a.pauses = pauses
+	return stamp
+}
+
+// Due is when Upkeep next has something to ask; ok is false where nothing is ahead.
+func (a *Agent) Due(now time.Time) (due time.Time, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.book.Due(later(now, a.last))
+}
+
+// Check recomputes the Agent's own invariants: what its leases, holds and memory must agree on.
+func (a *Agent) Check() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.book.Check(); err != nil {
+		return fmt.Errorf("bidder: checking the book: %w", err)
+	}
+	return a.repeats.check()
+}
+
+// stampLocked gives an input its place, and moves the Agent's time to it.
+func (a *Agent) stampLocked(now time.Time) Stamp {
+	a.last = later(now, a.last)
+	a.seq++
+	a.repeats.expire(a.last)
+	return Stamp{Seq: a.seq, At: a.last}
+}
+
+func (a *Agent) pausedLocked(exchange string) bool {
+	return a.pauses.All || slices.Contains(a.pauses.Exchanges, exchange)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+// Surrender gives what a stopping process asks of the store: to take back of every lease what no
+// open or unsettled bid needs. Nothing is bid from those leases afterwards.
+func (a *Agent) Surrender(now time.Time) (ask budget.Upkeep, ok bool, stamp Stamp) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	stamp = a.stampLocked(now)
+	ask, ok = a.book.Surrender(stamp.At)
+	return ask, ok, stamp
+}

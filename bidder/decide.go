@@ -1,0 +1,193 @@
+package bidder
+
+import (
+	"slices"
+	"time"
+
+	"leadbid/budget"
+	"leadbid/pingpost"
+	"leadbid/rules"
+)
+
+// Decision is the Agent's answer to a ping.
+type Decision struct {
+	Stamp
+	Bid      bool
+	Reason   pingpost.Reason // why not; ReasonNone on a bid
+	Campaign string          // that bid, or that got furthest; "" where none was a candidate
+	Rule     string          // that priced, where one did
+	Price    pingpost.Cents  // the bid; with Observing what it would have been
+	Ref      budget.BidRef   // of a bid: to be sealed into its id
+	Repeat   bool            // the answer given before to the same ping
+	Test     bool            // a test ping's bid: priced, and never touching money
+}
+
+// ExpiresIn is how long the bid stands from the Decision's instant; a repeat counts down.
+func (d *Decision) ExpiresIn() time.Duration { return d.Ref.Expires.Sub(d.At) }
+
+// Decide prices a ping and holds the money for the bid, or says why not. The ping's Exchange and
+// Digest must be set. Its strings are not kept.
+func (a *Agent) Decide(now time.Time, p *pingpost.Ping) Decision {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	stamp := a.stampLocked(now)
+	if a.pausedLocked(p.Exchange) {
+		return Decision{Stamp: stamp, Reason: pingpost.Paused}
+	}
+	key := keyOf(p)
+	if before, known := a.repeats.find(key, stamp.At); known {
+		return before.repeat(stamp, p)
+	}
+	if a.repeats.offered(consentKeyOf(p), stamp.At) {
+		return Decision{Stamp: stamp, Reason: pingpost.DuplicatePing}
+	}
+	decision := a.decideLocked(stamp, p)
+	a.repeats.remember(key, p, decision, a.rememberUntil(decision, p.Exchange))
+	return decision
+}
+
+// decideLocked asks the candidates in file order; the first that holds its price bids.
+func (a *Agent) decideLocked(stamp Stamp, p *pingpost.Ping) Decision {
+	decision := Decision{Stamp: stamp}
+	a.scratch, decision.Reason = a.rules.Candidates(p, a.scratch[:0])
+	a.eval.Begin(stamp.At, p)
+	for _, campaign := range a.scratch {
+		attempt := a.tryLocked(stamp, p, campaign)
+		if attempt.Reason == pingpost.ReasonNone {
+			return attempt
+		}
+		if attempt.Reason > decision.Reason {
+			decision = attempt
+		}
+	}
+	return decision
+}
+
+// tryLocked takes one campaign through checks, price, limits and money, in that order.
+func (a *Agent) tryLocked(stamp Stamp, p *pingpost.Ping, campaign *rules.Campaign) Decision {
+	attempt := Decision{Stamp: stamp, Campaign: campaign.Name}
+	if attempt.Reason = a.priceLocked(stamp.At, p, campaign, &attempt, nil); attempt.Reason != pingpost.ReasonNone {
+		return attempt
+	}
+	exchange := a.rules.Exchange(p.Exchange)
+	if p.Test {
+		return a.testBid(attempt, p, exchange)
+	}
+	if a.rules.Settings().Mode == rules.Observe {
+		attempt.Reason = pingpost.Observing
+		return attempt
+	}
+	line := budget.Line{Campaign: campaign.Name, Exchange: p.Exchange}
+	ticket, reason := a.book.Hold(stamp.At, line, stamp.Seq, attempt.Price, timeLeft(p, exchange))
+	if reason != pingpost.ReasonNone {
+		attempt.Reason = reason
+		return attempt
+	}
+	attempt.Bid = true
+	attempt.Ref = a.refOf(attempt, p, ticket.Lease, ticket.Expires)
+	return attempt
+}
+
+// priceLocked is all that comes before money. It fills in the rule and the price.
+func (a *Agent) priceLocked(now time.Time, p *pingpost.Ping, campaign *rules.Campaign,
+	attempt *Decision, trace *rules.Trace) pingpost.Reason {
+	if slices.Contains(a.pauses.Campaigns, campaign.Name) {
+		return pingpost.Paused
+	}
+	if reason := a.eval.Check(campaign, trace); reason != pingpost.ReasonNone {
+		return reason
+	}
+	if campaign.UsesFacts() {
+		a.fillFactsLocked(now, campaign)
+	}
+	price := a.eval.Price(campaign, &a.facts, trace)
+	if price.Rule >= 0 {
+		attempt.Rule = campaign.Rules[price.Rule].Name
+	}
+	if price.Reason != pingpost.ReasonNone {
+		return price.Reason
+	}
+	var reason pingpost.Reason
+	attempt.Price, reason = campaign.Bid(price.Dollars, p.Floor, trace)
+	return reason
+}
+
+// testBid answers a test ping with the bid that a real one would get, of lease 0, which no store
+// ever grants: its post is recognised by that, and books nothing.
+func (a *Agent) testBid(attempt Decision, p *pingpost.Ping, exchange *rules.Exchange) Decision {
+	attempt.Bid, attempt.Test = true, true
+	attempt.Ref = a.refOf(attempt, p, 0, wholeMillisecond(attempt.At.Add(exchange.BidTTL)))
+	return attempt
+}
+
+func (a *Agent) refOf(d Decision, p *pingpost.Ping, lease budget.LeaseID, expires time.Time) budget.BidRef {
+	return budget.BidRef{
+		Lease:    lease,
+		Campaign: budget.CampaignTag(d.Campaign),
+		Price:    d.Price,
+		Expires:  expires,
+		Run:      a.run,
+		Seq:      d.Seq,
+		Terms:    budget.TermsHash(p.ZIP, p.Service, p.Job, p.Exclusive),
+	}
+}
+
+// rememberUntil is when the same ping is a new one again: a bid's expiry, else one bid_ttl.
+func (a *Agent) rememberUntil(d Decision, exchange string) time.Time {
+	if d.Bid {
+		return d.Ref.Expires
+	}
+	if terms := a.rules.Exchange(exchange); terms != nil {
+		return d.At.Add(terms.BidTTL)
+	}
+	return d.At
+}
+
+// fillFactsLocked tells the rules how far the campaign's caps are used, as far as is known.
+func (a *Agent) fillFactsLocked(now time.Time, campaign *rules.Campaign) {
+	scope := budget.Scope{Kind: budget.ScopeCampaign, Name: campaign.Name}
+	for _, period := range pingpost.Periods() {
+		a.facts.Budget[period], a.facts.Capacity[period] = rules.Usage{}, rules.Usage{}
+		use, known := a.book.Use(scope, period)
+		if !known {
+			continue
+		}
+		elapsed := elapsedShare(use, now)
+		a.facts.Budget[period] = usage(use.Cap.Cents, int64(use.UsedCents), elapsed, 100)
+		a.facts.Capacity[period] = usage(use.Cap.Leads, use.UsedLeads, elapsed, 1)
+	}
+}
+
+// usage turns a cap's use into what rules read. unit is what one of the rule's units is worth in
+// the cap's: 100 cents to the dollar, 1 lead to the lead. Within the first hundredth of a window
+// the pace counts as if that hundredth were over: a single early lead is no slow or fast week.
+func usage(limit budget.Limit, used int64, elapsed float64, unit float64) rules.Usage {
+	if !limit.Set || limit.N == 0 {
+		return rules.Usage{}
+	}
+	share := float64(used) / float64(limit.N)
+	return rules.Usage{
+		Known:      true,
+		SpentShare: share,
+		Pace:       share / max(elapsed, 0.01),
+		Left:       float64(limit.N-used) / unit,
+	}
+}
+
+// elapsedShare is how much of the cap's window is over; all of it for a total, which has no end.
+func elapsedShare(use budget.CapUse, now time.Time) float64 {
+	if use.End.IsZero() || !now.Before(use.End) {
+		return 1
+	}
+	return float64(now.Sub(use.Start)) / float64(use.End.Sub(use.Start))
+}
+
+// timeLeft is how long the exchange waits for the answer.
+func timeLeft(p *pingpost.Ping, exchange *rules.Exchange) time.Duration {
+	if p.TmaxMS > 0 {
+		return time.Duration(p.TmaxMS) * time.Millisecond
+	}
+	return exchange.Deadline
+}
+
+func wholeMillisecond(t time.Time) time.Time { return t.Truncate(time.Millisecond) }

@@ -1,0 +1,58 @@
+package bidder
+
+import (
+	"leadbid/budget"
+	"leadbid/pingpost"
+	"leadbid/rules"
+)
+
+// PlanOf joins rules and budget: every pair of a campaign and an exchange that it buys on, with
+// every cap above it in the fixed order of scopes and periods.
+func PlanOf(rs *rules.Ruleset) *budget.Plan {
+	settings := rs.Settings()
+	plan := &budget.Plan{Location: settings.Business.Location}
+	business := capsOf(budget.Scope{Kind: budget.ScopeBusiness}, settings.Business.Budget, rules.Limits{})
+	for _, campaign := range rs.Campaigns() {
+		scope := budget.Scope{Kind: budget.ScopeCampaign, Name: campaign.Name}
+		own := capsOf(scope, campaign.Budget, campaign.Capacity)
+		for _, exchange := range rs.Exchanges() {
+			if !campaign.BuysOn(exchange.Name) {
+				continue
+			}
+			scope := budget.Scope{Kind: budget.ScopeExchange, Name: exchange.Name}
+			caps := append([]budget.Cap(nil), business...)
+			caps = append(caps, capsOf(scope, exchange.Budget, rules.Limits{})...)
+			plan.Lines = append(plan.Lines, budget.LinePlan{
+				Line:       budget.Line{Campaign: campaign.Name, Exchange: exchange.Name},
+				Terms:      termsOf(exchange),
+				Caps:       append(caps, own...),
+				LargestBid: campaign.MaxBid,
+			})
+		}
+	}
+	return plan
+}
+
+func termsOf(exchange *rules.Exchange) budget.Terms {
+	return budget.Terms{
+		Refusable: exchange.Commitment == rules.Refusable,
+		BidTTL:    exchange.BidTTL,
+		HoldFor:   exchange.HoldFor,
+		Grace:     exchange.Grace,
+	}
+}
+
+// capsOf makes one cap for each period that has a limit in dollars or in leads.
+func capsOf(scope budget.Scope, cents, leads rules.Limits) []budget.Cap {
+	var caps []budget.Cap
+	for _, period := range pingpost.Periods() {
+		if cents[period].Set || leads[period].Set {
+			caps = append(caps, budget.Cap{
+				Scope: scope, Period: period,
+				Cents: budget.Limit(cents[period]),
+				Leads: budget.Limit(leads[period]),
+			})
+		}
+	}
+	return caps
+}

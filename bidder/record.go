@@ -1,0 +1,83 @@
+package bidder
+
+import (
+	"strconv"
+
+	"leadbid/budget"
+	"leadbid/pingpost"
+)
+
+// AppendJSON appends the decision in its one recorded form: what two Agents that decide alike must
+// agree on to the byte. It does not allocate beyond dst.
+func (d *Decision) AppendJSON(dst []byte) []byte {
+	if d.Bid {
+		dst = append(dst, `{"bid":`...)
+		dst = d.Price.AppendDollars(dst)
+		dst = append(dst, `,"expires":`...)
+		dst = strconv.AppendInt(dst, d.Ref.Expires.UnixMilli(), 10)
+		dst = append(dst, `,"lease":`...)
+		dst = strconv.AppendInt(dst, int64(d.Ref.Lease), 10)
+		dst = append(dst, `,"bid_seq":`...)
+		dst = strconv.AppendUint(dst, d.Ref.Seq, 10)
+	} else {
+		dst = append(dst, `{"no_bid":"`...)
+		dst = append(dst, d.Reason.String()...)
+		dst = append(dst, '"')
+		if d.Price > 0 {
+			dst = append(dst, `,"would_bid":`...)
+			dst = d.Price.AppendDollars(dst)
+		}
+	}
+	if d.Campaign != "" {
+		dst = strconv.AppendQuote(append(dst, `,"campaign":`...), d.Campaign)
+	}
+	if d.Rule != "" {
+		dst = strconv.AppendQuote(append(dst, `,"rule":`...), d.Rule)
+	}
+	if d.Repeat {
+		dst = append(dst, `,"repeat":true`...)
+	}
+	if d.Test {
+		dst = append(dst, `,"test":true`...)
+	}
+	return append(dst, '}')
+}
+
+// The recorded forms of the inputs that are not pings. Each is the data of one record; together
+// with the snapshot they let another Agent decide the same again.
+type (
+	// CancelRecord is a bid that was not sent.
+	CancelRecord struct {
+		Seq uint64 `json:"bid_seq"`
+	}
+	// PostRecord is a post and what was decided about it.
+	PostRecord struct {
+		Facts     PostFacts       `json:"facts"`
+		Ref       budget.BidRef   `json:"ref"`
+		Authentic bool            `json:"authentic"`
+		Rejection *Rejection      `json:"rejection,omitempty"`
+		Refuse    pingpost.Reason `json:"refuse,omitempty"`
+		Charge    *budget.Charge  `json:"charge,omitempty"`
+	}
+	// NoticeRecord is an authentic notice.
+	NoticeRecord struct {
+		Outcome       string         `json:"outcome"`
+		Ref           budget.BidRef  `json:"ref"`
+		ClearingPrice pingpost.Cents `json:"clearing_price,omitempty"`
+		MinBidToWin   pingpost.Cents `json:"min_bid_to_win,omitempty"`
+	}
+	// UpkeepRecord is a question to the store.
+	UpkeepRecord struct {
+		Ask *budget.Upkeep `json:"ask,omitempty"`
+	}
+)
+
+// RecordOf gives the recorded form of a settlement.
+func RecordOf(facts PostFacts, ref budget.BidRef, authentic bool, s Settlement) PostRecord {
+	record := PostRecord{Facts: facts, Ref: ref, Authentic: authentic, Rejection: s.Rejection, Refuse: s.Refuse}
+	if s.Charge.BidID != "" {
+		record.Charge = &s.Charge
+	}
+	return record
+}
+

@@ -1,0 +1,105 @@
+package server
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	leaseStepMin = 20 * time.Millisecond // between two questions, however much there is to ask
+	leaseStepMax = time.Second           // the loop looks at least this often
+	leaseTimeout = 5 * time.Second       // for one question
+	awayStep     = time.Second           // after a question that failed
+)
+
+// leaseLoop asks the store for what the Book needs, off the bid path: one question at a time.
+func (s *Server) leaseLoop(ctx context.Context) {
+	for {
+		wait := s.tendLeases(ctx)
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		case <-s.wake:
+			timer.Stop()
+			if !pause(ctx, leaseStepMin) {
+				return
+			}
+		}
+	}
+}
+
+// tendLeases asks one question, if there is one, and gives the time until the next look.
+func (s *Server) tendLeases(ctx context.Context) time.Duration {
+	if step, moved := s.clock.reanchor(); moved {
+		s.log.Warn().Dur("step", step).Msg("the machine's clock was set; following it")
+	}
+	ask, ok, stamp := s.agent.Upkeep(s.clock.now())
+	if !ok {
+		s.record.upkeep(stamp, nil)
+		return s.untilDue()
+	}
+	s.record.upkeep(stamp, &ask)
+	bounded, cancel := context.WithTimeout(ctx, leaseTimeout)
+	defer cancel()
+	answer, err := s.store.Upkeep(bounded, s.run, s.plan, ask)
+	if err != nil {
+		s.storeAway(err)
+		s.record.away(s.agent.Away(s.clock.now()))
+		return awayStep
+	}
+	s.storeBack()
+	s.record.answered(s.agent.Answered(s.clock.now(), answer), answer)
+	s.meters.caps(answer.Caps)
+	return s.untilDue()
+}
+
+func (s *Server) untilDue() time.Duration {
+	now := s.clock.now()
+	due, ok := s.agent.Due(now)
+	if !ok {
+		return leaseStepMax
+	}
+	return min(max(due.Sub(now), leaseStepMin), leaseStepMax)
+}
+
+func (s *Server) storeAway(err error) {
+	why := err.Error()
+	if s.storeErr.Swap(&why) == nil {
+		s.log.Error().Err(err).Msg("the store is away: bids go on from the leases in hand, then stop")
+	}
+}
+
+func (s *Server) storeBack() {
+	if s.storeErr.Swap(nil) != nil {
+		s.log.Info().Msg("the store is back")
+	}
+}
+
+// returnLeases gives back at a graceful stop what no open bid needs, so that the next run, or
+// another replica, finds it at once instead of after the leases' end.
+func (s *Server) returnLeases(ctx context.Context) {
+	ask, ok, _ := s.agent.Surrender(s.clock.now())
+	if !ok {
+		return
+	}
+	bounded, cancel := context.WithTimeout(ctx, shutdownStep)
+	defer cancel()
+	if _, err := s.store.Upkeep(bounded, s.run, s.plan, ask); err != nil {
+		s.log.Warn().Err(err).Msg("leases were not given back; they end by themselves")
+	}
+}
+
+// pause waits, and reports false where ctx ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

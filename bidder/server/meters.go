@@ -1,0 +1,156 @@
+package server
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"leadbid/bidder"
+	"leadbid/budget"
+	"leadbid/pingpost"
+)
+
+// meters are the bidder's metrics. What a ping touches is looked up once, at the start, so that
+// counting costs an atomic addition and no map of labels.
+type meters struct {
+	registry *prometheus.Registry
+
+	pings map[string]*pingMeters // by exchange; fixed after newMeters
+	took  prometheus.Histogram
+
+	posts, notices, badInput *prometheus.CounterVec
+	capUsed, capLimit        *prometheus.GaugeVec
+	unauthorized, overloaded prometheus.Counter
+	panics                   prometheus.Counter
+}
+
+type pingMeters struct {
+	bids    prometheus.Counter
+	dollars prometheus.Counter
+	noBids  map[pingpost.Reason]prometheus.Counter
+}
+
+// tookBuckets are seconds: from what a decision costs on a quiet machine to a missed deadline.
+var tookBuckets = []float64{5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 2.5e-2, 0.1, 0.5}
+
+func newMeters(s *Server) *meters {
+	m := &meters{registry: prometheus.NewRegistry(), pings: map[string]*pingMeters{}}
+	counter := func(name, help string) prometheus.Counter {
+		c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+		m.registry.MustRegister(c)
+		return c
+	}
+	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+		m.registry.MustRegister(c)
+		return c
+	}
+	gauges := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
+		m.registry.MustRegister(g)
+		return g
+	}
+	bids := counters("bidder_bids_total", "Bids sent.", "exchange")
+	dollars := counters("bidder_bid_dollars_total", "Sum of the bids sent, in dollars.", "exchange")
+	noBids := counters("bidder_no_bids_total", "Pings answered without a bid, by reason.", "exchange", "reason")
+	for name := range s.exchanges {
+		m.pings[name] = newPingMeters(name, bids, dollars, noBids)
+	}
+	m.took = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "bidder_decision_seconds", Help: "From a decoded ping to its decision.", Buckets: tookBuckets,
+	})
+	m.registry.MustRegister(m.took, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.posts = counters("bidder_posts_total", "Posts by their answer; reason is empty on accepted ones.", "exchange", "answer", "reason")
+	m.notices = counters("bidder_notices_total", "Notices by outcome; empty where the bid id is unknown.", "exchange", "outcome")
+	m.badInput = counters("bidder_bad_input_total", "Bodies that could not be read.", "exchange", "reason")
+	m.capUsed = gauges("bidder_cap_used", "What a cap's present window has come to: dollars or leads.", "scope", "name", "period", "unit")
+	m.capLimit = gauges("bidder_cap_limit", "A cap's limit: dollars or leads.", "scope", "name", "period", "unit")
+	m.unauthorized = counter("bidder_unauthorized_total", "Requests of an unknown exchange or with a wrong key.")
+	m.overloaded = counter("bidder_overload_total", "Requests turned away because too many were under way.")
+	m.panics = counter("bidder_panics_total", "Requests that panicked: each is a defect.")
+	return m
+}
+
+// watch adds what is read when the metrics are read.
+func (m *meters) watch(s *Server) {
+	m.registry.MustRegister(
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "bidder_recording_dropped_total", Help: "Inputs that the recording had no room for.",
+		}, func() float64 { return float64(s.record.dropped.Load()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "bidder_store_away", Help: "1 while the store does not answer.",
+		}, func() float64 {
+			if s.storeErr.Load() != nil {
+				return 1
+			}
+			return 0
+		}),
+	)
+}
+
+func newPingMeters(exchange string, bids, dollars, noBids *prometheus.CounterVec) *pingMeters {
+	p := &pingMeters{
+		bids:    bids.WithLabelValues(exchange),
+		dollars: dollars.WithLabelValues(exchange),
+		noBids:  map[pingpost.Reason]prometheus.Counter{},
+	}
+	for _, reason := range pingpost.Reasons() {
+		if reason <= pingpost.Observing || reason == pingpost.Internal {
+			p.noBids[reason] = noBids.WithLabelValues(exchange, reason.String())
+		}
+	}
+	return p
+}
+
+func (m *meters) decided(x *exchange, d *bidder.Decision, took time.Duration) {
+	m.took.Observe(took.Seconds())
+	p := m.pings[x.Name]
+	if d.Bid {
+		p.bids.Inc()
+		p.dollars.Add(dollars(d.Price))
+		return
+	}
+	if counter := p.noBids[d.Reason]; counter != nil {
+		counter.Inc()
+	}
+}
+
+func (m *meters) refused(x *exchange, reason pingpost.Reason) {
+	m.badInput.WithLabelValues(x.Name, reason.String()).Inc()
+}
+
+func (m *meters) settled(x *exchange, verdict pingpost.Verdict) {
+	m.posts.WithLabelValues(x.Name, verdictWords[verdict.Kind], verdict.Reason.String()).Inc()
+}
+
+var verdictWords = map[pingpost.VerdictKind]string{
+	pingpost.VerdictAccepted: "accepted", pingpost.VerdictRejected: "rejected",
+	pingpost.VerdictConflict: "conflict", pingpost.VerdictBusy: "busy",
+}
+
+func (m *meters) noticed(x *exchange, outcome pingpost.Outcome) {
+	m.notices.WithLabelValues(x.Name, outcome.String()).Inc()
+}
+
+// caps shows what the store said of every cap.
+func (m *meters) caps(uses []budget.CapUse) {
+	for _, use := range uses {
+		scope, period := scopeWords[use.Cap.Scope.Kind], use.Cap.Period.String()
+		if use.Cap.Cents.Set {
+			m.capUsed.WithLabelValues(scope, use.Cap.Scope.Name, period, "dollars").Set(dollars(use.UsedCents))
+			m.capLimit.WithLabelValues(scope, use.Cap.Scope.Name, period, "dollars").Set(dollars(pingpost.Cents(use.Cap.Cents.N)))
+		}
+		if use.Cap.Leads.Set {
+			m.capUsed.WithLabelValues(scope, use.Cap.Scope.Name, period, "leads").Set(float64(use.UsedLeads))
+			m.capLimit.WithLabelValues(scope, use.Cap.Scope.Name, period, "leads").Set(float64(use.Cap.Leads.N))
+		}
+	}
+}
+
+var scopeWords = map[budget.ScopeKind]string{
+	budget.ScopeBusiness: "business", budget.ScopeExchange: "exchange", budget.ScopeCampaign: "campaign",
+}
+
+func dollars(c pingpost.Cents) float64 { return float64(c) / 100 }

@@ -1,0 +1,218 @@
+package server
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nyaruka/phonenumbers"
+	"github.com/valyala/fasthttp"
+
+	"leadbid/bidder"
+	"leadbid/budget"
+	"leadbid/budget/store"
+	"leadbid/internal/httpguard"
+	"leadbid/pingpost"
+)
+
+// postTimeout bounds how long a post waits for the store. What is not answered by then is
+// answered "busy": the exchange asks again with the same id, and then gets what was decided.
+const postTimeout = 5 * time.Second
+
+func (s *Server) servePost(ctx *fasthttp.RequestCtx, x *exchange) {
+	now := s.clock.now()
+	var post pingpost.Post
+	if err := x.profile.DecodePost(&post, ctx.PostBody()); err != nil {
+		s.refuseInput(ctx, x, err)
+		return
+	}
+	post.Exchange = x.Name
+	verdict := s.settle(now, x, &post)
+	s.meters.settled(x, verdict)
+	s.log.Info().Str("exchange", x.Name).Str("ping_id", post.PingID).Str("lead_id", verdict.LeadID).
+		Stringer("price", post.Price).Stringer("reason", verdict.Reason).
+		Bool("accepted", verdict.Kind == pingpost.VerdictAccepted).Msg("post")
+	s.answerPost(ctx, x, verdict)
+}
+
+func (s *Server) answerPost(ctx *fasthttp.RequestCtx, x *exchange, verdict pingpost.Verdict) {
+	switch verdict.Kind {
+	case pingpost.VerdictConflict:
+		httpguard.WriteError(ctx, fasthttp.StatusConflict, "conflict",
+			"this bid or ping was posted before with another body", "bid_id")
+	case pingpost.VerdictBusy:
+		ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, "1")
+		httpguard.WriteError(ctx, fasthttp.StatusServiceUnavailable, "store_away",
+			"the books are out of reach: post again with the same ids", "")
+	default:
+		httpguard.WriteJSON(ctx, fasthttp.StatusOK, x.profile.AppendVerdict(nil, &verdict))
+	}
+}
+
+// settle takes a post from its signature to a durable answer.
+func (s *Server) settle(now time.Time, x *exchange, post *pingpost.Post) pingpost.Verdict {
+	ctx, cancel := context.WithTimeout(context.Background(), postTimeout)
+	defer cancel()
+	ref, authentic := s.run.Keys.OpenBidID(post.BidID, x.Name, post.PingID)
+	if authentic && ref.Lease != 0 {
+		answer, found, err := s.store.Answer(ctx, keyOf(post))
+		if err != nil {
+			return s.busy(post, err)
+		}
+		if found {
+			return verdictOf(post, answer)
+		}
+	}
+	settlement := s.agent.Settle(now, post, ref, authentic)
+	s.record.post(settlement.Stamp, bidder.RecordOf(bidder.FactsOf(post), ref, authentic, settlement))
+	if settlement.Charge.BidID == "" {
+		return notBooked(post, settlement)
+	}
+	answer, err := s.store.Post(ctx, s.durable(now, post, settlement))
+	if err != nil {
+		return s.busy(post, err)
+	}
+	s.charged(settlement.Charge, answer)
+	return verdictOf(post, answer)
+}
+
+// durable joins the decision with what the store has to keep.
+func (s *Server) durable(now time.Time, post *pingpost.Post, settlement bidder.Settlement) store.Post {
+	var targets []string
+	for _, target := range settlement.Campaign.Delivery {
+		targets = append(targets, target.Name)
+	}
+	kept := *post
+	kept.Attrs = nil
+	return store.Post{
+		Charge: settlement.Charge, BodyHash: post.BodyHash, At: now,
+		LeadID: uuid.Must(uuid.NewV7()).String(), Lead: kept,
+		Contacts:  contactHashes(s.run.ContactKey, &post.Lead),
+		DedupeFor: settlement.Campaign.Duplicates, Deliveries: targets,
+	}
+}
+
+// charged tells the Agent what the store answered, and the deliverer that there is work.
+func (s *Server) charged(charge budget.Charge, answer store.PostAnswer) {
+	told := budget.Charged{
+		Line: charge.Line, Ref: charge.Ref, Accepted: answer.Outcome == store.PostAccepted,
+		Repeat: answer.Repeat, Price: answer.Price, Reason: answer.Reason, Lease: answer.Lease,
+	}
+	s.record.charged(s.agent.Charged(s.clock.now(), told), told)
+	if told.Accepted && !told.Repeat {
+		s.mail.Notify()
+	}
+}
+
+func (s *Server) busy(post *pingpost.Post, err error) pingpost.Verdict {
+	s.log.Warn().Err(err).Str("ping_id", post.PingID).Msg("a post was answered busy")
+	return pingpost.Verdict{Kind: pingpost.VerdictBusy, PingID: post.PingID, Reason: pingpost.StoreAway}
+}
+
+// notBooked answers what the books never see: an id that is not ours, and the post of a test bid.
+func notBooked(post *pingpost.Post, settlement bidder.Settlement) pingpost.Verdict {
+	if settlement.Refuse != pingpost.ReasonNone {
+		return pingpost.Verdict{Kind: pingpost.VerdictRejected, PingID: post.PingID, Reason: settlement.Refuse}
+	}
+	return pingpost.Verdict{Kind: pingpost.VerdictAccepted, PingID: post.PingID, LeadID: "test-" + post.PingID}
+}
+
+func verdictOf(post *pingpost.Post, answer store.PostAnswer) pingpost.Verdict {
+	verdict := pingpost.Verdict{
+		PingID: post.PingID, LeadID: answer.LeadID, Reason: answer.Reason, Detail: answer.Detail,
+	}
+	switch answer.Outcome {
+	case store.PostAccepted:
+		verdict.Kind = pingpost.VerdictAccepted
+	case store.PostConflict:
+		verdict.Kind = pingpost.VerdictConflict
+	default:
+		verdict.Kind = pingpost.VerdictRejected
+	}
+	return verdict
+}
+
+func keyOf(post *pingpost.Post) store.PostKey {
+	return store.PostKey{
+		Exchange: post.Exchange, PingID: post.PingID, BidID: post.BidID, BodyHash: post.BodyHash,
+	}
+}
+
+// contactHashes are keyed hashes of the ways to reach the homeowner: what recognises one person
+// on two exchanges without keeping a list of phone numbers. A phone number is brought to one
+// spelling first; one that is no number of the United States is hashed as it came.
+func contactHashes(key []byte, lead *pingpost.Lead) [][32]byte {
+	var hashes [][32]byte
+	add := func(kind, value string) {
+		mac := hmac.New(sha256.New, key)
+		mac.Write([]byte(kind + "\x00" + value))
+		hashes = append(hashes, [32]byte(mac.Sum(nil)))
+	}
+	if lead.Phone.Known() {
+		add("phone", onePhoneSpelling(lead.Phone.Reveal()))
+	}
+	if lead.Email.Known() {
+		add("email", strings.ToLower(strings.TrimSpace(lead.Email.Reveal())))
+	}
+	return hashes
+}
+
+func onePhoneSpelling(phone string) string {
+	number, err := phonenumbers.Parse(phone, "US")
+	if err != nil {
+		return strings.TrimSpace(phone)
+	}
+	return phonenumbers.Format(number, phonenumbers.E164)
+}
+
+func (s *Server) serveNotice(ctx *fasthttp.RequestCtx, x *exchange) {
+	var notice pingpost.Notice
+	if err := x.profile.DecodeNotice(&notice, ctx.PostBody()); err != nil {
+		s.refuseInput(ctx, x, err)
+		return
+	}
+	ref, authentic := s.run.Keys.OpenBidID(notice.BidID, x.Name, notice.PingID)
+	if !authentic {
+		s.meters.noticed(x, pingpost.OutcomeNone)
+		httpguard.WriteError(ctx, fasthttp.StatusNotFound, pingpost.BidUnknown.String(),
+			"this bid id was not signed here for this ping", "bid_id")
+		return
+	}
+	if err := s.notify(x, &notice, ref); err != nil {
+		s.log.Warn().Err(err).Str("ping_id", notice.PingID).Msg("a notice was answered busy")
+		ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, "1")
+		httpguard.WriteError(ctx, fasthttp.StatusServiceUnavailable, "store_away",
+			"the books are out of reach: send the notice again", "")
+		return
+	}
+	s.meters.noticed(x, notice.Outcome)
+	httpguard.WriteJSON(ctx, fasthttp.StatusOK, []byte(`{"status":"ok"}`))
+}
+
+// notify applies a notice; what moves money or withdraws a bid is durable before it returns.
+func (s *Server) notify(x *exchange, notice *pingpost.Notice, ref budget.BidRef) error {
+	if ref.Lease == 0 {
+		return nil
+	}
+	if notice.Outcome == pingpost.OutcomeReturned || notice.Outcome == pingpost.OutcomeVoided {
+		ctx, cancel := context.WithTimeout(context.Background(), postTimeout)
+		defer cancel()
+		answer, err := s.store.Credit(ctx, store.Credit{
+			Exchange: x.Name, PingID: notice.PingID, BidID: notice.BidID,
+			Outcome: notice.Outcome, At: s.clock.now(),
+		})
+		if err != nil {
+			return errors.Join(errors.New("server: crediting"), err)
+		}
+		if answer.Lease != nil {
+			states := budget.UpkeepAnswer{Leases: []budget.LeaseState{*answer.Lease}}
+			s.record.answered(s.agent.Answered(s.clock.now(), states), states)
+		}
+	}
+	s.record.notice(s.agent.Notify(s.clock.now(), notice.Outcome, ref), notice, ref)
+	return nil
+}

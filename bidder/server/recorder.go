@@ -1,0 +1,309 @@
+package server
+
+import (
+	"container/heap"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"leadbid/bidder"
+	"leadbid/budget"
+	"leadbid/pingpost"
+	"leadbid/pingpost/recording"
+)
+
+const (
+	recordQueue   = 1 << 14         // inputs that may wait for the writer; what is beyond is dropped and counted
+	recordReorder = 1 << 13         // inputs that may overtake a missing one before it counts as dropped
+	recordFlush   = time.Second     // what a crash may cost of a recording
+	segmentLength = time.Hour       // of one file
+	restartAfter  = 5 * time.Second // after a drop, before a new segment takes the claim up again
+)
+
+// recorder writes every input of the Agent, in the Agent's order, into segments that each begin
+// with a snapshot. Bids never wait for it: where its queue is full an input is dropped and
+// counted, the segment says where it has a gap, and a new segment with a snapshot follows.
+//
+// Inputs get their numbers under the Agent's lock and reach the queue outside it, so they may
+// arrive in another order; the writer holds back what came early.
+type recorder struct {
+	server *Server
+	dir    string // "" where nothing is recorded
+	queue  chan entry
+	lines  sync.Pool
+
+	dropped atomic.Uint64
+
+	// The rest belongs to the writer's goroutine.
+	early     entries
+	next      uint64 // the number that the segment needs next
+	file      *os.File
+	out       *recording.Writer
+	opened    time.Time
+	segments  int
+	gapAt     time.Time
+	handled   uint64 // drops that led to a new segment
+	failed    bool
+	snapshot  *bidder.Snapshot // to begin the next segment with, once everything before it is written
+	flushedAt time.Time
+}
+
+type entry struct {
+	seq  uint64
+	line *[]byte
+}
+
+type entries []entry
+
+func (e entries) Len() int           { return len(e) }
+func (e entries) Less(i, j int) bool { return e[i].seq < e[j].seq }
+func (e entries) Swap(i, j int)      { e[i], e[j] = e[j], e[i] }
+func (e *entries) Push(x any)        { *e = append(*e, x.(entry)) }
+func (e *entries) Pop() any {
+	last := (*e)[len(*e)-1]
+	*e = (*e)[:len(*e)-1]
+	return last
+}
+
+func newRecorder(s *Server, dir string) (*recorder, error) {
+	r := &recorder{server: s}
+	r.lines.New = func() any { return new([]byte) }
+	if dir == "" {
+		return r, nil
+	}
+	r.dir, r.queue = s.path(dir), make(chan entry, recordQueue)
+	if err := os.MkdirAll(r.dir, 0o755); err != nil {
+		return nil, fmt.Errorf("server: making the folder of recordings: %w", err)
+	}
+	snapshot := s.agent.Snapshot()
+	snapshot.At = s.clock.now()
+	return r, r.begin(&snapshot)
+}
+
+func (r *recorder) on() bool { return r.dir != "" }
+
+// ping records a decision in its canonical form.
+func (r *recorder) ping(scratch *request, d *bidder.Decision) {
+	if !r.on() {
+		return
+	}
+	scratch.decision = d.AppendJSON(scratch.decision[:0])
+	line := r.lines.Get().(*[]byte)
+	*line = recording.AppendPing((*line)[:0], d.Seq, d.At, &scratch.ping, r.server.rules.KeepsAttr, scratch.decision)
+	r.enqueue(d.Seq, line)
+}
+
+func (r *recorder) cancel(stamp bidder.Stamp, seq uint64) {
+	r.input(stamp, recording.KindCancel, bidder.CancelRecord{Seq: seq})
+}
+
+func (r *recorder) post(stamp bidder.Stamp, record bidder.PostRecord) {
+	r.input(stamp, recording.KindPost, record)
+}
+
+func (r *recorder) charged(stamp bidder.Stamp, answer budget.Charged) {
+	r.input(stamp, recording.KindCharged, answer)
+}
+
+func (r *recorder) notice(stamp bidder.Stamp, n *pingpost.Notice, ref budget.BidRef) {
+	r.input(stamp, recording.KindNotice, bidder.NoticeRecord{
+		Outcome: n.Outcome.String(), Ref: ref, ClearingPrice: n.ClearingPrice, MinBidToWin: n.MinBidToWin,
+	})
+}
+
+func (r *recorder) upkeep(stamp bidder.Stamp, ask *budget.Upkeep) {
+	r.input(stamp, recording.KindUpkeep, bidder.UpkeepRecord{Ask: ask})
+}
+
+func (r *recorder) answered(stamp bidder.Stamp, answer budget.UpkeepAnswer) {
+	r.input(stamp, recording.KindGranted, answer)
+}
+
+func (r *recorder) away(stamp bidder.Stamp) { r.input(stamp, recording.KindAway, struct{}{}) }
+
+func (r *recorder) pause(stamp bidder.Stamp, pauses bidder.Pauses) {
+	r.input(stamp, recording.KindPause, pauses)
+}
+
+func (r *recorder) input(stamp bidder.Stamp, kind recording.Kind, data any) {
+	if !r.on() {
+		return
+	}
+	text, err := json.Marshal(data)
+	if err != nil {
+		panic(fmt.Sprintf("server: a record of plain data does not marshal: %v", err))
+	}
+	line := r.lines.Get().(*[]byte)
+	*line = recording.Append((*line)[:0], stamp.Seq, stamp.At, kind, text)
+	r.enqueue(stamp.Seq, line)
+}
+
+func (r *recorder) enqueue(seq uint64, line *[]byte) {
+	select {
+	case r.queue <- entry{seq, line}:
+	default:
+		r.dropped.Add(1)
+		r.lines.Put(line)
+	}
+}
+
+// loop writes until ctx ends; close writes what is left.
+func (r *recorder) loop(ctx context.Context) {
+	if !r.on() {
+		return
+	}
+	tick := time.NewTicker(recordFlush)
+	defer tick.Stop()
+	for {
+		select {
+		case e := <-r.queue:
+			r.take(e)
+		case <-tick.C:
+			r.tick()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// take writes an input where it is the next one, and all early ones that follow it.
+func (r *recorder) take(e entry) {
+	heap.Push(&r.early, e)
+	if len(r.early) > recordReorder {
+		r.skipTo(r.early[0].seq)
+	}
+	r.writeReady()
+}
+
+func (r *recorder) writeReady() {
+	for len(r.early) > 0 && r.early[0].seq <= r.next {
+		e := heap.Pop(&r.early).(entry)
+		if e.seq == r.next {
+			r.turnSegment()
+			r.write(*e.line)
+			r.next++
+		}
+		r.lines.Put(e.line)
+	}
+	r.turnSegment()
+}
+
+// skipTo gives up on inputs that were dropped, and says so in the segment.
+func (r *recorder) skipTo(seq uint64) {
+	gap, _ := json.Marshal(map[string]uint64{"from": r.next, "to": seq - 1})
+	r.write(recording.Append(nil, r.next, r.server.clock.now(), recording.KindGap, gap))
+	r.next = seq
+	if r.gapAt.IsZero() {
+		r.gapAt = r.server.clock.now()
+	}
+}
+
+// tick flushes, and starts a new segment when its time has come or a gap ended the claim of the
+// old one.
+func (r *recorder) tick() {
+	now := r.server.clock.now()
+	if dropped := r.dropped.Load(); dropped != r.handled && len(r.queue) == 0 && len(r.early) > 0 {
+		r.handled = dropped
+		r.skipTo(r.early[0].seq)
+		r.writeReady()
+	}
+	if r.out != nil {
+		r.fail(r.out.Flush())
+	}
+	due := now.Sub(r.opened) >= segmentLength || (!r.gapAt.IsZero() && now.Sub(r.gapAt) >= restartAfter)
+	if due && r.snapshot == nil {
+		snapshot := r.server.agent.Snapshot()
+		r.snapshot = &snapshot
+		r.turnSegment()
+	}
+}
+
+// turnSegment begins the next segment once everything before its snapshot is in the old one.
+func (r *recorder) turnSegment() {
+	if r.snapshot == nil || r.next <= r.snapshot.Seq {
+		return
+	}
+	snapshot := r.snapshot
+	r.snapshot, r.gapAt = nil, time.Time{}
+	r.fail(r.finish())
+	r.fail(r.begin(snapshot))
+}
+
+// begin opens a segment with a snapshot. Its name sorts by time, run and number.
+func (r *recorder) begin(snapshot *bidder.Snapshot) error {
+	r.segments++
+	r.opened = r.server.clock.now()
+	name := fmt.Sprintf("%s-run%d-%04d.jsonl.zst", r.opened.Format("20060102T150405Z"), snapshot.Run, r.segments)
+	file, err := os.OpenFile(filepath.Join(r.dir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("server: opening a recording: %w", err)
+	}
+	out, err := recording.NewWriter(file)
+	if err != nil {
+		return errors.Join(fmt.Errorf("server: opening a recording: %w", err), file.Close())
+	}
+	r.file, r.out, r.next, r.failed = file, out, snapshot.Seq+1, false
+	text, err := json.Marshal(snapshot)
+	if err != nil {
+		return fmt.Errorf("server: a snapshot does not marshal: %w", err)
+	}
+	r.write(recording.Append(nil, snapshot.Seq, snapshot.At, recording.KindSnapshot, text))
+	return nil
+}
+
+func (r *recorder) write(line []byte) {
+	if r.out != nil {
+		r.fail(r.out.Write(line))
+	}
+}
+
+func (r *recorder) finish() error {
+	if r.out == nil {
+		return nil
+	}
+	err := errors.Join(r.out.Close(), r.file.Close())
+	r.out, r.file = nil, nil
+	return err
+}
+
+// fail tells once that a recording cannot be written, and goes on without: a full disk must not
+// stop the buying. The next segment tries again.
+func (r *recorder) fail(err error) {
+	if err == nil {
+		return
+	}
+	if !r.failed {
+		r.server.log.Error().Err(err).Msg("the recording has stopped; bids go on")
+	}
+	r.failed = true
+	if r.file != nil {
+		_ = r.file.Close() // already failing: the first error is the one that matters
+	}
+	r.file, r.out = nil, nil
+}
+
+// close writes what is queued and ends the segment. The loop must have ended.
+func (r *recorder) close() error {
+	if !r.on() {
+		return nil
+	}
+	for {
+		select {
+		case e := <-r.queue:
+			r.take(e)
+		default:
+			if len(r.early) > 0 {
+				r.skipTo(r.early[0].seq)
+				r.writeReady()
+				continue
+			}
+			return r.finish()
+		}
+	}
+}

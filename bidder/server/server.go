@@ -1,0 +1,269 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/valyala/fasthttp"
+
+	"leadbid/bidder"
+	"leadbid/bidder/delivery"
+	"leadbid/budget"
+	"leadbid/budget/store"
+	"leadbid/internal/httpguard"
+	"leadbid/pingpost/wire"
+	"leadbid/rules"
+)
+
+// Options are what New needs.
+type Options struct {
+	Rules *rules.Ruleset
+	Dir   string // the configuration's folder: relative paths start here
+	Log   zerolog.Logger
+
+	// AllowPrivate lets webhooks go to private addresses, for labs and tests.
+	AllowPrivate bool
+}
+
+// Server is a running bidder. Its methods may be called from several goroutines.
+type Server struct {
+	options Options
+	log     zerolog.Logger
+	clock   *clock
+
+	rules  *rules.Ruleset
+	plan   *budget.Plan
+	agent  *bidder.Agent
+	store  store.Store
+	run    store.Run
+	record *recorder
+	mail   *delivery.Deliverer
+	meters *meters
+
+	exchanges map[string]*exchange
+	keys      *httpguard.Keys
+	public    *fasthttp.Server
+	admin     *http.Server
+
+	publicAddr, adminAddr net.Addr
+
+	pauses   pauseState
+	storeErr atomic.Pointer[string] // why the store did not answer last; nil while it does
+	wake     chan struct{}          // the lease loop should look now
+	draining atomic.Bool
+	stop     context.CancelFunc
+	running  sync.WaitGroup
+	closing  sync.Once
+	closeErr error
+}
+
+// exchange is one exchange as the handlers need it.
+type exchange struct {
+	*rules.Exchange
+	profile *wire.Profile
+	open    bool // it shows no key: allowed on the loopback only
+}
+
+// New opens the store, starts a run on it and makes a Server that is not listening yet. Errors
+// name what has to be mended in the configuration or on the machine.
+func New(ctx context.Context, options Options) (*Server, error) {
+	settings := options.Rules.Settings()
+	s := &Server{
+		options: options, log: options.Log, clock: newClock(),
+		rules: options.Rules, plan: bidder.PlanOf(options.Rules), wake: make(chan struct{}, 1),
+	}
+	if err := s.openExchanges(); err != nil {
+		return nil, err
+	}
+	if err := httpguard.NonLoopbackWithoutAuth(settings.Server.Listen, s.allKeyed()); err != nil {
+		return nil, fmt.Errorf("server: server.listen %s: %w: give each exchange an auth.bearer", settings.Server.Listen, err)
+	}
+	var err error
+	if s.store, err = OpenStore(ctx, settings.Store, options.Dir); err != nil {
+		return nil, err
+	}
+	if s.run, err = s.store.Begin(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("server: starting a run on the store: %w", err), s.store.Close())
+	}
+	s.agent = bidder.New(s.run.ID, s.rules, budget.NewBook(s.plan))
+	s.meters = newMeters(s)
+	if s.record, err = newRecorder(s, settings.Record.Dir); err != nil {
+		return nil, errors.Join(err, s.store.Close())
+	}
+	s.meters.watch(s)
+	s.mail = delivery.New(delivery.Options{
+		Outbox: s.store, Targets: s.targets, Log: s.log, Clock: s.clock.now,
+		AllowPrivate: options.AllowPrivate, OnDown: s.deliveryDown, BaseDir: options.Dir,
+	})
+	s.public = httpguard.NewServer(s.handle, httpguard.Options{
+		Name: "bidder", MaxBody: maxPostBody, BodyLimit: bodyLimit,
+		MaxInFlight: maxInFlight, Overloaded: s.overloaded, Panicked: s.panicked,
+	})
+	s.admin = httpguard.NewAdminServer(s.adminRoutes())
+	return s, nil
+}
+
+// OpenStore opens the store that a configuration names. SQLite's path is relative to dir.
+func OpenStore(ctx context.Context, name, dir string) (store.Store, error) {
+	path, isSQLite := strings.CutPrefix(name, "sqlite:")
+	if !isSQLite {
+		return nil, fmt.Errorf("server: store %q: only sqlite:PATH is built", name)
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	return store.OpenSQLite(ctx, path, store.Options{})
+}
+
+func (s *Server) openExchanges() error {
+	s.exchanges = map[string]*exchange{}
+	bearers := map[string]string{}
+	for _, configured := range s.rules.Exchanges() {
+		profile, err := wire.Load(configured.Profile)
+		if err != nil {
+			return fmt.Errorf("server: exchange %s: %w", configured.Name, err)
+		}
+		s.exchanges[configured.Name] = &exchange{
+			Exchange: configured, profile: profile, open: configured.Bearer == "",
+		}
+		if configured.Bearer != "" {
+			bearers[configured.Name] = configured.Bearer
+		}
+	}
+	var err error
+	s.keys, err = httpguard.NewKeys(bearers)
+	return err
+}
+
+func (s *Server) allKeyed() bool { return s.keys.Len() == len(s.exchanges) }
+
+func (s *Server) targets(campaign string) []rules.Target {
+	if c := s.rules.Campaign(campaign); c != nil {
+		return c.Delivery
+	}
+	return nil
+}
+
+// Start listens on both addresses and returns once pings are answered. Before that it asks the
+// store for a first lease of each line, so that the first ping finds money. ctx bounds only the
+// start.
+func (s *Server) Start(ctx context.Context) error {
+	background, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	if err := s.pauses.load(s.pauseFile()); err != nil {
+		return err
+	}
+	s.applyPauses()
+	s.tendLeases(ctx)
+	settings := s.rules.Settings().Server
+	public, err := net.Listen("tcp", settings.Listen)
+	if err != nil {
+		return fmt.Errorf("server: listening for pings: %w", err)
+	}
+	admin, err := net.Listen("tcp", settings.Admin)
+	if err != nil {
+		return errors.Join(fmt.Errorf("server: listening for operators: %w", err), public.Close())
+	}
+	s.publicAddr, s.adminAddr = public.Addr(), admin.Addr()
+	s.spawn(func() { s.leaseLoop(background) })
+	s.spawn(func() { s.record.loop(background) })
+	s.spawn(func() { s.pauseLoop(background) })
+	s.spawn(func() {
+		if err := s.mail.Run(background); err != nil && background.Err() == nil {
+			s.log.Error().Err(err).Msg("delivery stopped")
+		}
+	})
+	s.spawn(func() { s.logServeError("pings", s.servePublic(public)) })
+	s.spawn(func() { s.logServeError("operators", s.admin.Serve(admin)) })
+	return nil
+}
+
+func (s *Server) servePublic(listener net.Listener) error {
+	settings := s.rules.Settings().Server
+	if settings.TLSCert != "" {
+		return s.public.ServeTLS(listener, s.path(settings.TLSCert), s.path(settings.TLSKey))
+	}
+	return s.public.Serve(listener)
+}
+
+func (s *Server) path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(s.options.Dir, name)
+}
+
+func (s *Server) spawn(part func()) {
+	s.running.Add(1)
+	go func() {
+		defer s.running.Done()
+		part()
+	}()
+}
+
+func (s *Server) logServeError(whom string, err error) {
+	if err != nil && !errors.Is(err, http.ErrServerClosed) {
+		s.log.Error().Err(err).Str("listener", whom).Msg("listener stopped")
+	}
+}
+
+// Addr is the public listener's address, after Start.
+func (s *Server) Addr() string { return s.publicAddr.String() }
+
+// AdminAddr is the operator's listener's address, after Start.
+func (s *Server) AdminAddr() string { return s.adminAddr.String() }
+
+// Store is the books, for callers in the same process that hold them against the exchange's.
+func (s *Server) Store() store.Store { return s.store }
+
+// Drain delivers everything that is due in the outbox, or says what ctx cut short.
+func (s *Server) Drain(ctx context.Context) error { return s.mail.Drain(ctx) }
+
+// Close stops gracefully within ctx: no longer ready, open requests answered, free leases given
+// back, the recording flushed, the store closed. It may be called more than once.
+func (s *Server) Close(ctx context.Context) error {
+	s.closing.Do(func() { s.closeErr = s.close(ctx) })
+	return s.closeErr
+}
+
+func (s *Server) close(ctx context.Context) error {
+	s.draining.Store(true)
+	var errs []error
+	if s.publicAddr != nil {
+		errs = append(errs, s.public.ShutdownWithContext(ctx), s.admin.Shutdown(ctx))
+		s.returnLeases(ctx)
+		s.stop()
+		s.running.Wait()
+	}
+	errs = append(errs, s.record.close(), s.store.Close())
+	return errors.Join(errs...)
+}
+
+// ready says why the bidder should get no traffic, nil where it should.
+func (s *Server) ready() error {
+	if s.draining.Load() {
+		return errors.New("stopping")
+	}
+	if why := s.storeErr.Load(); why != nil {
+		return fmt.Errorf("the store is away: %s", *why)
+	}
+	return nil
+}
+
+func (s *Server) panicked(value any) {
+	s.meters.panics.Inc()
+	s.log.Error().Str("panic", fmt.Sprint(value)).Msg("a request panicked; it got status 500")
+}
+
+// shutdownStep bounds each store call while stopping, so that a store that hangs cannot keep the
+// process alive.
+const shutdownStep = 2 * time.Second

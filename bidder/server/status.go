@@ -1,0 +1,117 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"leadbid/bidder"
+	"leadbid/budget"
+	"leadbid/budget/store"
+	"leadbid/internal/httpguard"
+	"leadbid/pingpost"
+	"leadbid/rules"
+)
+
+// Status is what a person wants to know of a running bidder at a glance. It is served as JSON at
+// /status of the operator's listener, and its names are stable.
+type Status struct {
+	Now      time.Time     `json:"now"`
+	Timezone string        `json:"timezone"`
+	State    string        `json:"state"` // "live", "observing", "paused", "store away" or "stopping"
+	Business string        `json:"business"`
+	Rules    string        `json:"rules"` // the first 12 digits of the hash of the rules in force
+	Pauses   bidder.Pauses `json:"pauses"`
+	// Undeliverable campaigns are paused because their leads have nowhere to go.
+	Undeliverable []string         `json:"undeliverable,omitempty"`
+	StoreError    string           `json:"store_error,omitempty"`
+	Caps          []CapStatus      `json:"caps"`
+	Books         store.Counts     `json:"books"`
+	Recording     *RecordingStatus `json:"recording,omitempty"`
+}
+
+// CapStatus is one cap in its present window.
+type CapStatus struct {
+	Scope     string         `json:"scope"`
+	Name      string         `json:"name,omitempty"`
+	Period    string         `json:"period"`
+	Ends      time.Time      `json:"ends,omitzero"`
+	Limit     pingpost.Cents `json:"limit,omitempty"`
+	Used      pingpost.Cents `json:"used"`
+	LimitLead int64          `json:"limit_leads,omitempty"`
+	UsedLeads int64          `json:"used_leads"`
+}
+
+// RecordingStatus tells whether the recording is whole.
+type RecordingStatus struct {
+	Dir     string `json:"dir"`
+	Dropped uint64 `json:"dropped"`
+}
+
+// Status reads the present state.
+func (s *Server) Status(ctx context.Context) (Status, error) {
+	settings := s.rules.Settings()
+	now := s.clock.now()
+	pauses, down := s.pauses.effective()
+	status := Status{
+		Now: now.In(settings.Business.Location), Timezone: settings.Business.Location.String(),
+		Business: settings.Business.Name, Rules: s.rules.Hash()[:12],
+		Pauses: pauses, Undeliverable: down, State: s.state(pauses),
+	}
+	if why := s.storeErr.Load(); why != nil {
+		status.StoreError = *why
+	}
+	if s.record.on() {
+		status.Recording = &RecordingStatus{Dir: s.record.dir, Dropped: s.record.dropped.Load()}
+	}
+	uses, err := s.store.Usage(ctx, s.plan, now)
+	if err != nil {
+		return status, err
+	}
+	status.Caps = CapsOf(uses)
+	status.Books, err = s.store.Counts(ctx)
+	return status, err
+}
+
+// CapsOf gives the form that people read of the uses that a store tells.
+func CapsOf(uses []budget.CapUse) []CapStatus {
+	caps := []CapStatus{}
+	for _, use := range uses {
+		caps = append(caps, CapStatus{
+			Scope: scopeWords[use.Cap.Scope.Kind], Name: use.Cap.Scope.Name,
+			Period: use.Cap.Period.String(), Ends: use.End,
+			Limit: pingpost.Cents(use.Cap.Cents.N), Used: use.UsedCents,
+			LimitLead: use.Cap.Leads.N, UsedLeads: use.UsedLeads,
+		})
+	}
+	return caps
+}
+
+func (s *Server) state(pauses bidder.Pauses) string {
+	switch {
+	case s.draining.Load():
+		return "stopping"
+	case pauses.All:
+		return "paused"
+	case s.storeErr.Load() != nil:
+		return "store away"
+	case s.rules.Settings().Mode == rules.Observe:
+		return "observing"
+	}
+	return "live"
+}
+
+// adminRoutes are the operator's: health, metrics, profiles and the status.
+func (s *Server) adminRoutes() http.Handler {
+	routes := httpguard.AdminMux(s.meters.registry, s.ready)
+	routes.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
+		status, err := s.Status(r.Context())
+		if err != nil {
+			status.StoreError = err.Error()
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(status)
+	})
+	return routes
+}

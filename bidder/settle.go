@@ -1,0 +1,130 @@
+package bidder
+
+import (
+	"time"
+
+	"leadbid/budget"
+	"leadbid/pingpost"
+	"leadbid/rules"
+)
+
+// PostFacts is what a settlement depends on besides the contractor's reject rules: a post without
+// its personal data, so that it can be recorded and settled again.
+type PostFacts struct {
+	Exchange  string           `json:"exchange"`
+	PingID    string           `json:"ping_id"`
+	BidID     string           `json:"bid_id"`
+	Price     pingpost.Cents   `json:"price"`
+	Terms     uint64           `json:"terms"` // budget.TermsHash of what was posted
+	Consent   pingpost.Consent `json:"consent"`
+	Reachable bool             `json:"reachable"` // the lead has a phone number or an e-mail address
+	Test      bool             `json:"test,omitempty"`
+}
+
+// FactsOf projects a post.
+func FactsOf(post *pingpost.Post) PostFacts {
+	return PostFacts{
+		Exchange:  post.Exchange,
+		PingID:    post.PingID,
+		BidID:     post.BidID,
+		Price:     post.Price,
+		Terms:     budget.TermsHash(post.ZIP, post.Service, post.Job, post.Exclusive),
+		Consent:   post.Consent,
+		Reachable: post.Lead.Phone.Known() || post.Lead.Email.Known(),
+		Test:      post.Test,
+	}
+}
+
+// Rejection is the contractor's own rule against a lead. Word is what the exchange is told.
+type Rejection struct {
+	Rule string `json:"rule"`
+	Word string `json:"word"`
+}
+
+// Settlement is what the Agent decided about a post.
+type Settlement struct {
+	Stamp
+	// Refuse is set where the bid id is not ours, so that there is nothing to charge and nothing
+	// to store; and for the post of a test bid, which is accepted without being booked.
+	Refuse pingpost.Reason
+	Test   bool
+
+	Charge    budget.Charge // otherwise: for the store, refusals of authentic bids included
+	Rejection *Rejection    // the contractor's rule that refused, if one did
+	Campaign  *rules.Campaign
+}
+
+// Settle checks a post against the bid that its id signs. ref is what the signature says, and
+// authentic whether it is ours: the shell holds the keys. It needs no hold, so that any process on
+// the same store can settle any bid.
+func (a *Agent) Settle(now time.Time, post *pingpost.Post, ref budget.BidRef, authentic bool) Settlement {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.settleLocked(now, FactsOf(post), ref, authentic, func(c *rules.Campaign) *Rejection {
+		rule, word, rejected := a.eval.Reject(c, post, a.last, nil)
+		if !rejected {
+			return nil
+		}
+		return &Rejection{Rule: rule, Word: word}
+	})
+}
+
+// SettleRecorded settles a recorded post again: the reject rules need fields that no recording
+// keeps, so their answer is part of the record.
+func (a *Agent) SettleRecorded(now time.Time, facts PostFacts, ref budget.BidRef, authentic bool,
+	rejection *Rejection) Settlement {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.settleLocked(now, facts, ref, authentic, func(*rules.Campaign) *Rejection { return rejection })
+}
+
+func (a *Agent) settleLocked(now time.Time, facts PostFacts, ref budget.BidRef, authentic bool,
+	reject func(*rules.Campaign) *Rejection) Settlement {
+	settlement := Settlement{Stamp: a.stampLocked(now)}
+	exchange, campaign := a.rules.Exchange(facts.Exchange), a.rules.CampaignByTag(ref.Campaign)
+	if !authentic || exchange == nil || campaign == nil {
+		settlement.Refuse = pingpost.BidUnknown
+		return settlement
+	}
+	settlement.Campaign = campaign
+	if ref.Lease == 0 {
+		settlement.Test = true
+		settlement.Refuse, _ = checkTerms(settlement.At, facts, ref, exchange, campaign)
+		return settlement
+	}
+	line := budget.Line{Campaign: campaign.Name, Exchange: facts.Exchange}
+	settlement.Charge = budget.Charge{
+		Exchange: facts.Exchange, PingID: facts.PingID, BidID: facts.BidID,
+		Ref: ref, Line: line, Price: facts.Price,
+		Caps: a.book.Windows(line, ref.Expires.Add(-exchange.BidTTL)),
+	}
+	charge := &settlement.Charge
+	if charge.Refuse, charge.Detail = checkTerms(settlement.At, facts, ref, exchange, campaign); charge.Refuse != 0 {
+		return settlement
+	}
+	if settlement.Rejection = reject(campaign); settlement.Rejection != nil {
+		charge.Refuse, charge.Detail = pingpost.RejectedByRule, settlement.Rejection.Word
+	}
+	return settlement
+}
+
+// checkTerms holds a post against its bid, in the order of the reasons. detail names a missing
+// part of the lead.
+func checkTerms(now time.Time, facts PostFacts, ref budget.BidRef, exchange *rules.Exchange,
+	campaign *rules.Campaign) (refuse pingpost.Reason, detail string) {
+	switch {
+	case !facts.Reachable:
+		return pingpost.InvalidField, "lead.phone"
+	case facts.Test && ref.Lease != 0:
+		return pingpost.TestPing, ""
+	case !campaign.ConsentPosted(facts.Consent):
+		return pingpost.ConsentMissing, ""
+	case now.After(ref.Expires.Add(exchange.Grace)):
+		return pingpost.BidExpired, ""
+	case facts.Price > ref.Price || facts.Price <= 0:
+		return pingpost.PriceMismatch, ""
+	case facts.Terms != ref.Terms:
+		return pingpost.PingMismatch, ""
+	}
+	return pingpost.ReasonNone, ""
+}

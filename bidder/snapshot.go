@@ -1,0 +1,50 @@
+package bidder
+
+import (
+	"fmt"
+
+	"leadbid/budget"
+	"leadbid/rules"
+)
+
+// Snapshot is everything that an Agent's decisions depend on, as it was after input Seq. It is
+// plain data: the caller may marshal it at leisure.
+type Snapshot struct {
+	Stamp
+	Run     uint32       `json:"run"`
+	Rules   string       `json:"rules"` // Ruleset.Hash of the rules in force
+	Book    budget.State `json:"book"`
+	Repeats []answered   `json:"repeats,omitempty"`
+	Pauses  Pauses       `json:"pauses"`
+}
+
+// Snapshot copies the Agent's state. It is not an input: it takes no sequence number.
+func (a *Agent) Snapshot() Snapshot {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	snapshot := Snapshot{
+		Stamp: Stamp{Seq: a.seq, At: a.last},
+		Run:   a.run, Rules: a.rules.Hash(), Book: a.book.Snapshot(), Pauses: a.pauses,
+	}
+	for _, entry := range a.repeats.queue {
+		snapshot.Repeats = append(snapshot.Repeats, *entry)
+	}
+	return snapshot
+}
+
+// Restore makes an Agent that goes on deciding where the snapshot was taken. It serves replays
+// only: a restarted process takes nothing over from its former run. It is an error where the
+// rules are not those of the snapshot.
+func Restore(snapshot Snapshot, rs *rules.Ruleset) (*Agent, error) {
+	if rs.Hash() != snapshot.Rules {
+		return nil, fmt.Errorf("bidder: the recording was made with rules %.12s, these are %.12s",
+			snapshot.Rules, rs.Hash())
+	}
+	agent := New(snapshot.Run, rs, budget.Restore(PlanOf(rs), snapshot.Book))
+	agent.seq, agent.last, agent.pauses = snapshot.Seq, snapshot.At, snapshot.Pauses
+	for _, entry := range snapshot.Repeats {
+		agent.repeats.queue = append(agent.repeats.queue, &entry)
+		agent.repeats.index(&entry)
+	}
+	return agent, nil
+}
