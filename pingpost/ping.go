@@ -2,6 +2,7 @@ package pingpost
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -118,7 +119,7 @@ func (p *Ping) ComputeDigest() uint64 {
 		b = append(strconv.AppendInt(b, number, 10), ',')
 	}
 	if p.LeadScore.Known {
-		b = strconv.AppendFloat(b, p.LeadScore.Value, 'g', -1, 64)
+		b = append(strconv.AppendFloat(b, p.LeadScore.Value, 'g', -1, 64), ',')
 	}
 	for _, attr := range p.Attrs {
 		text(attr.Name)
@@ -133,20 +134,18 @@ func (p *Ping) Clone() *Ping {
 	c := *p
 	for _, text := range []*string{&c.Exchange, &c.ID, &c.Task, &c.City, &c.Source,
 		&c.Consent.TrustedFormURL, &c.Consent.LeadID} {
-		*text = cloneText(*text)
+		*text = strings.Clone(*text)
 	}
 	c.SubIDs = nil
 	for _, sub := range p.SubIDs {
-		c.SubIDs = append(c.SubIDs, cloneText(sub))
+		c.SubIDs = append(c.SubIDs, strings.Clone(sub))
 	}
 	c.Attrs = nil
 	for _, attr := range p.Attrs {
-		c.Attrs = append(c.Attrs, Attr{Name: cloneText(attr.Name), Value: cloneText(attr.Value), Kind: attr.Kind})
+		c.Attrs = append(c.Attrs, Attr{Name: strings.Clone(attr.Name), Value: strings.Clone(attr.Value), Kind: attr.Kind})
 	}
 	return &c
 }
-
-func cloneText(text string) string { return string([]byte(text)) }
 
 func bit(truth bool) byte {
 	if truth {

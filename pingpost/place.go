@@ -16,20 +16,17 @@ var ErrZIP = errors.New("a ZIP code has five digits")
 // ParseZIP reads "60614", "60614-1234" or "606141234". Four digits are an error: a leading zero
 // lost by a spreadsheet must be mended where it was lost, not guessed here.
 func ParseZIP[T string | []byte](text T) (ZIP, error) {
-	switch {
-	case len(text) == 10 && text[5] == '-':
-		if !allDigits(string(text[6:])) {
-			return 0, ErrZIP
-		}
-	case len(text) != 5 && len(text) != 9:
+	withDash := len(text) == 10 && text[5] == '-'
+	if len(text) != 5 && len(text) != 9 && !withDash {
 		return 0, ErrZIP
 	}
 	var zip ZIP
-	for i := 0; i < len(text) && text[i] != '-'; i++ {
-		if text[i] < '0' || text[i] > '9' {
+	for i := 0; i < len(text); i++ {
+		switch {
+		case i == 5 && withDash:
+		case text[i] < '0' || text[i] > '9':
 			return 0, ErrZIP
-		}
-		if i < 5 {
+		case i < 5:
 			zip = zip*10 + ZIP(text[i]-'0')
 		}
 	}
@@ -63,6 +60,9 @@ type State string
 const stateCodes = "AL AK AZ AR CA CO CT DE DC FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH " +
 	"NJ NM NY NC ND OH OK OR PA RI SC SD TN TX UT VT VA WA WV WI WY AS GU MP PR VI UM AA AE AP FM MH PW"
 
+// shownAtMost bounds how much of a wrong value an error repeats: it came from outside.
+const shownAtMost = 32
+
 // ParseState reads a two-letter code in either case. The result shares no memory with text and
 // costs no allocation.
 func ParseState[T string | []byte](text T) (State, error) {
@@ -74,5 +74,6 @@ func ParseState[T string | []byte](text T) (State, error) {
 			}
 		}
 	}
-	return "", fmt.Errorf("%q is not a two-letter state code, such as IL", strings.ToValidUTF8(string(text), "?"))
+	shown := strings.ToValidUTF8(string(text[:min(len(text), shownAtMost)]), "?")
+	return "", fmt.Errorf("%q is not a two-letter state code, such as IL", shown)
 }

@@ -9,7 +9,10 @@ import (
 // prints, formats, logs and marshals as [redacted], so that forgetting about it is safe. Only
 // Reveal gives it away, and only delivery, the exchange's post to the winner, the hashing of
 // contacts and an authorised view may call that: a test over our source lists the callers.
-type Private struct{ value string }
+//
+// The value is behind a pointer because fmt does not ask the methods of unexported fields: it
+// prints what they hold, and here that is an address. Compare with Equal, not with ==.
+type Private struct{ value *string }
 
 const redacted = "[redacted]"
 
@@ -17,17 +20,30 @@ const redacted = "[redacted]"
 var ErrRedacted = errors.New("personal data cannot be read back from its redacted form")
 
 // NewPrivate wraps a value. "" means that the field is not known.
-func NewPrivate(value string) Private { return Private{value} }
+func NewPrivate(value string) Private {
+	if value == "" {
+		return Private{}
+	}
+	return Private{&value}
+}
 
 // Known reports whether there is a value.
-func (p Private) Known() bool { return p.value != "" }
+func (p Private) Known() bool { return p.value != nil }
+
+// Equal reports whether both hold the same value.
+func (p Private) Equal(other Private) bool { return p.Reveal() == other.Reveal() }
 
 // Reveal gives the value away. See the type's comment for who may call it.
-func (p Private) Reveal() string { return p.value }
+func (p Private) Reveal() string {
+	if p.value == nil {
+		return ""
+	}
+	return *p.value
+}
 
 // String gives [redacted], or "" where nothing is known.
 func (p Private) String() string {
-	if p.value == "" {
+	if p.value == nil {
 		return ""
 	}
 	return redacted
