@@ -1,0 +1,126 @@
+package wire
+
+import "leadbid/pingpost"
+
+// field is a canonical value that a profile gives a place in a message.
+type field uint8
+
+// The fields. In a profile they are written as "$" and their name.
+const (
+	noField field = iota
+	fieldPingID
+	fieldTmaxMS
+	fieldAuction
+	fieldService
+	fieldTask
+	fieldJob
+	fieldZIP
+	fieldState
+	fieldCity
+	fieldUrgency
+	fieldPropertyType
+	fieldHomeowner
+	fieldLeadScore
+	fieldSource
+	fieldSubIDs
+	fieldAgreed
+	fieldTrustedFormURL
+	fieldTrustedFormPromised
+	fieldLeadIDToken
+	fieldLeadIDPromised
+	fieldExclusive
+	fieldMaxSold
+	fieldSoldSoFar
+	fieldFloor
+	fieldTest
+	fieldAttrs
+	fieldBid
+	fieldBidID
+	fieldExpiresInMS
+	fieldReason
+	fieldPrice
+	fieldFirstName
+	fieldLastName
+	fieldPhone
+	fieldEmail
+	fieldAddress
+	fieldNotes
+	fieldLeadID
+	fieldDetail
+	fieldOutcome
+	fieldClearingPrice
+	fieldMinBidToWin
+	numFields
+)
+
+var fieldNames = [numFields]string{
+	"", "ping_id", "tmax_ms", "auction", "service", "task", "job", "zip", "state", "city", "urgency",
+	"property_type", "homeowner", "lead_score", "source", "sub_ids", "agreed", "trustedform_url",
+	"trustedform_promised", "leadid", "leadid_promised", "exclusive", "max_sold", "sold_so_far",
+	"floor", "test", "attrs", "bid", "bid_id", "expires_in_ms", "reason", "price", "first_name",
+	"last_name", "phone", "email", "address", "notes", "lead_id", "detail", "outcome",
+	"clearing_price", "min_bid_to_win",
+}
+
+// What each message may hold.
+var (
+	pingFields = []field{fieldPingID, fieldTmaxMS, fieldAuction, fieldService, fieldTask, fieldJob, fieldZIP, fieldState, fieldCity, fieldUrgency,
+		fieldPropertyType, fieldHomeowner, fieldLeadScore, fieldSource, fieldSubIDs, fieldAgreed, fieldTrustedFormURL, fieldTrustedFormPromised,
+		fieldLeadIDToken, fieldLeadIDPromised, fieldExclusive, fieldMaxSold, fieldSoldSoFar, fieldFloor, fieldTest, fieldAttrs}
+	answerFields = []field{fieldPingID, fieldBid, fieldBidID, fieldExpiresInMS, fieldReason}
+	postFields   = []field{fieldPingID, fieldBidID, fieldPrice, fieldService, fieldJob, fieldExclusive, fieldFirstName, fieldLastName, fieldPhone, fieldEmail,
+		fieldAddress, fieldCity, fieldState, fieldZIP, fieldNotes, fieldAgreed, fieldTrustedFormURL, fieldTrustedFormPromised, fieldLeadIDToken,
+		fieldLeadIDPromised, fieldTest, fieldAttrs}
+	verdictFields = []field{fieldPingID, fieldLeadID, fieldReason, fieldDetail}
+	noticeFields  = []field{fieldPingID, fieldBidID, fieldOutcome, fieldClearingPrice, fieldMinBidToWin, fieldReason}
+)
+
+// vocabulary is how an exchange spells the words of one closed list: several words may be read as
+// one value, and one of them is written for it.
+type vocabulary struct {
+	read  map[string]uint16
+	write map[uint16]string
+}
+
+// ownWords is the vocabulary of an exchange that uses our words.
+func ownWords(words []string, first uint16) vocabulary {
+	v := vocabulary{read: map[string]uint16{}, write: map[uint16]string{}}
+	for i, word := range words {
+		v.read[word], v.write[first+uint16(i)] = first+uint16(i), word
+	}
+	return v
+}
+
+// ownVocabularies gives the closed lists by field. A value's number is that of its type.
+func ownVocabularies() map[field]vocabulary {
+	reasons := vocabulary{read: map[string]uint16{}, write: map[uint16]string{}}
+	for _, r := range pingpost.Reasons() {
+		reasons.read[r.String()], reasons.write[uint16(r)] = uint16(r), r.String()
+	}
+	return map[field]vocabulary{
+		fieldAuction:      ownWords(pingpost.AuctionWords(), 1),
+		fieldService:      ownWords(pingpost.ServiceWords(), 1),
+		fieldJob:          ownWords(pingpost.JobWords(), 1),
+		fieldUrgency:      ownWords(pingpost.UrgencyWords(), 1),
+		fieldPropertyType: ownWords(pingpost.PropertyWords(), 1),
+		fieldOutcome:      ownWords(pingpost.OutcomeWords(), 1),
+		fieldHomeowner:    ownWords([]string{"yes", "no"}, uint16(pingpost.Yes)),
+		fieldReason:       reasons,
+	}
+}
+
+// wordElse is what a word outside its list is read as. The raw word is kept as an attribute.
+var wordElse = [numFields]uint16{
+	fieldAuction:      uint16(pingpost.AuctionUnknown),
+	fieldService:      uint16(pingpost.ServiceOther),
+	fieldJob:          uint16(pingpost.JobUnknown),
+	fieldUrgency:      uint16(pingpost.UrgencyUnknown),
+	fieldPropertyType: uint16(pingpost.PropertyUnknown),
+}
+
+// rawNames are the attributes that keep a word which is not the one that we would write for what
+// it was read as: sellers inflate their words, and a rule may want the original.
+var rawNames = [numFields]string{
+	fieldAuction: "raw.auction", fieldService: "raw.service", fieldJob: "raw.job", fieldUrgency: "raw.urgency",
+	fieldPropertyType: "raw.property_type",
+}

@@ -1,0 +1,60 @@
+package wire
+
+import (
+	"leadbid/internal/yamlfile"
+	"leadbid/pingpost"
+)
+
+// DecodeNotice reads a notice, setting everything but Exchange. dst is reset first; its strings
+// alias body. A reason that is not ours is left out. The error is a *Fault.
+func (p *Profile) DecodeNotice(dst *pingpost.Notice, body []byte) error {
+	*dst = pingpost.Notice{}
+	d := decoder{scanner: scanner{body: body}, profile: p, paths: &p.notice.paths}
+	if d.read(p.notice.read) {
+		d.need(p.notice.need)
+		*dst = pingpost.Notice{
+			PingID:        d.id(fieldPingID),
+			BidID:         d.id(fieldBidID),
+			Outcome:       d.outcome(),
+			ClearingPrice: d.dollars(fieldClearingPrice),
+			MinBidToWin:   d.dollars(fieldMinBidToWin),
+			Reason:        pingpost.Reason(d.word(fieldReason)),
+		}
+	}
+	if d.fault != nil {
+		return d.fault
+	}
+	return nil
+}
+
+// outcome reads what became of a bid. It moves money, so a word outside the list is a fault.
+func (d *decoder) outcome() pingpost.Outcome {
+	outcome := pingpost.Outcome(d.word(fieldOutcome))
+	if outcome == pingpost.OutcomeNone && d.values[fieldOutcome].known() {
+		d.invalid(fieldOutcome, "must be "+yamlfile.OneOf(d.profile.outcomeWords()))
+	}
+	return outcome
+}
+
+// AppendNotice appends the notice as the exchange sends it; prices of 0 are left out.
+func (p *Profile) AppendNotice(dst []byte, n *pingpost.Notice) []byte {
+	return p.append(dst, p.notice.write, &outgoing{notice: n})
+}
+
+func (p *Profile) appendNoticeField(dst []byte, f field, n *pingpost.Notice) []byte {
+	switch f {
+	case fieldPingID:
+		return appendKnown(dst, n.PingID)
+	case fieldBidID:
+		return appendKnown(dst, n.BidID)
+	case fieldOutcome:
+		return p.appendWord(dst, f, uint16(n.Outcome))
+	case fieldClearingPrice:
+		return p.appendPositivePrice(dst, n.ClearingPrice)
+	case fieldMinBidToWin:
+		return p.appendPositivePrice(dst, n.MinBidToWin)
+	case fieldReason:
+		return p.appendWord(dst, f, uint16(n.Reason))
+	}
+	return dst
+}

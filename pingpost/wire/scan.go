@@ -1,0 +1,274 @@
+package wire
+
+import (
+	"encoding/json"
+	"strconv"
+	"unicode/utf8"
+	"unsafe"
+)
+
+// maxDepth is how deep the values of a message may be nested. Real ones use three levels.
+const maxDepth = 32
+
+// kind is the type of a JSON value.
+type kind uint8
+
+// The kinds; absent is the zero value.
+const (
+	kindAbsent kind = iota
+	kindNull
+	kindTruth
+	kindFalsehood
+	kindNumber
+	kindText
+	kindArray
+	kindObject
+)
+
+var kindNames = [...]string{"missing", "null", "true", "false", "a number", "a string", "a list", "an object"}
+
+// value is one JSON value: the content of a string, the JSON text of anything else. It aliases
+// the body, unless a string had to be unescaped.
+type value struct {
+	text string
+	kind kind
+}
+
+// known reports whether the value says anything: null and "" do not.
+func (v value) known() bool { return v.kind > kindNull && (v.kind != kindText || v.text != "") }
+
+// scanner reads one JSON text, once, from left to right. Its methods answer ok = false after
+// noting the first problem, which then stands.
+type scanner struct {
+	body    []byte
+	pos     int
+	depth   int // objects and lists that are open
+	problem string
+}
+
+func (s *scanner) fail(problem string) bool {
+	if s.problem == "" {
+		s.problem = problem + " at byte " + strconv.Itoa(s.pos+1)
+	}
+	return false
+}
+
+// unexpected notes that the byte at hand, or the end, is not what belongs here.
+func (s *scanner) unexpected(belongs string) bool {
+	if s.pos >= len(s.body) {
+		return s.fail("the body ends where " + belongs + " belongs,")
+	}
+	return s.fail("something else stands where " + belongs + " belongs,")
+}
+
+// alias views bytes of the body as a string without copying them.
+func alias(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// peek skips white space and gives the next byte, 0 at the end (a NUL is no JSON either).
+func (s *scanner) peek() byte {
+	for s.pos < len(s.body) {
+		switch c := s.body[s.pos]; c {
+		case ' ', '\t', '\n', '\r':
+			s.pos++
+		default:
+			return c
+		}
+	}
+	return 0
+}
+
+// end reports whether nothing but white space is left.
+func (s *scanner) end() bool {
+	s.peek()
+	return s.pos == len(s.body) || s.unexpected("the end")
+}
+
+// stopsText marks the bytes at which reading a string cannot just go on.
+var stopsText = func() (stops [256]bool) {
+	for c := range stops {
+		stops[c] = c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf
+	}
+	return stops
+}()
+
+// str reads a string; the next byte is its opening quote.
+func (s *scanner) str() (string, bool) {
+	body, i := s.body, s.pos+1
+	for i < len(body) && !stopsText[body[i]] {
+		i++
+	}
+	if i < len(body) && body[i] == '"' {
+		content := alias(body[s.pos+1 : i])
+		s.pos = i + 1
+		return content, true
+	}
+	return s.strangeText(i)
+}
+
+// strangeText reads a string that holds an escape or a byte outside ASCII, or is broken. i is the
+// first such byte.
+func (s *scanner) strangeText(i int) (string, bool) {
+	start, escaped := s.pos, false
+	for ; i < len(s.body) && s.body[i] != '"'; i++ {
+		switch c := s.body[i]; {
+		case c < ' ':
+			s.pos = i
+			return "", s.fail("a control character stands unescaped in a string")
+		case c == '\\':
+			escaped = true
+			i++
+		}
+	}
+	if i >= len(s.body) {
+		s.pos = len(s.body)
+		return "", s.fail("a string does not end, the body does,")
+	}
+	s.pos = i + 1
+	quoted := s.body[start:s.pos]
+	if !utf8.Valid(quoted) {
+		s.pos = start
+		return "", s.fail("a string is not valid UTF-8")
+	}
+	if !escaped {
+		return alias(quoted[1 : len(quoted)-1]), true
+	}
+	var content string
+	if json.Unmarshal(quoted, &content) != nil {
+		s.pos = start
+		return "", s.fail("a string has an escape that JSON does not know")
+	}
+	return content, true
+}
+
+// value reads any value.
+func (s *scanner) value() (value, bool) {
+	start := s.pos
+	switch c := s.peek(); {
+	case c == '"':
+		content, ok := s.str()
+		return value{content, kindText}, ok
+	case c == '-' || (c >= '0' && c <= '9'):
+		start = s.pos
+		ok := s.number()
+		return value{alias(s.body[start:s.pos]), kindNumber}, ok
+	case c == '{' || c == '[':
+		start = s.pos
+		kind, ok := s.nested()
+		return value{alias(s.body[start:s.pos]), kind}, ok
+	case c == 't':
+		return s.literal("true", kindTruth)
+	case c == 'f':
+		return s.literal("false", kindFalsehood)
+	case c == 'n':
+		return s.literal("null", kindNull)
+	}
+	return value{}, s.unexpected("a value")
+}
+
+func (s *scanner) literal(word string, kind kind) (value, bool) {
+	if len(s.body)-s.pos < len(word) || string(s.body[s.pos:s.pos+len(word)]) != word {
+		return value{}, s.unexpected(word)
+	}
+	s.pos += len(word)
+	return value{word, kind}, true
+}
+
+// number skips a number: a minus, digits without a leading zero, a fraction, an exponent.
+func (s *scanner) number() bool {
+	if s.body[s.pos] == '-' {
+		s.pos++
+	}
+	first := s.pos
+	if !s.digits() {
+		return false
+	}
+	if s.body[first] == '0' && s.pos > first+1 {
+		s.pos = first
+		return s.fail("a number begins with a zero too many")
+	}
+	if s.pos < len(s.body) && s.body[s.pos] == '.' {
+		s.pos++
+		if !s.digits() {
+			return false
+		}
+	}
+	if s.pos < len(s.body) && s.body[s.pos]|0x20 == 'e' {
+		s.pos++
+		if s.pos < len(s.body) && (s.body[s.pos] == '+' || s.body[s.pos] == '-') {
+			s.pos++
+		}
+		return s.digits()
+	}
+	return true
+}
+
+func (s *scanner) digits() bool {
+	start := s.pos
+	for s.pos < len(s.body) && s.body[s.pos]-'0' <= 9 {
+		s.pos++
+	}
+	return s.pos > start || s.unexpected("a digit")
+}
+
+// nested skips an object or a list, checking all of it.
+func (s *scanner) nested() (kind, bool) {
+	if s.body[s.pos] == '[' {
+		return kindArray, s.items(func(value) {})
+	}
+	return kindObject, s.members(func(string) bool {
+		_, ok := s.value()
+		return ok
+	})
+}
+
+// items reads a list; each is called with every item.
+func (s *scanner) items(each func(value)) bool {
+	return s.inside(']', "a comma or the end of a list", func() bool {
+		item, ok := s.value()
+		if ok {
+			each(item)
+		}
+		return ok
+	})
+}
+
+// members reads an object; read is called with each name and reads its value.
+func (s *scanner) members(read func(name string) bool) bool {
+	return s.inside('}', "a comma or the end of an object", func() bool {
+		if s.peek() != '"' {
+			return s.unexpected("a name in quotes")
+		}
+		name, ok := s.str()
+		if !ok || s.peek() != ':' {
+			return ok && s.unexpected("a colon")
+		}
+		s.pos++
+		return read(name)
+	})
+}
+
+// inside reads what an object or a list holds, between its opening byte and its last.
+func (s *scanner) inside(last byte, belongs string, read func() bool) bool {
+	if s.depth >= maxDepth {
+		return s.fail("values are nested more than " + strconv.Itoa(maxDepth) + " deep")
+	}
+	s.pos++
+	if s.peek() == last {
+		s.pos++
+		return true
+	}
+	s.depth++
+	for read() {
+		switch s.peek() {
+		case ',':
+			s.pos++
+		case last:
+			s.pos++
+			s.depth--
+			return true
+		default:
+			return s.unexpected(belongs)
+		}
+	}
+	return false
+}
