@@ -1,0 +1,128 @@
+package backtest
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"leadbid/budget"
+	"leadbid/pingpost"
+	"leadbid/pingpost/recording"
+)
+
+// Report is what a replay found. Money and counts are those of the recording; Differences says
+// whether the Agent would do the same again.
+type Report struct {
+	Segments   int              `json:"segments"`
+	Records    int64            `json:"records"`
+	From       time.Time        `json:"from,omitzero"`
+	To         time.Time        `json:"to,omitzero"`
+	Pings      int64            `json:"pings"`
+	Bids       int64            `json:"bids"`
+	Wins       int64            `json:"wins"` // posts accepted and charged
+	Spend      pingpost.Cents   `json:"spend"`
+	Campaigns  []CampaignReport `json:"campaigns"`
+	Compared   int64            `json:"compared"`   // decisions, settlements, upkeeps and snapshots held side by side
+	Uncompared int64            `json:"uncompared"` // inputs between a gap and the next snapshot
+	Gaps       int              `json:"gaps"`
+	Torn       int              `json:"torn"` // segments that a crash cut off
+
+	// DifferentCount counts all differences; Differences holds the first few.
+	DifferentCount int64        `json:"different"`
+	Differences    []Difference `json:"differences,omitempty"`
+
+	byCampaign map[string]*CampaignReport
+}
+
+// CampaignReport is one campaign's part. Pings that no campaign was a candidate for are under "".
+type CampaignReport struct {
+	Campaign string           `json:"campaign"`
+	Bids     int64            `json:"bids"`
+	Wins     int64            `json:"wins"`
+	Spend    pingpost.Cents   `json:"spend"`
+	NoBids   map[string]int64 `json:"no_bids,omitempty"` // by reason; pings that got furthest here
+}
+
+// Difference is one thing that the Agent did otherwise than recorded.
+type Difference struct {
+	Seq      uint64 `json:"seq"`
+	What     string `json:"what"`
+	Recorded string `json:"recorded"`
+	Replayed string `json:"replayed"`
+}
+
+const maxDifferences = 10
+
+func newReport() *Report { return &Report{byCampaign: map[string]*CampaignReport{}} }
+
+// Identical tells whether everything that was compared was the same, and anything was.
+func (r *Report) Identical() bool { return r.DifferentCount == 0 && r.Compared > 0 }
+
+func (r *Report) compare(seq uint64, what string, recorded, replayed []byte) {
+	r.Compared++
+	if equal(recorded, replayed) {
+		return
+	}
+	r.DifferentCount++
+	if len(r.Differences) < maxDifferences {
+		r.Differences = append(r.Differences, Difference{seq, what, string(recorded), string(replayed)})
+	}
+}
+
+// count adds one recorded input to the sums.
+func (r *Report) count(record *recording.Record) {
+	if r.From.IsZero() {
+		r.From = record.At
+	}
+	r.To = record.At
+	switch record.Kind {
+	case recording.KindPing:
+		r.countPing(record.Decision)
+	case recording.KindCharged:
+		var charged budget.Charged
+		if json.Unmarshal(record.Data, &charged) == nil && charged.Accepted && !charged.Repeat {
+			campaign := r.campaign(charged.Line.Campaign)
+			r.Wins, campaign.Wins = r.Wins+1, campaign.Wins+1
+			r.Spend, campaign.Spend = r.Spend+charged.Price, campaign.Spend+charged.Price
+		}
+	}
+}
+
+func (r *Report) countPing(text []byte) {
+	r.Pings++
+	var decision struct {
+		Bid      *json.Number `json:"bid"`
+		NoBid    string       `json:"no_bid"`
+		Campaign string       `json:"campaign"`
+	}
+	if json.Unmarshal(text, &decision) != nil {
+		return
+	}
+	campaign := r.campaign(decision.Campaign)
+	if decision.Bid != nil {
+		r.Bids, campaign.Bids = r.Bids+1, campaign.Bids+1
+		return
+	}
+	campaign.NoBids[decision.NoBid]++
+}
+
+// campaign finds or adds a campaign's part, keeping the parts in order of their names.
+func (r *Report) campaign(name string) *CampaignReport {
+	if found := r.byCampaign[name]; found != nil {
+		return found
+	}
+	added := &CampaignReport{Campaign: name, NoBids: map[string]int64{}}
+	r.byCampaign[name] = added
+	return added
+}
+
+// finish puts the campaigns' parts into the report, in order of their names.
+func (r *Report) finish() *Report {
+	r.Campaigns = r.Campaigns[:0]
+	for _, campaign := range r.byCampaign {
+		r.Campaigns = append(r.Campaigns, *campaign)
+	}
+	slices.SortFunc(r.Campaigns, func(a, b CampaignReport) int { return strings.Compare(a.Campaign, b.Campaign) })
+	return r
+}

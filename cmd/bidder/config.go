@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"leadbid/bidder/server"
+	"leadbid/budget/store"
+	"leadbid/internal/cli"
+	"leadbid/internal/yamlfile"
+	"leadbid/rules"
+)
+
+// load reads the configuration that --config names. Warnings go to stderr; faults are the error,
+// all of them at once.
+func load(env *cli.Env) (*rules.Ruleset, string, error) {
+	rs, dir, faults, err := loadQuietly(env)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, warning := range faults.Warnings() {
+		env.Sayf("%s", warning)
+	}
+	return rs, dir, nil
+}
+
+// loadQuietly is load for commands that show the warnings themselves.
+func loadQuietly(env *cli.Env) (rs *rules.Ruleset, dir string, faults *yamlfile.Faults, err error) {
+	path := env.ConfigPath()
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, "", nil, cli.Hint(cli.Usage("there is no %s", path),
+			"name your configuration with --config FILE; examples/hvac/bidder.yaml is one to begin with")
+	}
+	dir = filepath.Dir(path)
+	rs, faults = rules.Load(os.DirFS(dir), filepath.Base(path), lookup(env))
+	if rs == nil {
+		return nil, "", faults, cli.Faults(faults)
+	}
+	return rs, dir, faults, nil
+}
+
+// lookup tells an empty variable from a missing one as far as an environment function can: an
+// empty key is as useless as none.
+func lookup(env *cli.Env) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		value := env.Getenv(name)
+		return value, value != ""
+	}
+}
+
+// books opens the store to read, beside a bidder that may be running on it.
+func books(ctx context.Context, rs *rules.Ruleset, dir string) (store.Store, error) {
+	opened, err := server.ReadStore(ctx, rs.Settings().Store, dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, cli.Hint(fmt.Errorf("there are no books yet at %s", rs.Settings().Store),
+			"bidder serve makes them")
+	}
+	return opened, err
+}

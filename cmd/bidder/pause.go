@@ -1,0 +1,146 @@
+package main
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"leadbid/bidder"
+	"leadbid/bidder/server"
+	"leadbid/internal/cli"
+	"leadbid/rules"
+)
+
+// what pause and resume are about.
+type scope struct{ campaigns, exchanges []string }
+
+func (s *scope) flags(command *cobra.Command) {
+	command.Flags().StringSliceVar(&s.campaigns, "campaign", nil, "only this `campaign` (may be repeated)")
+	command.Flags().StringSliceVar(&s.exchanges, "exchange", nil, "only this `exchange` (may be repeated)")
+}
+
+func (s *scope) all() bool { return len(s.campaigns) == 0 && len(s.exchanges) == 0 }
+
+// known refuses names that the configuration does not have: a pause of a misspelt campaign would
+// go on buying.
+func (s *scope) known(rs *rules.Ruleset) error {
+	for _, name := range s.campaigns {
+		if rs.Campaign(name) == nil {
+			return cli.Usage("there is no campaign %q; there are: %s", name, strings.Join(campaignNames(rs), ", "))
+		}
+	}
+	for _, name := range s.exchanges {
+		if rs.Exchange(name) == nil {
+			return cli.Usage("there is no exchange %q; there are: %s", name, strings.Join(exchangeNames(rs), ", "))
+		}
+	}
+	return nil
+}
+
+func pauseCommand(env *cli.Env) *cobra.Command {
+	var what scope
+	command := &cobra.Command{
+		Use:   "pause",
+		Short: "Stop bidding at once, for all or for a campaign or exchange; works without the database",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return changePauses(env, what, func(p *bidder.Pauses) {
+				p.All = p.All || what.all()
+				p.Campaigns = union(p.Campaigns, what.campaigns)
+				p.Exchanges = union(p.Exchanges, what.exchanges)
+			})
+		},
+	}
+	what.flags(command)
+	return command
+}
+
+func resumeCommand(env *cli.Env) *cobra.Command {
+	var what scope
+	command := &cobra.Command{
+		Use:   "resume",
+		Short: "Bid again: all, or a campaign or exchange",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return changePauses(env, what, func(p *bidder.Pauses) {
+				if what.all() {
+					*p = bidder.Pauses{}
+					return
+				}
+				p.Campaigns = without(p.Campaigns, what.campaigns)
+				p.Exchanges = without(p.Exchanges, what.exchanges)
+			})
+		},
+	}
+	what.flags(command)
+	return command
+}
+
+func changePauses(env *cli.Env, what scope, change func(*bidder.Pauses)) error {
+	rs, dir, err := load(env)
+	if err != nil {
+		return err
+	}
+	if err := what.known(rs); err != nil {
+		return err
+	}
+	path := rs.Settings().PauseFile
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	pauses, err := server.ReadPauses(path)
+	if err != nil {
+		return err
+	}
+	change(&pauses)
+	if err := server.WritePauses(path, pauses); err != nil {
+		return err
+	}
+	env.Sayf("%s", pausesInWords(pauses))
+	return nil
+}
+
+func pausesInWords(p bidder.Pauses) string {
+	if p.All {
+		return "paused: everything. Posts for bids already sent are still taken; a running bidder follows within a second"
+	}
+	var parts []string
+	for _, name := range p.Campaigns {
+		parts = append(parts, "campaign "+name)
+	}
+	for _, name := range p.Exchanges {
+		parts = append(parts, "exchange "+name)
+	}
+	if len(parts) == 0 {
+		return "nothing is paused; a running bidder follows within a second"
+	}
+	return "paused: " + strings.Join(parts, ", ") + "; a running bidder follows within a second"
+}
+
+func union(a, b []string) []string {
+	both := append(slices.Clone(a), b...)
+	slices.Sort(both)
+	return slices.Compact(both)
+}
+
+func without(from, names []string) []string {
+	return slices.DeleteFunc(slices.Clone(from), func(name string) bool { return slices.Contains(names, name) })
+}
+
+func campaignNames(rs *rules.Ruleset) []string {
+	var names []string
+	for _, campaign := range rs.Campaigns() {
+		names = append(names, campaign.Name)
+	}
+	return names
+}
+
+func exchangeNames(rs *rules.Ruleset) []string {
+	var names []string
+	for _, exchange := range rs.Exchanges() {
+		names = append(names, exchange.Name)
+	}
+	return names
+}

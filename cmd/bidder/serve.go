@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"leadbid/bidder"
+	"leadbid/bidder/server"
+	"leadbid/budget"
+	"leadbid/internal/cli"
+	"leadbid/pingpost"
+	"leadbid/rules"
+)
+
+// stopTime bounds a graceful stop.
+const stopTime = 10 * time.Second
+
+func serveCommand(env *cli.Env) *cobra.Command {
+	var level, format string
+	var allowPrivate bool
+	command := &cobra.Command{
+		Use:   "serve",
+		Short: "Answer pings, take posts, deliver leads",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			rs, dir, err := load(env)
+			if err != nil {
+				return err
+			}
+			log, err := newLog(env.Stderr, level, format)
+			if err != nil {
+				return err
+			}
+			return serve(cmd.Context(), env, rs, server.Options{Rules: rs, Dir: dir, Log: log, AllowPrivate: allowPrivate})
+		},
+	}
+	command.Flags().StringVar(&level, "log-level", "info", "`debug` (each decision), info, warn or error")
+	command.Flags().StringVar(&format, "log-format", "auto", "`text`, json, or auto: text on a terminal")
+	command.Flags().BoolVar(&allowPrivate, "allow-private", false, "let webhooks go to private addresses (labs only)")
+	return command
+}
+
+func serve(ctx context.Context, env *cli.Env, rs *rules.Ruleset, options server.Options) error {
+	s, err := server.New(ctx, options)
+	if err != nil {
+		return err
+	}
+	if err := s.Start(ctx); err != nil {
+		return cli.Hint(err, "is another program listening there? server.listen and server.admin name the addresses")
+	}
+	if err := sayToday(ctx, env, rs, s); err != nil {
+		return err
+	}
+	env.Sayf("answering pings at http://%s, operators at http://%s", s.Addr(), s.AdminAddr())
+	<-ctx.Done()
+	env.Sayf("stopping: open requests are answered, leases given back")
+	bounded, cancel := context.WithTimeout(context.Background(), stopTime)
+	defer cancel()
+	return s.Close(bounded)
+}
+
+// sayToday tells, before the first ping, what this process may spend at most today.
+func sayToday(ctx context.Context, env *cli.Env, rs *rules.Ruleset, s *server.Server) error {
+	if rs.Settings().Mode == rules.Observe {
+		env.Sayf("mode: observe: pings are priced and recorded, and nothing is bid")
+		return nil
+	}
+	plan, now := bidder.PlanOf(rs), time.Now()
+	uses, err := s.Store().Usage(ctx, plan, now)
+	if err != nil {
+		return fmt.Errorf("reading what is spent: %w", err)
+	}
+	most, bounded := mostToday(plan, uses)
+	if !bounded {
+		env.Sayf("no campaign can bid: none is covered by a dollar cap")
+		return nil
+	}
+	env.Sayf("mode: live: at most %s more may be spent today (%s)", most, rs.Settings().Business.Location)
+	return nil
+}
+
+// mostToday is the least upper bound that the caps give without solving for their overlap: the
+// sum over campaigns of the tightest cap of each, and never more than the tightest of the business.
+func mostToday(plan *budget.Plan, uses []budget.CapUse) (most pingpost.Cents, bounded bool) {
+	left := map[budget.Scope]pingpost.Cents{}
+	for _, use := range uses {
+		if !use.Cap.Cents.Set || use.Cap.Period == pingpost.Hour {
+			continue
+		}
+		remaining := max(pingpost.Cents(use.Cap.Cents.N)-use.UsedCents, 0)
+		if known, ok := left[use.Cap.Scope]; !ok || remaining < known {
+			left[use.Cap.Scope] = remaining
+		}
+	}
+	campaigns := map[string]pingpost.Cents{}
+	for _, line := range plan.Lines {
+		for _, c := range line.Caps {
+			tightest, known := left[c.Scope]
+			if !known {
+				continue
+			}
+			if before, seen := campaigns[line.Line.Campaign]; !seen || tightest < before {
+				campaigns[line.Line.Campaign] = tightest
+			}
+		}
+	}
+	for _, tightest := range campaigns {
+		most += tightest
+		bounded = true
+	}
+	if business, ok := left[budget.Scope{Kind: budget.ScopeBusiness}]; ok {
+		most = min(most, business)
+	}
+	return most, bounded
+}
+
+func newLog(stderr io.Writer, level, format string) (zerolog.Logger, error) {
+	parsed, err := zerolog.ParseLevel(level)
+	if err != nil || parsed == zerolog.NoLevel {
+		return zerolog.Logger{}, cli.Usage("--log-level %q: say debug, info, warn or error", level)
+	}
+	var out io.Writer = stderr
+	switch {
+	case format == "text" || (format == "auto" && cli.IsTerminal(stderr)):
+		out = zerolog.ConsoleWriter{Out: stderr, TimeFormat: time.TimeOnly}
+	case format != "json" && format != "auto":
+		return zerolog.Logger{}, cli.Usage("--log-format %q: say text, json or auto", format)
+	}
+	return zerolog.New(out).Level(parsed).With().Timestamp().Logger(), nil
+}
