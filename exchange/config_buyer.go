@@ -154,7 +154,10 @@ func (l *configLoader) area(node yamlfile.Node) map[pingpost.ZIP]struct{} {
 	}
 	for _, item := range settings.Get("zips").OneOrList() {
 		zip, ok := knownZIP(item)
-		covered[zip], understood = struct{}{}, understood && ok
+		understood = understood && ok
+		if ok {
+			covered[zip] = struct{}{}
+		}
 	}
 	if states := settings.Get("only_states"); states.Exists() {
 		understood = cutToStates(states, covered) && understood

@@ -33,8 +33,8 @@ func (l *configLoader) campaigns(node yamlfile.Node) []Campaign {
 // campaign reads all but the fallback, which needs the names of all campaigns.
 func (l *configLoader) campaign(entry yamlfile.Node) (Campaign, yamlfile.Node) {
 	campaign := Campaign{Name: name(entry.Key()), Window: DefaultWindow}
-	settings, ok := entry.Map([]string{"services", "mode", "auction", "window", "fallback"},
-		"preview", "live", "push", "fixed", "waterfall", "sell", "max_sold", "hours", "require", "duplicates")
+	settings, ok := entry.Map([]string{"services", "mode", "auction", "window", "preview", "fallback"},
+		"live", "push", "fixed", "waterfall", "sell", "max_sold", "hours", "require", "duplicates")
 	if !ok {
 		return campaign, yamlfile.Node{}
 	}
@@ -48,7 +48,23 @@ func (l *configLoader) campaign(entry yamlfile.Node) (Campaign, yamlfile.Node) {
 				"at least "+least.String(), "")
 		}
 	}
+	campaign.Preview = l.preview(settings.Get("preview"))
 	return campaign, settings.Get("fallback")
+}
+
+// preview reads what pings show; nil, for an absent list, means all fields of a ping.
+func (l *configLoader) preview(node yamlfile.Node) []string {
+	items, ok := node.List("fields of a ping, such as [service, job, zip, urgency]")
+	if !ok {
+		return nil
+	}
+	words := []string{}
+	for _, item := range items {
+		if word, ok := item.Word(PreviewWords()); ok && !slices.Contains(words, word) {
+			words = append(words, word)
+		}
+	}
+	return words
 }
 
 func (l *configLoader) auction(node yamlfile.Node) Auction {

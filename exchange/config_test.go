@@ -58,7 +58,8 @@ func TestLoad(t *testing.T) {
 				Preset: &exchange.Preset{Services: []pingpost.Service{pingpost.Roofing}, Bid: 3550}},
 		},
 		Campaigns: []exchange.Campaign{
-			{Name: "hvac-chicago", Services: []pingpost.Service{pingpost.HVAC}, Window: 2 * time.Minute, Fallback: []string{"leftovers"},
+			{Name: "hvac-chicago", Services: []pingpost.Service{pingpost.HVAC}, Window: 2 * time.Minute,
+				Preview: []string{"job", "urgency"}, Fallback: []string{"leftovers"},
 				Auction: exchange.Auction{Price: pingpost.AuctionSecond, Deadline: 250 * time.Millisecond, Reserve: 1000,
 					Reroute: exchange.RerouteOn, Hops: 2, PostTimeout: time.Second, PostDeadline: 20 * time.Second}},
 			{Name: "plumbing", Services: []pingpost.Service{pingpost.Plumbing, pingpost.Roofing}, Window: exchange.DefaultWindow,
