@@ -104,12 +104,11 @@ func ParseDollars(text string) (Cents, error) {
 	if len(fraction) > 2 {
 		return 0, ErrMoneyDecimals
 	}
-	fraction += "00"[len(fraction):]
 	whole = strings.TrimLeft(whole, "0")
 	if len(whole) > 9 {
 		return 0, ErrMoneyRange
 	}
-	cents, err := strconv.ParseInt(whole+fraction, 10, 64)
+	cents, err := strconv.ParseInt(whole+fraction+"00"[len(fraction):], 10, 64)
 	if err != nil {
 		return 0, ErrMoneySyntax
 	}
