@@ -6,8 +6,8 @@ import (
 	"leadbid/pingpost"
 )
 
-// OfferID names an offer. It is made by the shell, at most 64 characters of [A-Za-z0-9._-], and
-// is the ping id that buyers see. Where a seller sends its own id of a lead, the shell derives
+// OfferID names an offer. It is made by the shell, 1 to 64 characters of [A-Za-z0-9_-],
+// and is the ping id that buyers see; an offer that a fallback opens is called ID.2, ID.3 and so on. Where a seller sends its own id of a lead, the shell derives
 // the offer id from (seller, that id), so that the same lead sent twice is the same offer.
 type OfferID string
 
@@ -96,7 +96,7 @@ type TopUp struct {
 	Amount pingpost.Cents // above 0, at most pingpost.MaxCents
 }
 
-// Return takes a sold lead back and gives the buyer the price again. An offer that left the
+// Return takes a sold lead back and gives the buyer the price again, once. An offer that left the
 // Market's memory is brought back with Market.Recall first.
 type Return struct {
 	Offer  OfferID
@@ -104,7 +104,7 @@ type Return struct {
 }
 
 // Withdraw ends an offer that has not found its buyer yet, at the seller's wish. A post in
-// flight is voided first, and counts as withdrawn only where no answer says otherwise.
+// flight is withdrawn too: what its buyer answers from now on has no effect.
 type Withdraw struct {
 	Offer OfferID
 }

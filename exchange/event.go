@@ -43,17 +43,19 @@ const (
 // Event is one thing that happened, complete enough to rebuild the Market's state from events
 // alone, and free of personal data. Fields that a kind does not use are zero.
 type Event struct {
-	Seq    int64           `json:"seq"` // gap-free over the market, from 1
-	At     time.Time       `json:"at"`
-	Kind   EventKind       `json:"kind"`
-	Offer  OfferID         `json:"offer,omitempty"`
-	Root   OfferID         `json:"root,omitempty"` // the offer that the lead first came in as
-	Step   int             `json:"step,omitempty"` // gap-free over the offer, from 1
-	Buyer  string          `json:"buyer,omitempty"`
-	Seller string          `json:"seller,omitempty"`
-	Price  pingpost.Cents  `json:"price,omitempty"`  // Held: to be charged; TopUp: the amount; CreditLimitSet: the limit
-	Reason pingpost.Reason `json:"reason,omitempty"` // why a buyer was passed over, rejected or an offer ended
-	Detail string          `json:"detail,omitempty"` // a buyer's word, a lead id, a top-up's id
+	Seq     int64           `json:"seq"` // gap-free over the market, from 1
+	At      time.Time       `json:"at"`
+	Kind    EventKind       `json:"kind"`
+	Offer   OfferID         `json:"offer,omitempty"`
+	Root    OfferID         `json:"root,omitempty"` // the offer that the lead first came in as
+	Step    int             `json:"step,omitempty"` // gap-free over the offer, from 1
+	Buyer   string          `json:"buyer,omitempty"`
+	Seller  string          `json:"seller,omitempty"`  // Opened, the ends, Returned
+	Service string          `json:"service,omitempty"` // the word, on the same kinds
+	ZIP     string          `json:"zip,omitempty"`     // five digits, on the same kinds
+	Price   pingpost.Cents  `json:"price,omitempty"`   // Held: to be charged; TopUp: the amount; CreditLimitSet: the limit
+	Reason  pingpost.Reason `json:"reason,omitempty"`  // why a buyer was passed over, rejected or an offer ended
+	Detail  string          `json:"detail,omitempty"`  // a buyer's word, a lead id, a top-up's id
 	// Attempt counts posts and notices that are tried again, from 1. Until is when this attempt
 	// is over: then the next one is due.
 	Attempt int           `json:"attempt,omitempty"`
@@ -66,32 +68,31 @@ type Event struct {
 	Hold    *HoldFacts    `json:"hold,omitempty"`
 	Notices []BuyerNotice `json:"notices,omitempty"` // of the ends: sent once, best effort
 	Next    OfferID       `json:"next,omitempty"`    // FellBack: the offer that goes on
+	Day     string        `json:"day,omitempty"`     // Held, Returned of a preset: whose budget for the day is meant
 	Entries []Entry       `json:"entries,omitempty"` // the money that moved
 }
 
 // OpenedFacts is what an offer is, with the terms that hold for its whole life even where the
 // configuration changes meanwhile.
 type OpenedFacts struct {
-	Campaign     string           `json:"campaign"`
-	Service      pingpost.Service `json:"service"`
-	Job          pingpost.Job     `json:"job"`
-	ZIP          pingpost.ZIP     `json:"zip"`
-	Test         bool             `json:"test,omitempty"`
-	Body         string           `json:"body"` // hex of the body's SHA-256
-	Seed         uint64           `json:"seed,string"`
-	Day          string           `json:"day"`   // the civil day it came in on, 2006-01-02
-	Floor        pingpost.Cents   `json:"floor"` // the larger of reserve and seller's floor
-	Cost         pingpost.Cents   `json:"cost"`  // what break_even compares with
-	Margin       int64            `json:"margin"`
-	Price        pingpost.Auction `json:"price"`
-	Deadline     time.Time        `json:"deadline"`
-	WindowEnd    time.Time        `json:"window_end"`
-	PostTimeout  time.Duration    `json:"post_timeout"`
-	PostDeadline time.Duration    `json:"post_deadline"`
-	Reroute      Reroute          `json:"reroute"`
-	Hops         int              `json:"hops"`
-	Fallback     []string         `json:"fallback,omitempty"`
-	From         OfferID          `json:"from,omitempty"` // the offer that fell back to this one
+	Campaign     string         `json:"campaign"`
+	Job          string         `json:"job,omitempty"` // the word
+	Test         bool           `json:"test,omitempty"`
+	Body         string         `json:"body"` // hex of the body's SHA-256
+	Seed         uint64         `json:"seed,string"`
+	Day          string         `json:"day"`   // the civil day it came in on, 2006-01-02
+	Floor        pingpost.Cents `json:"floor"` // the larger of reserve and seller's floor
+	Cost         pingpost.Cents `json:"cost"`  // what break_even compares with
+	Margin       int64          `json:"margin"`
+	Price        string         `json:"price"` // first or second
+	Deadline     time.Time      `json:"deadline"`
+	WindowEnd    time.Time      `json:"window_end"`
+	PostTimeout  time.Duration  `json:"post_timeout"`
+	PostDeadline time.Duration  `json:"post_deadline"`
+	Reroute      Reroute        `json:"reroute"`
+	Hops         int            `json:"hops"`
+	Fallback     []string       `json:"fallback,omitempty"`
+	From         OfferID        `json:"from,omitempty"` // the offer that fell back to this one
 }
 
 // Target is the eligibility of one buyer at the moment the offer came in, with what it was
@@ -110,15 +111,19 @@ type Target struct {
 type HoldFacts struct {
 	Bid    pingpost.Cents `json:"bid"`
 	BidID  string         `json:"bid_id,omitempty"`
-	Rivals int            `json:"rivals"` // bids at or above the floor that were still in it
-	Hop    int            `json:"hop"`    // 0 for the first winner
-	Preset bool           `json:"preset,omitempty"`
+	Rivals int            `json:"rivals"`           // bids at or above the floor that were still in it
+	Hop    int            `json:"hop"`              // 0 for the first winner
+	PostBy time.Time      `json:"post_by,omitzero"` // an unanswered post is withdrawn then; zero for a preset
 }
 
-// BuyerNotice is a notice with the buyer it goes to. Notice.Exchange is left to the shell.
+// BuyerNotice is the won or lost notice to one bidder, as much as it is to be told.
 type BuyerNotice struct {
-	Buyer  string          `json:"buyer"`
-	Notice pingpost.Notice `json:"notice"`
+	Buyer         string          `json:"buyer"`
+	BidID         string          `json:"bid_id"`
+	Won           bool            `json:"won"`
+	Reason        pingpost.Reason `json:"reason,omitempty"`
+	ClearingPrice pingpost.Cents  `json:"clearing_price,omitempty"`
+	MinBidToWin   pingpost.Cents  `json:"min_bid_to_win,omitempty"`
 }
 
 // Ends reports whether the event is the one that ends an offer.
