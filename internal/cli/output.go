@@ -176,7 +176,7 @@ func withoutFormula(text string) string {
 	if text == "" || !strings.ContainsRune("=+-@\t\r", rune(text[0])) {
 		return text
 	}
-	if strings.Trim(text, "+-.0123456789()") == "" {
+	if strings.Trim(text, "+-. 0123456789()") == "" {
 		return text
 	}
 	return "'" + text

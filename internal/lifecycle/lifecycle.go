@@ -32,7 +32,7 @@ type Part struct {
 	Serve func(ctx context.Context) error
 
 	// Stop ends the part gracefully: no new work, finish what is under way. ctx ends when the
-	// time for the whole shutdown is over. It is called once, and only if Start succeeded.
+	// part's share of the shutdown is over. It is called once, and only if Start succeeded.
 	Stop func(ctx context.Context) error
 }
 
@@ -142,12 +142,16 @@ func (g *Group) serve(ctx context.Context, part Part) {
 func (g *Group) Stop() error {
 	g.stopOnce.Do(func() {
 		close(g.stopping)
-		ctx, cancel := context.WithTimeout(context.Background(), g.stopWithin)
-		defer cancel()
+		deadline := time.Now().Add(g.stopWithin)
+		// A part that hangs must not take the time of those below it: the store's, to close.
+		reserve := g.stopWithin / time.Duration(2*len(g.running)+2)
 		for i := len(g.running) - 1; i >= 0; i-- {
+			until := deadline.Add(-reserve * time.Duration(i))
+			ctx, cancel := context.WithDeadline(context.Background(), until)
 			if err := g.running[i].stop(ctx); err != nil && g.stopErr == nil {
 				g.stopErr = err
 			}
+			cancel()
 		}
 	})
 	return g.stopErr
