@@ -15,7 +15,7 @@
 //     are committed and acted on like all others, and only then is the exchange ready.
 //  2. Take a batch of commands (up to 64, or what comes within a millisecond); `now` is the wall
 //     clock carried forward by the monotonic one, never going back. Apply each.
-//  3. store.Commit(all Applied of the batch): one synced transaction. Nothing is sent, shown or
+//  3. store.Commit(Market.Batch(all Applied)): one synced transaction. Nothing is sent, shown or
 //     answered before it returns.
 //  4. For each Action in Market.Actions(events): send pings, posts and notices from goroutines of
 //     the shell's own, and bring their ends back as CloseAuction, PostAnswered, NoticeAcked.
@@ -24,7 +24,8 @@
 //     whose Kind.Ends() and is not FellBack (a fallen-back lead goes on as offer Next).
 //  6. Set one timer to Market.Due and apply Tick then.
 //
-// If the commit fails, the Market is ahead of its store: drop it, Load again, answer the batch
+// If the commit fails for any reason, the Market is ahead of its store: drop it, Load again, Start,
+// answer the batch
 // 503 with Retry-After.
 //
 // A finished offer leaves the Market's memory some minutes after its last obligation. To answer a

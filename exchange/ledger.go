@@ -35,13 +35,6 @@ func (a Account) String() string {
 	return a.Kind.String() + ":" + a.Owner
 }
 
-func (a Account) before(b Account) bool {
-	if a.Kind != b.Kind {
-		return a.Kind < b.Kind
-	}
-	return a.Owner < b.Owner
-}
-
 // EntryKind is why money moved.
 type EntryKind uint8
 

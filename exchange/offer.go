@@ -195,6 +195,9 @@ func (o *offer) fold(e *Event) {
 	case PostRejected, Voided:
 		o.drop(e.Buyer, e.Reason)
 		o.hop, o.phase = nil, clearing
+		if o.end != EventNone {
+			o.phase = resting
+		}
 	case Returned:
 		o.sale.returned = true
 	case ReturnRequested:
@@ -207,7 +210,10 @@ func (o *offer) fold(e *Event) {
 // drop takes a buyer out of the auction and keeps why. It gives the index of its answer.
 func (o *offer) drop(buyer string, reason pingpost.Reason) (answer int) {
 	answer = o.answerOf(buyer)
-	o.out[answer], o.reason = true, reason
+	o.out[answer] = true
+	if o.end == EventNone {
+		o.reason = reason
+	}
 	return answer
 }
 

@@ -1,0 +1,256 @@
+package exchange
+
+import (
+	"fmt"
+
+	"leadbid/pingpost"
+)
+
+// Finding is one broken invariant, by its number in ARCHITECTURE.md, in words.
+type Finding struct {
+	ID   string `json:"id"`
+	What string `json:"what"`
+}
+
+// AuditMoney holds the invariants of money (E3) against every event there ever was, in order of
+// Seq. It is a second opinion: it shares the arithmetic of an entry with the Market, and nothing
+// else. The zero value is ready to use.
+type AuditMoney struct {
+	Findings []Finding
+	Entries  int64 // how many were checked
+	seq      int64
+	books    *book
+}
+
+// Add checks the next event.
+func (a *AuditMoney) Add(e *Event) {
+	if a.books == nil {
+		books := newBook()
+		a.books = &books
+	}
+	if e.Seq != a.seq+1 {
+		a.find("E7", "event %d follows event %d", e.Seq, a.seq)
+	}
+	a.seq = e.Seq
+	if e.Kind == CreditLimitSet {
+		a.books.limit[e.Buyer] = e.Price
+		if err := a.books.sound(Account{Wallet, e.Buyer}); err != nil {
+			a.find("E3", "event %d: %v", e.Seq, err)
+		}
+	}
+	for _, entry := range e.Entries {
+		a.Entries++
+		if err := a.books.apply(entry); err != nil {
+			a.find("E3", "event %d: %v", e.Seq, err)
+		}
+	}
+	if refunds := a.books.balance[Account{Kind: Refunds}]; refunds != 0 {
+		a.find("E3", "event %d leaves %v half way in refunds", e.Seq, refunds)
+	}
+}
+
+// Balance is what the events so far come to for an account.
+func (a *AuditMoney) Balance(account Account) pingpost.Cents {
+	if a.books == nil {
+		return 0
+	}
+	return a.books.balance[account]
+}
+
+// Accounts is how many accounts the events so far have touched.
+func (a *AuditMoney) Accounts() int {
+	if a.books == nil {
+		return 0
+	}
+	return len(a.books.balance)
+}
+
+func (a *AuditMoney) find(id, format string, args ...any) {
+	a.Findings = append(a.Findings, Finding{id, fmt.Sprintf(format, args...)})
+}
+
+// AuditOffer holds the invariants of one offer's life (E1, E2, E6 to E9) against its timeline,
+// complete or so far. It judges the events alone, by rules written down a second time.
+func AuditOffer(events []Event) []Finding {
+	a := offerAudit{}
+	for i := range events {
+		a.add(i, &events[i])
+	}
+	if a.opened == nil {
+		a.find("E7", "it was never opened")
+	}
+	return a.findings
+}
+
+// offerAudit follows one timeline.
+type offerAudit struct {
+	findings []Finding
+	offer    OfferID
+	former   *Event
+	opened   *OpenedFacts
+	begun    *Event
+	bids     map[string]pingpost.Cents // of the answers that count
+	gone     map[string]bool           // buyers that had their turn
+	held     *Event                    // the open hold
+	voiding  bool
+	hops     int
+	end      EventKind
+	returned bool
+}
+
+func (a *offerAudit) find(id, format string, args ...any) {
+	a.findings = append(a.findings, Finding{id, fmt.Sprintf("offer %q: ", a.offer) + fmt.Sprintf(format, args...)})
+}
+
+func (a *offerAudit) add(index int, e *Event) {
+	a.order(index, e)
+	switch e.Kind {
+	case Opened:
+		a.opened, a.begun = e.Opened, e
+		a.bids, a.gone = map[string]pingpost.Cents{}, map[string]bool{}
+	case Cleared:
+		a.cleared(e)
+	case PassedOver:
+		a.gone[e.Buyer] = true
+	case Held:
+		a.hold(e)
+	case PostRequested, PostUnknown, PostAccepted, VoidRequested, AnsweredLate:
+		a.inFlight(e)
+	case PostRejected, Voided:
+		a.release(e)
+	case Returned:
+		a.returnLead(e)
+	}
+	if e.Kind.Ends() {
+		a.ends(e)
+	}
+	a.former = e
+}
+
+// order: gap-free, monotonic, beginning with opened and targeted, nothing sold after the end.
+func (a *offerAudit) order(index int, e *Event) {
+	a.offer = e.Offer
+	if e.Step != index+1 {
+		a.find("E7", "step %d is at place %d", e.Step, index+1)
+	}
+	if (e.Kind == Opened) != (index == 0) || (e.Kind == Targeted) != (index == 1) {
+		a.find("E7", "%v is at place %d", e.Kind, index+1)
+	}
+	if a.former != nil && (e.At.Before(a.former.At) || e.Seq <= a.former.Seq) {
+		a.find("E7", "step %d is before its predecessor", e.Step)
+	}
+	if a.end != EventNone && (e.Kind < VoidRequested || e.Kind.Ends()) {
+		a.find("E6", "%v comes after its end, %v", e.Kind, a.end)
+	}
+}
+
+// cleared: no late bid counts.
+func (a *offerAudit) cleared(e *Event) {
+	for _, answer := range e.Answers {
+		if answer.Status != AnswerBid || a.begun == nil {
+			continue
+		}
+		a.bids[answer.Buyer] = answer.Bid
+		if answer.Latency > a.opened.Deadline.Sub(a.begun.At) {
+			a.find("E9", "the bid of %s came late and counts", answer.Buyer)
+		}
+	}
+}
+
+// hold: one at a time, for a buyer that bid and had no turn yet, at a price between floor and
+// bid, with as many posts as the hops allow.
+func (a *offerAudit) hold(e *Event) {
+	bid, ok := a.bids[e.Buyer]
+	switch {
+	case a.held != nil:
+		a.find("E8", "%s is held while %s still is", e.Buyer, a.held.Buyer)
+	case !ok || a.gone[e.Buyer]:
+		a.find("E9", "%s wins without a bid", e.Buyer)
+	case a.opened == nil || e.Hold == nil:
+		a.find("E7", "a hold without its facts")
+	case e.Price < a.opened.Floor || e.Price > bid:
+		a.find("E9", "%s pays %v for a bid of %v and a floor of %v", e.Buyer, e.Price, bid, a.opened.Floor)
+	case a.opened.Price == "first" && e.Price != bid:
+		a.find("E9", "%s pays %v for a bid of %v in a first-price auction", e.Buyer, e.Price, bid)
+	case a.hops > 0 && a.opened.Reroute == RerouteOff, a.hops > a.opened.Hops:
+		a.find("E8", "posted to buyer number %d with %d hops", a.hops+1, a.opened.Hops)
+	}
+	a.strongest(e)
+	a.money(e, EntryHold)
+	a.held, a.voiding = e, false
+	a.hops++
+}
+
+// strongest: nobody who was still in it had bid more.
+func (a *offerAudit) strongest(e *Event) {
+	for buyer, bid := range a.bids {
+		if !a.gone[buyer] && bid > a.bids[e.Buyer] {
+			a.find("E9", "%s wins with %v against %v", e.Buyer, a.bids[e.Buyer], bid)
+			return
+		}
+	}
+}
+
+func (a *offerAudit) inFlight(e *Event) {
+	if a.held == nil || a.held.Buyer != e.Buyer {
+		a.find("E8", "%v of %s, whose price is not held", e.Kind, e.Buyer)
+	}
+	if e.Kind == VoidRequested {
+		a.voiding = true
+	} else if a.voiding && e.Kind != AnsweredLate {
+		a.find("E8", "%v after the post was withdrawn", e.Kind)
+	}
+}
+
+// release: the buyer pays nothing, and an unanswered post is released by an acknowledgment only.
+func (a *offerAudit) release(e *Event) {
+	switch {
+	case a.held == nil || a.held.Buyer != e.Buyer:
+		a.find("E8", "%v of %s, whose price is not held", e.Kind, e.Buyer)
+	case (e.Kind == Voided) != a.voiding:
+		a.find("E8", "%v with the post withdrawn: %v", e.Kind, a.voiding)
+	}
+	a.money(e, EntryVoid)
+	a.held, a.voiding = nil, false
+	a.gone[e.Buyer] = true
+}
+
+func (a *offerAudit) ends(e *Event) {
+	a.end = e.Kind
+	if e.Kind == Sold {
+		if a.held == nil || a.held.Buyer != e.Buyer || a.held.Price != e.Price || a.voiding {
+			a.find("E2", "sold to %s at %v without that hold", e.Buyer, e.Price)
+		}
+		a.money(e, EntryCapture)
+		a.held = nil
+		return
+	}
+	if a.held != nil && !a.voiding {
+		a.find("E6", "it ended as %v with a post in flight that nobody withdraws", e.Kind)
+	}
+}
+
+func (a *offerAudit) returnLead(e *Event) {
+	if a.end != Sold || a.returned {
+		a.find("E2", "returned without a sale, or twice")
+	}
+	a.returned = true
+	a.money(e, EntryRefund, EntryClawback)
+}
+
+// money: the event carries exactly these entries, each over its price.
+func (a *offerAudit) money(e *Event, kinds ...EntryKind) {
+	if len(e.Entries) != len(kinds) {
+		a.find("E2", "%v carries %d entries", e.Kind, len(e.Entries))
+		return
+	}
+	for i, kind := range kinds {
+		var moved pingpost.Cents
+		for _, posting := range e.Entries[i].Postings {
+			moved += max(posting.Amount, -posting.Amount)
+		}
+		if e.Entries[i].Kind != kind || moved != 2*e.Price {
+			a.find("E2", "%v carries a %v entry over %v", e.Kind, e.Entries[i].Kind, moved/2)
+		}
+	}
+}
