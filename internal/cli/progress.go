@@ -3,12 +3,10 @@ package cli
 import (
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 )
 
 // progressEvery is how often progress is told where stderr is not a terminal.
@@ -30,10 +28,10 @@ type Progress struct {
 // the unit of Set, -1 where it is not known.
 func (e *Env) Progress(what string, total int64) *Progress {
 	progress := &Progress{what: what, total: total, out: e.Stderr, last: time.Now()}
-	if file, ok := e.Stderr.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+	if IsTerminal(e.Stderr) {
 		progress.bar = progressbar.NewOptions64(total,
 			progressbar.OptionSetDescription(what),
-			progressbar.OptionSetWriter(file),
+			progressbar.OptionSetWriter(e.Stderr),
 			progressbar.OptionShowCount(),
 			progressbar.OptionThrottle(100*time.Millisecond),
 			progressbar.OptionClearOnFinish(),
