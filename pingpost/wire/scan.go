@@ -66,10 +66,16 @@ func alias(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) 
 
 // peek skips white space and gives the next byte, 0 at the end (a NUL is no JSON either).
 func (s *scanner) peek() byte {
-	for s.pos < len(s.body) {
+	if s.pos < len(s.body) && s.body[s.pos] > ' ' {
+		return s.body[s.pos]
+	}
+	return s.skipSpace()
+}
+
+func (s *scanner) skipSpace() byte {
+	for ; s.pos < len(s.body); s.pos++ {
 		switch c := s.body[s.pos]; c {
 		case ' ', '\t', '\n', '\r':
-			s.pos++
 		default:
 			return c
 		}
