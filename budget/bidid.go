@@ -1,7 +1,134 @@
 package budget
 
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/binary"
+	"time"
+
+	"leadbid/pingpost"
+)
+
 // Keyring holds the keys that bid ids are signed with. It is immutable and safe to share.
 type Keyring struct {
 	Current byte              // the key that signs
 	Keys    map[byte][32]byte // every key whose bids are still honoured, Current included
+}
+
+// A bid id is the base64url of 66 bytes: format, key, the BidRef in 48 bytes, and the first 128
+// bits of an HMAC-SHA256 over all that and over whose ping it answers.
+const (
+	bidIDFormat = 1
+	refBytes    = 48
+	signedBytes = 2 + refBytes
+	macBytes    = 16
+	bidIDBytes  = signedBytes + macBytes
+)
+
+// BidIDLength is the length of every bid id in characters.
+const BidIDLength = bidIDBytes / 3 * 4
+
+// AppendBidID appends the signed id of a bid on an exchange's ping. The exchange and the ping are
+// signed with it, not said in it: the id is worth nothing for any other ping. Expires is kept to
+// the millisecond. It allocates only what dst lacks, for exchange and ping names of usual length.
+func (k *Keyring) AppendBidID(dst []byte, ref BidRef, exchange, pingID string) []byte {
+	var id [bidIDBytes]byte
+	id[0], id[1] = bidIDFormat, k.Current
+	putRef(id[2:signedBytes], ref)
+	key := k.Keys[k.Current]
+	mac := signature(&key, id[:signedBytes], exchange, pingID)
+	copy(id[signedBytes:], mac[:macBytes])
+	return base64.RawURLEncoding.AppendEncode(dst, id[:])
+}
+
+// OpenBidID reads a bid id back. ok is false for anything that this keyring, or a keyring with one
+// of its keys, has not signed for this exchange and ping. The comparison takes the same time for
+// every wrong signature. It does not allocate for names of usual length.
+func (k *Keyring) OpenBidID(id, exchange, pingID string) (ref BidRef, ok bool) {
+	if len(id) != BidIDLength {
+		return BidRef{}, false
+	}
+	var text [BidIDLength]byte
+	copy(text[:], id)
+	var raw [bidIDBytes]byte
+	// The decoder skips line breaks, so the count of bytes tells whether every character counted.
+	if n, err := base64.RawURLEncoding.Decode(raw[:], text[:]); err != nil || n != bidIDBytes {
+		return BidRef{}, false
+	}
+	key, known := k.Keys[raw[1]]
+	if raw[0] != bidIDFormat || !known {
+		return BidRef{}, false
+	}
+	mac := signature(&key, raw[:signedBytes], exchange, pingID)
+	if subtle.ConstantTimeCompare(mac[:macBytes], raw[signedBytes:]) != 1 {
+		return BidRef{}, false
+	}
+	return getRef(raw[2:signedBytes]), true
+}
+
+func putRef(b []byte, ref BidRef) {
+	order := binary.BigEndian
+	order.PutUint64(b[0:], uint64(ref.Lease))
+	order.PutUint32(b[8:], ref.Campaign)
+	order.PutUint64(b[12:], uint64(ref.Price))
+	order.PutUint64(b[20:], uint64(ref.Expires.UnixMilli()))
+	order.PutUint32(b[28:], ref.Run)
+	order.PutUint64(b[32:], ref.Seq)
+	order.PutUint64(b[40:], ref.Terms)
+}
+
+func getRef(b []byte) BidRef {
+	order := binary.BigEndian
+	return BidRef{
+		Lease:    LeaseID(order.Uint64(b[0:])),
+		Campaign: order.Uint32(b[8:]),
+		Price:    pingpost.Cents(order.Uint64(b[12:])),
+		Expires:  time.UnixMilli(int64(order.Uint64(b[20:]))).UTC(),
+		Run:      order.Uint32(b[28:]),
+		Seq:      order.Uint64(b[32:]),
+		Terms:    order.Uint64(b[40:]),
+	}
+}
+
+// signature is HMAC-SHA256 (RFC 2104) written out over arrays on the stack: crypto/hmac allocates
+// two hashes for each message, and this is on the way of every bid. The length of the exchange's
+// name goes in front of it, so that no two pairs of names give the same bytes.
+func signature(key *[32]byte, signed []byte, exchange, pingID string) [sha256.Size]byte {
+	var space [512]byte
+	inner := space[:sha256.BlockSize]
+	var outer [sha256.BlockSize + sha256.Size]byte
+	for i := range sha256.BlockSize {
+		var k byte
+		if i < len(key) {
+			k = key[i]
+		}
+		inner[i], outer[i] = k^0x36, k^0x5c
+	}
+	inner = append(inner, signed...)
+	inner = binary.BigEndian.AppendUint32(inner, uint32(len(exchange)))
+	inner = append(inner, exchange...)
+	inner = append(inner, pingID...)
+	digest := sha256.Sum256(inner)
+	copy(outer[sha256.BlockSize:], digest[:])
+	return sha256.Sum256(outer[:])
+}
+
+// CampaignTag is a campaign's name in 32 bits (FNV-1a), for a bid id to carry.
+func CampaignTag(name string) uint32 {
+	tag := uint32(2166136261)
+	for i := 0; i < len(name); i++ {
+		tag = (tag ^ uint32(name[i])) * 16777619
+	}
+	return tag
+}
+
+// TermsHash says in one number what a bid was made for. It is exact: no two different terms share
+// a number, since all of them fit into 64 bits side by side.
+func TermsHash(zip pingpost.ZIP, service pingpost.Service, job pingpost.Job, exclusive bool) uint64 {
+	terms := uint64(zip)<<32 | uint64(service)<<24 | uint64(job)<<16
+	if exclusive {
+		terms |= 1
+	}
+	return terms
 }

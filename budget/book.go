@@ -1,0 +1,455 @@
+package budget
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"leadbid/pingpost"
+)
+
+const (
+	// skew is how far the clock of a process and that of the store may lie apart: a lease backs no
+	// bid whose auction could end within it of the lease's own end.
+	skew = 500 * time.Millisecond
+
+	// memory is how long what a line held counts for the size of its leases, and how long a line
+	// that was asked for a bid counts as active.
+	memory = 30 * time.Second
+)
+
+// Book is the memory of one bidder's money: the leases it was granted, the holds that open bids
+// have on them, and the use of every cap as the store last told it. See the package comment for
+// who calls it and how.
+type Book struct {
+	plan   *Plan
+	lines  []*line // those of the plan, in its order
+	byLine map[Line]*line
+
+	leases  []*lease // every open lease of this run, by id; also of lines that left the plan
+	byLease map[LeaseID]*lease
+
+	holds  map[uint64]*hold
+	ending ends // the open holds, soonest end first; entries of removed holds go when they are due
+
+	uses map[capKey]*use
+
+	asked    time.Time // when the store was last asked; zero before the first time
+	underWay bool      // and has not answered
+	away     bool
+	swapped  bool // the plan changed since the store was last asked
+	stopping bool // everything is given back, nothing is wanted any more
+}
+
+type capKey struct {
+	scope  Scope
+	period pingpost.Period
+}
+
+func keyOf(limit Cap) capKey { return capKey{limit.Scope, limit.Period} }
+
+// use is a cap's use as the store told it, with what was charged past all leases since.
+type use struct {
+	CapUse
+	directCents pingpost.Cents
+	directLeads int64
+}
+
+// line is one line of the plan with its leases and what sizes them.
+type line struct {
+	LinePlan
+	covered bool // a dollar cap above 0 covers it: without one it never bids
+	byLeads bool // a cap of leads is above it
+	leases  []*lease
+
+	largestSeen pingpost.Cents // the largest price asked for so far
+	denied      pingpost.Cents // the smallest price that found no room since the line is waiting
+	lastAsked   time.Time      // when a hold was last wanted
+	peak        peak           // the most it held at once
+
+	waiting  time.Time // since when no room was found for a bid; zero where there is some
+	yielded  time.Time // when it gave up its lease for a line that was waiting
+	refused  pingpost.Reason
+	until    time.Time // the end of the window that refused
+	wantedAt time.Time // when the store was last asked for a lease
+
+	from, to time.Time // the shortest window of its caps that contained the last instant; see turn
+}
+
+// lease is one lease in hand.
+type lease struct {
+	LeaseState
+	line *line // nil where its line has left the plan
+
+	heldCents pingpost.Cents // open and unsettled holds
+	heldLeads int64
+	unsettled []uint64 // ended holds that no reading has settled yet, in the order of their ends
+	retired   bool     // backs no new bid: the caps above its line are no longer those it was carved from
+
+	toldCents pingpost.Cents // the use that the last told cap uses include
+	toldLeads int64
+}
+
+func (l *lease) freeCents() pingpost.Cents { return l.Cents - l.UsedCents - l.heldCents }
+func (l *lease) freeLeads() int64          { return l.Leads - l.UsedLeads - l.heldLeads }
+
+// hold is what one bid has set aside.
+type hold struct {
+	seq   uint64
+	lease *lease
+	price pingpost.Cents
+	end   time.Time
+	ended bool // no longer open: free again after a reading taken after its end
+	firm  bool // on a binding exchange: nothing but its end or a charge frees it
+}
+
+// HoldTicket is what a bid may promise.
+type HoldTicket struct {
+	Lease   LeaseID
+	Until   time.Time // when the hold ends
+	Expires time.Time // when the bid does; whole milliseconds
+}
+
+// NewBook makes an empty book: nothing can be held before the store has granted a lease.
+func NewBook(plan *Plan) *Book {
+	b := &Book{byLease: map[LeaseID]*lease{}, holds: map[uint64]*hold{}, uses: map[capKey]*use{}}
+	b.adopt(plan)
+	return b
+}
+
+// Hold takes a bid's full price and one lead out of a lease of the line, until the auction's
+// deadline (tmax from now) and the exchange's terms end it. seq is the bid's sequence number, never
+// used twice. Where there is no room, the reason is NoBudget (no dollar cap above the line, or one
+// of $0), BudgetExhausted or CapacityFull (a cap has nothing left to buy with), OpenBids (there is
+// enough, but other open bids or lines have it), or StoreAway (no lease is in hand yet, or the
+// store is out of reach).
+func (b *Book) Hold(now time.Time, key Line, seq uint64, price pingpost.Cents, tmax time.Duration) (HoldTicket, pingpost.Reason) {
+	b.expire(now)
+	line := b.byLine[key]
+	if line == nil || !line.covered {
+		return HoldTicket{}, pingpost.NoBudget
+	}
+	if !line.active(now) {
+		line.waiting = time.Time{}
+	}
+	line.lastAsked = now
+	line.largestSeen = max(line.largestSeen, price)
+	for _, lease := range line.leases {
+		if lease.backs(now, price, tmax) {
+			line.waiting = time.Time{}
+			return b.take(now, line, lease, seq, price, tmax), pingpost.ReasonNone
+		}
+	}
+	if line.waiting.IsZero() {
+		line.waiting, line.denied = now, price
+	}
+	line.denied = min(line.denied, price)
+	return HoldTicket{}, b.refusal(now, line, price)
+}
+
+func (l *lease) backs(now time.Time, price pingpost.Cents, tmax time.Duration) bool {
+	return !l.retired && price <= l.freeCents() && l.freeLeads() >= 1 && now.Add(tmax).Before(l.BidUntil.Add(-skew))
+}
+
+func (b *Book) take(now time.Time, line *line, lease *lease, seq uint64, price pingpost.Cents, tmax time.Duration) HoldTicket {
+	expires := time.UnixMilli(now.Add(line.Terms.BidTTL).UnixMilli()).UTC()
+	end := expires.Add(line.Terms.Grace)
+	if line.Terms.Refusable {
+		end = now.Add(tmax + line.Terms.HoldFor)
+	}
+	h := &hold{seq: seq, lease: lease, price: price, end: end, firm: !line.Terms.Refusable}
+	b.holds[seq] = h
+	b.ending.push(holdEnd{end, seq})
+	lease.heldCents += price
+	lease.heldLeads++
+	cents, leads := line.held()
+	line.peak.note(now, cents, leads)
+	return HoldTicket{Lease: lease.ID, Until: end, Expires: expires}
+}
+
+func (l *line) held() (cents pingpost.Cents, leads int64) {
+	for _, lease := range l.leases {
+		cents += lease.heldCents
+		leads += lease.heldLeads
+	}
+	return cents, leads
+}
+
+// refusal says why no lease had room. What was really bought speaks first: only that is gone for
+// good. Everything else is money that other bids, other lines or leases not yet granted have.
+func (b *Book) refusal(now time.Time, line *line, price pingpost.Cents) pingpost.Reason {
+	if reason, known := b.spent(now, line, price); reason != pingpost.ReasonNone {
+		return reason
+	} else if !known && line.refused != pingpost.ReasonNone && now.Before(line.until) {
+		return line.refused
+	}
+	for _, lease := range line.leases {
+		open := lease.BidUntil.After(now.Add(skew)) && !lease.retired && lease.heldLeads > 0
+		if open && price <= lease.freeCents()+lease.heldCents {
+			return pingpost.OpenBids
+		}
+	}
+	if !b.away && line.refused != pingpost.ReasonNone {
+		return pingpost.OpenBids
+	}
+	return pingpost.StoreAway
+}
+
+// spent tells whether a cap above the line has less left than a bid of that price needs, counting
+// only what was bought. known is false where the store has not told the use of some cap.
+func (b *Book) spent(now time.Time, line *line, price pingpost.Cents) (reason pingpost.Reason, known bool) {
+	known = true
+	for _, limit := range line.Caps {
+		told := b.uses[keyOf(limit)]
+		known = known && told != nil
+		cents, leads := b.bought(now, limit)
+		switch {
+		case limit.Cents.Set && pingpost.Cents(limit.Cents.N)-cents < price:
+			return pingpost.BudgetExhausted, known
+		case limit.Leads.Set && limit.Leads.N-leads < 1:
+			return pingpost.CapacityFull, known
+		}
+	}
+	return pingpost.ReasonNone, known
+}
+
+// Release frees the hold of a bid that was never sent.
+func (b *Book) Release(now time.Time, seq uint64) {
+	b.expire(now)
+	if h := b.holds[seq]; h != nil {
+		b.free(h)
+	}
+}
+
+// Lost takes the notice that another bid won. It frees the hold at once where a post could still be
+// refused; a binding bid stays a promise until its end, whatever the notice says.
+func (b *Book) Lost(now time.Time, seq uint64) {
+	b.expire(now)
+	if h := b.holds[seq]; h != nil && !h.firm {
+		b.free(h)
+	}
+}
+
+// Charged takes the store's answer to a post. What was charged, and what was refused for good where
+// refusing is free, needs its hold no longer. A repeat is no news of the lease: its hold ends and
+// waits for a reading. Posts of former runs only bring the state of their lease.
+func (b *Book) Charged(now time.Time, c Charged) {
+	b.expire(now)
+	if c.Lease != nil {
+		b.apply(*c.Lease)
+	} else if c.Accepted && !c.Repeat {
+		b.chargedDirectly(now, c)
+	}
+	h := b.holds[c.Ref.Seq]
+	if h == nil || h.lease.ID != c.Ref.Lease || h.price != c.Ref.Price {
+		return
+	}
+	switch {
+	case c.Accepted && c.Repeat:
+		b.end(h, now)
+	case c.Accepted:
+		b.free(h)
+	case c.Reason != pingpost.ReasonNone && !h.firm:
+		b.free(h)
+	}
+}
+
+func (b *Book) chargedDirectly(now time.Time, c Charged) {
+	line := b.byLine[c.Line]
+	if line == nil {
+		return
+	}
+	bidAt := c.Ref.Expires.Add(-line.Terms.BidTTL)
+	for _, limit := range line.Caps {
+		told := b.uses[keyOf(limit)]
+		if told != nil && told.covers(now) && told.covers(bidAt) {
+			told.directCents += c.Price
+			told.directLeads++
+		}
+	}
+}
+
+// SetPlan puts another plan in force. Bids that were made stay promised. Leases carved from other
+// caps than a line has now back no new bids; limits that only became lower cut them at the store,
+// which the next Upkeep asks for.
+func (b *Book) SetPlan(now time.Time, plan *Plan) {
+	b.expire(now)
+	b.adopt(plan)
+	b.swapped = true
+}
+
+func (b *Book) adopt(plan *Plan) {
+	former, formerZone := b.byLine, b.plan
+	b.plan, b.lines, b.byLine = plan, nil, map[Line]*line{}
+	known := map[capKey]bool{}
+	for _, lp := range plan.Lines {
+		l := &line{LinePlan: lp}
+		for _, limit := range lp.Caps {
+			known[keyOf(limit)] = true
+			l.covered = l.covered || limit.Cents.Set
+			l.byLeads = l.byLeads || limit.Leads.Set
+		}
+		for _, limit := range lp.Caps {
+			l.covered = l.covered && !(limit.Cents.Set && limit.Cents.N <= 0)
+		}
+		if old := former[lp.Line]; old != nil {
+			same := formerZone.Location.String() == plan.Location.String() && sameWindows(old.Caps, lp.Caps)
+			l.inherit(old, same)
+		}
+		b.lines = append(b.lines, l)
+		b.byLine[lp.Line] = l
+	}
+	for _, lease := range b.leases {
+		lease.line = b.byLine[lease.Line]
+		lease.retired = lease.retired || lease.line == nil
+	}
+	for key := range b.uses {
+		if !known[key] {
+			delete(b.uses, key)
+		}
+	}
+}
+
+func (l *line) inherit(old *line, sameCaps bool) {
+	l.leases, l.largestSeen, l.lastAsked, l.peak = old.leases, old.largestSeen, old.lastAsked, old.peak
+	for _, lease := range l.leases {
+		lease.retired = lease.retired || !sameCaps
+	}
+}
+
+// sameWindows tells whether two lists bound the same scopes over the same periods.
+func sameWindows(a, b []Cap) bool {
+	return slices.EqualFunc(a, b, func(x, y Cap) bool { return keyOf(x) == keyOf(y) })
+}
+
+// expire ends the holds that are due. Their money stays set aside until a reading settles them.
+func (b *Book) expire(now time.Time) {
+	for len(b.ending) > 0 && !b.ending[0].at.After(now) {
+		due := b.ending.pop()
+		if h := b.holds[due.seq]; h != nil && !h.ended {
+			b.end(h, due.at)
+		}
+	}
+}
+
+func (b *Book) end(h *hold, at time.Time) {
+	if !h.ended {
+		h.ended, h.end = true, at
+		h.lease.unsettled = append(h.lease.unsettled, h.seq)
+	}
+}
+
+// free gives a hold's money and lead back to its lease.
+func (b *Book) free(h *hold) {
+	h.lease.heldCents -= h.price
+	h.lease.heldLeads--
+	if h.ended {
+		h.lease.unsettled = slices.DeleteFunc(h.lease.unsettled, func(seq uint64) bool { return seq == h.seq })
+	}
+	delete(b.holds, h.seq)
+}
+
+// apply takes what the store says of a lease, unless something newer is known.
+func (b *Book) apply(state LeaseState) *lease {
+	known := b.byLease[state.ID]
+	switch {
+	case known == nil:
+		return nil
+	case state.Rev >= known.Rev:
+		known.LeaseState = state
+	}
+	if !known.Open {
+		b.drop(known)
+		return nil
+	}
+	return known
+}
+
+// drop forgets a lease that the store has closed, and the holds on it: its money is back in the
+// caps, and a post of those bids is the caps' affair.
+func (b *Book) drop(gone *lease) {
+	for seq, h := range b.holds {
+		if h.lease == gone {
+			delete(b.holds, seq)
+		}
+	}
+	delete(b.byLease, gone.ID)
+	is := func(l *lease) bool { return l == gone }
+	b.leases = slices.DeleteFunc(b.leases, is)
+	if gone.line != nil {
+		gone.line.leases = slices.DeleteFunc(gone.line.leases, is)
+	}
+}
+
+// add takes a lease that the store granted to this run.
+func (b *Book) add(state LeaseState) *lease {
+	l := &lease{LeaseState: state, line: b.byLine[state.Line]}
+	l.retired = l.line == nil
+	byID := func(a, b *lease) int { return cmp.Compare(a.ID, b.ID) }
+	b.byLease[l.ID] = l
+	b.leases = append(b.leases, l)
+	slices.SortFunc(b.leases, byID)
+	if l.line != nil {
+		l.line.leases = append(l.line.leases, l)
+		slices.SortFunc(l.line.leases, byID)
+	}
+	return l
+}
+
+// Windows lists every cap above the line in the window that contained the bid.
+func (b *Book) Windows(key Line, bidAt time.Time) []CapWindow {
+	if line := b.byLine[key]; line != nil {
+		return windowsOf(line.Caps, bidAt, b.plan.Location)
+	}
+	return nil
+}
+
+// Use gives a cap's use in its present window: as the store last told it, with what this book saw
+// charged since. ok is false where the plan has no such cap or the store has not told it yet. It is
+// for pace and for people; no bid is decided on it.
+func (b *Book) Use(scope Scope, period pingpost.Period) (u CapUse, ok bool) {
+	told := b.uses[capKey{scope, period}]
+	if told == nil {
+		return CapUse{}, false
+	}
+	u = told.CapUse
+	cents, leads := b.since(told)
+	u.UsedCents += cents
+	u.UsedLeads += leads
+	return u, true
+}
+
+// since sums up what was charged to a cap after the store told its use.
+func (b *Book) since(told *use) (cents pingpost.Cents, leads int64) {
+	cents, leads = told.directCents, told.directLeads
+	for _, lease := range b.leases {
+		if lease.carvedFrom(told) {
+			cents += lease.UsedCents - lease.toldCents
+			leads += lease.UsedLeads - lease.toldLeads
+		}
+	}
+	return cents, leads
+}
+
+// carvedFrom tells whether the lease was carved from that cap's window.
+func (l *lease) carvedFrom(told *use) bool {
+	return !l.retired && l.line.under(keyOf(told.Cap)) && (told.Start.IsZero() || l.BidUntil.After(told.Start))
+}
+
+func (l *line) under(key capKey) bool {
+	return slices.ContainsFunc(l.Caps, func(limit Cap) bool { return keyOf(limit) == key })
+}
+
+// bought is what a cap's present window has come to; nothing where it has just begun.
+func (b *Book) bought(now time.Time, limit Cap) (cents pingpost.Cents, leads int64) {
+	told := b.uses[keyOf(limit)]
+	if told == nil || !told.covers(now) {
+		return 0, 0
+	}
+	cents, leads = b.since(told)
+	return told.UsedCents + cents, told.UsedLeads + leads
+}
+
+func (u *use) covers(at time.Time) bool {
+	return u.Cap.Period == pingpost.Total || !at.Before(u.Start) && at.Before(u.End)
+}

@@ -1,0 +1,305 @@
+package budget
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"leadbid/pingpost"
+)
+
+const (
+	// tick is the least time between two questions to the store, hurry where a line that is asked
+	// for bids has nothing to bid with and the store has not been asked for it yet.
+	tick  = time.Second
+	hurry = 100 * time.Millisecond
+
+	// extendWithin is how near its end a lease is extended. The store extends it to 30 s ahead, so
+	// this is a question every 10 s while nothing else happens.
+	extendWithin = 20 * time.Second
+
+	// idleRetry is how often a line that nobody asks for bids tries for the one lease it keeps in
+	// hand, after it was refused.
+	idleRetry = 10 * time.Second
+
+	// patience is how long a line waits for room beside lines that use theirs, before they have to
+	// give up everything that no bid holds. Lines that cannot all have room take turns this way.
+	patience = 5 * time.Second
+
+	// unknownBid sizes the first lease of a line whose bids nothing bounds.
+	unknownBid pingpost.Cents = 100_00
+
+	// bidsInHand is how many of its largest bids a line wants to be able to make at once.
+	bidsInHand = 4
+)
+
+// Upkeep gives what to ask of the store now. ok is false where there is nothing to ask, where it is
+// too early, or where an earlier question is under way. After true, Answer or StoreAway must
+// follow.
+func (b *Book) Upkeep(now time.Time) (ask Upkeep, ok bool) {
+	b.expire(now)
+	if b.underWay {
+		return Upkeep{}, false
+	}
+	ask, urgent := b.ask(now)
+	if ask.empty() || now.Before(b.gate(urgent)) {
+		return Upkeep{}, false
+	}
+	b.asked, b.underWay, b.swapped = now, true, false
+	for _, want := range ask.Wants {
+		b.byLine[want.Line].wantedAt = now
+	}
+	for _, keep := range ask.Keeps {
+		if lease := b.byLease[keep.ID]; b.gaveWay(now, lease, keep) {
+			lease.line.yielded = now
+		}
+	}
+	return ask, true
+}
+
+// gaveWay tells whether an idle line gives up a lease that it could have kept.
+func (b *Book) gaveWay(now time.Time, lease *lease, keep Keep) bool {
+	return !lease.retired && b.current(now, lease) && !lease.line.active(now) &&
+		keep.ReturnCents > 0 && keep.ReturnCents == lease.freeCents()
+}
+
+// Due tells when Upkeep next has something to ask; ok is false while a question is under way and
+// where nothing is ahead. It looks through all leases: ask it after an input or at its own instant,
+// not on the way of every bid.
+func (b *Book) Due(now time.Time) (due time.Time, ok bool) {
+	b.expire(now)
+	if b.underWay {
+		return time.Time{}, false
+	}
+	if ask, urgent := b.ask(now); !ask.empty() {
+		return latest(now, b.gate(urgent)), true
+	}
+	b.instants(now, func(at time.Time) {
+		if at.After(now) && (!ok || at.Before(due)) {
+			due, ok = at, true
+		}
+	})
+	return due, ok
+}
+
+// Surrender gives the last question of a process that stops: to take back whatever no bid holds.
+// No bid is made from this Book afterwards.
+func (b *Book) Surrender(now time.Time) (ask Upkeep, ok bool) {
+	b.expire(now)
+	b.stopping = true
+	for _, lease := range b.leases {
+		lease.retired = true
+	}
+	ask, _ = b.ask(now)
+	b.asked, b.underWay = now, !ask.empty()
+	return ask, b.underWay
+}
+
+// StoreAway notes that an Upkeep was not answered, or that the store works again.
+func (b *Book) StoreAway(now time.Time, away bool) {
+	b.expire(now)
+	b.away = away
+	if away {
+		b.underWay = false
+	}
+}
+
+// Answer takes the store's answer to an Upkeep: grants, states of leases, uses of caps. Each lease
+// that it shows settles the holds that had ended when the question was asked. States that came
+// another way, without an At, settle nothing.
+func (b *Book) Answer(now time.Time, a UpkeepAnswer) {
+	b.expire(now)
+	if b.underWay && a.At.Equal(b.asked) {
+		b.underWay, b.away = false, false
+	}
+	for _, state := range a.Leases {
+		b.read(state, a.At)
+	}
+	for _, grant := range a.Grants {
+		b.granted(grant)
+	}
+	if len(a.Caps) > 0 {
+		b.told(a)
+	}
+}
+
+func (b *Book) read(state LeaseState, at time.Time) {
+	if b.byLease[state.ID] == nil && state.Open && b.byLine[state.Line] != nil {
+		b.add(state) // a grant whose answer was lost
+		return
+	}
+	lease := b.apply(state)
+	if lease == nil {
+		return
+	}
+	for len(lease.unsettled) > 0 {
+		h := b.holds[lease.unsettled[0]]
+		if h.end.After(at) {
+			return
+		}
+		b.free(h)
+	}
+}
+
+func (b *Book) granted(grant Grant) {
+	line := b.byLine[grant.Line]
+	if line != nil {
+		line.refused, line.until = grant.Refused, grant.Until
+	}
+	if grant.Lease == nil {
+		return
+	}
+	if b.byLease[grant.Lease.ID] == nil {
+		b.add(*grant.Lease)
+	} else {
+		b.apply(*grant.Lease)
+	}
+	if line != nil && grant.Lease.Cents >= line.denied {
+		line.waiting, line.yielded = time.Time{}, time.Time{}
+	}
+}
+
+// told replaces what is known of the caps. What leases had paid by then is part of it; only what
+// they pay later comes on top.
+func (b *Book) told(a UpkeepAnswer) {
+	clear(b.uses)
+	for _, capUse := range a.Caps {
+		b.uses[keyOf(capUse.Cap)] = &use{CapUse: capUse}
+	}
+	tell := func(state LeaseState) {
+		if lease := b.byLease[state.ID]; lease != nil {
+			lease.toldCents, lease.toldLeads = state.UsedCents, state.UsedLeads
+		}
+	}
+	for _, state := range a.Leases {
+		tell(state)
+	}
+	for _, grant := range a.Grants {
+		if grant.Lease != nil {
+			tell(*grant.Lease)
+		}
+	}
+}
+
+func (u *Upkeep) empty() bool { return len(u.Wants) == 0 && len(u.Keeps) == 0 && len(u.Reads) == 0 }
+
+func (b *Book) gate(urgent bool) time.Time {
+	switch {
+	case b.asked.IsZero():
+		return time.Time{}
+	case urgent && !b.away:
+		return b.asked.Add(hurry)
+	}
+	return b.asked.Add(tick)
+}
+
+// ask puts together what is wanted of the store at this instant. It changes nothing.
+func (b *Book) ask(now time.Time) (ask Upkeep, urgent bool) {
+	ask.At = now
+	queue := b.queue(now)
+	spare := map[*line]room{}
+	for _, line := range b.lines {
+		spare[line] = b.spare(now, line, queue)
+	}
+	// The newest leases give first: the oldest are nearest to their end and to being used up.
+	for _, lease := range slices.Backward(b.leases) {
+		if keep, ok := b.keep(now, lease, spare); ok {
+			ask.Keeps = append(ask.Keeps, keep)
+		}
+		if len(lease.unsettled) > 0 || !now.Before(lease.CloseAt) {
+			ask.Reads = append(ask.Reads, lease.ID)
+		}
+	}
+	slices.Reverse(ask.Keeps)
+	slices.Reverse(ask.Reads)
+	for _, line := range b.lines {
+		if want, ok := b.want(now, line, queue); ok {
+			ask.Wants = append(ask.Wants, want)
+			urgent = urgent || line.refused == pingpost.ReasonNone && line.room(now).cents == 0
+		}
+	}
+	// Who waits longest is served first.
+	slices.SortStableFunc(ask.Wants, func(x, y Want) int {
+		return cmp.Compare(place(queue, b.byLine[x.Line]), place(queue, b.byLine[y.Line]))
+	})
+	return ask, urgent || b.swapped
+}
+
+// keep is what to do about one lease: extend it while its line needs it, give back what is spare.
+func (b *Book) keep(now time.Time, lease *lease, spare map[*line]room) (keep Keep, ok bool) {
+	if !now.Before(lease.CloseAt) {
+		return Keep{}, false
+	}
+	keep = Keep{ID: lease.ID, OutstandingCents: lease.heldCents, OutstandingLeads: lease.heldLeads}
+	free := room{max(lease.freeCents(), 0), max(lease.freeLeads(), 0)}
+	back := free
+	if !lease.retired && b.current(now, lease) {
+		rest := spare[lease.line]
+		back = room{min(free.cents, rest.cents), min(free.leads, rest.leads)}
+		spare[lease.line] = room{rest.cents - back.cents, rest.leads - back.leads}
+		left := free.cents > back.cents && free.leads > back.leads
+		keep.Extend = left && (b.swapped || b.extendable(now, lease))
+	}
+	keep.ReturnCents, keep.ReturnLeads = back.cents, back.leads
+	// A few leads that no money goes with are no reason to ask.
+	return keep, keep.Extend || keep.ReturnCents > 0 || keep.ReturnLeads > 0 && free.cents == 0
+}
+
+// current tells whether a lease was carved from the windows that contain now.
+func (b *Book) current(now time.Time, lease *lease) bool {
+	from, _ := b.turn(now, lease.line)
+	return from.IsZero() || lease.BidUntil.After(from)
+}
+
+func (b *Book) extendable(now time.Time, lease *lease) bool {
+	_, to := b.turn(now, lease.line)
+	return lease.BidUntil.Before(now.Add(extendWithin)) && (to.IsZero() || lease.BidUntil.Before(to))
+}
+
+// turn gives the shortest window that contains now: where the caps above the line all stay the
+// same. It is kept until it ends.
+func (b *Book) turn(now time.Time, line *line) (from, to time.Time) {
+	if line.from.IsZero() && line.to.IsZero() || !now.Before(line.to) {
+		line.from, line.to = time.Time{}, time.Time{}
+		for _, limit := range line.Caps {
+			start, end := WindowOf(limit.Period, now, b.plan.Location)
+			line.from = latest(line.from, start)
+			if line.to.IsZero() || !end.IsZero() && end.Before(line.to) {
+				line.to = end
+			}
+		}
+	}
+	return line.from, line.to
+}
+
+// instants lists when something may come up that is not up now.
+func (b *Book) instants(now time.Time, at func(time.Time)) {
+	for _, lease := range b.leases {
+		at(lease.BidUntil.Add(-extendWithin + time.Nanosecond))
+		at(lease.BidUntil.Add(-2 * skew))
+		at(lease.BidUntil)
+		at(lease.CloseAt)
+	}
+	if len(b.ending) > 0 {
+		at(b.ending[0].at)
+	}
+	for _, line := range b.lines {
+		if !line.covered || b.stopping {
+			continue
+		}
+		_, to := b.turn(now, line)
+		at(to)
+		at(line.wantedAt.Add(tick))
+		at(line.wantedAt.Add(idleRetry))
+		at(line.yielded.Add(memory))
+		at(line.waiting.Add(patience))
+		at(line.lastAsked.Add(memory + time.Nanosecond))
+	}
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
