@@ -40,7 +40,7 @@ func (d *decoder) read(shape *body) bool {
 	if d.problem == "" {
 		d.unexpected("a JSON object")
 	}
-	message := "the body is not a JSON object as this exchange sends it: " + d.problem
+	message := "the body is not a JSON object: " + d.problem
 	if len(d.body) == 0 {
 		message = "the body is empty; send a JSON object"
 	}
@@ -107,7 +107,7 @@ func (d *decoder) invalid(f field, message string) { d.invalidAt(d.paths[f], mes
 
 func (d *decoder) invalidAt(path, message string) {
 	if d.fault == nil {
-		d.fault = &Fault{Reason: pingpost.InvalidField, Field: path, Message: message}
+		d.fault = &Fault{Reason: pingpost.InvalidField, Field: path, Message: path + " " + message}
 	}
 }
 

@@ -7,16 +7,11 @@ import "leadbid/pingpost"
 type Fault struct {
 	Reason  pingpost.Reason // Malformed where the body cannot be read at all, else InvalidField
 	Field   string          // where, in the exchange's own spelling: "lead.zip"; "" for the body
-	Message string          // what is wrong and what to send instead
+	Message string          // what is wrong where, and what to send instead
 }
 
-// Error gives the place and the message.
-func (f *Fault) Error() string {
-	if f.Field == "" {
-		return "wire: " + f.Message
-	}
-	return "wire: " + f.Field + " " + f.Message
-}
+// Error gives the message.
+func (f *Fault) Error() string { return "wire: " + f.Message }
 
 // AppendError appends the body of an answer that refuses a request: a code for programs, a
 // message for people, and the field where there is one.

@@ -83,9 +83,6 @@ func (l loader) readWords(node yamlfile.Node) {
 			l.words[f] = spell(list, v)
 		}
 	}
-	for o := pingpost.OutcomeWon; o <= pingpost.OutcomeVoided; o++ {
-		l.outcomeList = append(l.outcomeList, l.words[fieldOutcome].write[uint16(o)])
-	}
 }
 
 func spell(list yamlfile.Node, own vocabulary) vocabulary {
@@ -307,6 +304,3 @@ func (r *shapeReader) field(node yamlfile.Node) (field, bool) {
 	node.Fault("this message has no field "+yamlfile.Quote(node.Raw()), yamlfile.OneOf(names), typed)
 	return noField, false
 }
-
-// outcomeWords lists the words of a notice's outcome for a fault.
-func (p *Profile) outcomeWords() []string { return p.outcomeList }

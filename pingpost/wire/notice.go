@@ -31,7 +31,11 @@ func (p *Profile) DecodeNotice(dst *pingpost.Notice, body []byte) error {
 func (d *decoder) outcome() pingpost.Outcome {
 	outcome := pingpost.Outcome(d.word(fieldOutcome))
 	if outcome == pingpost.OutcomeNone && d.values[fieldOutcome].known() {
-		d.invalid(fieldOutcome, "must be "+yamlfile.OneOf(d.profile.outcomeWords()))
+		var words []string
+		for o := pingpost.OutcomeWon; o <= pingpost.OutcomeVoided; o++ {
+			words = append(words, d.profile.words[fieldOutcome].write[uint16(o)])
+		}
+		d.invalid(fieldOutcome, "must be "+yamlfile.OneOf(words))
 	}
 	return outcome
 }

@@ -16,7 +16,6 @@ type Profile struct {
 	pricesAsText bool
 	words        [numFields]vocabulary
 	spelled      [numFields]bool // the exchange has words of its own for this list
-	outcomeList  []string        // the words of a notice's outcome, in their order
 
 	ping, post, notice message
 	answer, verdict    replyMessage

@@ -25,7 +25,7 @@ const (
 	kindObject
 )
 
-var kindNames = [...]string{"missing", "null", "true", "false", "a number", "a string", "a list", "an object"}
+var kindNames = [...]string{"missing", "null", "a boolean", "a boolean", "a number", "a string", "a list", "an object"}
 
 // value is one JSON value: the content of a string, the JSON text of anything else. It aliases
 // the body, unless a string had to be unescaped.
