@@ -1,0 +1,274 @@
+package rules
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/expr-lang/expr/vm"
+
+	"leadbid/pingpost"
+)
+
+// Facts is the live state of a campaign's caps, as the Agent knows it.
+type Facts struct {
+	Budget, Capacity [pingpost.NumPeriods]Usage
+}
+
+// Usage is how far the present window of a cap is used up. Rules read it as budget.day.pace,
+// capacity.week.left and so on; where there is no such cap it is missing.
+type Usage struct {
+	Known      bool
+	SpentShare float64 // used / limit
+	Pace       float64 // used share / elapsed share of the window: 1 is even, above is fast
+	Left       float64 // dollars, or leads
+}
+
+// Price is what the rules of a campaign say to a ping.
+type Price struct {
+	Reason      pingpost.Reason // ReasonNone: priced; else NoRule, MissingField, Declined or RuleError
+	Rule        int             // the rule that priced, declined or failed, in Campaign.Rules; -1 for none
+	Missing     string          // MissingField: what the first rule that was passed over lacked
+	Dollars     float64         // after adjustments, before strategy and limits
+	RuleDollars float64         // the rule's own number
+}
+
+// Evaluation is the scratch paper of one decision at a time over one Ruleset. It belongs to one
+// goroutine and is reused for as long as the Ruleset is.
+type Evaluation struct {
+	rs      *Ruleset
+	machine vm.VM
+	env     environment
+	boxed   any // env, as the machine wants it; nil until a program runs
+	ping    *pingpost.Ping
+	zip     pingpost.ZIP
+
+	second  int64 // the second that the local time below was worked out for
+	weekday time.Weekday
+	minute  int // of the business's day
+
+	facts       [numFacts]float64
+	factsKnown  [2 * pingpost.NumPeriods]bool
+	attrTexts   []string
+	attrNumbers []float64
+	attrTruths  []bool
+	attrsKnown  []bool
+	lead        [9]string
+}
+
+// NewEvaluation makes the scratch paper for decisions over this Ruleset.
+func (rs *Ruleset) NewEvaluation() *Evaluation {
+	e := &Evaluation{rs: rs, machine: vm.VM{MemoryBudget: memoryBudget}, second: math.MinInt64}
+	n := len(rs.vocabulary)
+	e.attrTexts, e.attrNumbers = make([]string, n), make([]float64, n)
+	e.attrTruths, e.attrsKnown = make([]bool, n), make([]bool, n)
+	return e
+}
+
+// Begin prepares for the questions about one ping, at the instant that decides about hours. The
+// ping must stay unchanged until the next Begin.
+func (e *Evaluation) Begin(now time.Time, p *pingpost.Ping) {
+	e.ping, e.zip, e.boxed = p, p.ZIP, nil
+	env := &e.env
+	e.lists()
+	e.localTime(now)
+	e.place(now, p.ZIP)
+	e.consent(&p.Consent)
+	e.attributes(p.Attrs)
+	env.Exchange, env.Auction = p.Exchange, ""
+	if exchange := e.rs.Exchange(p.Exchange); exchange != nil {
+		env.Auction = exchange.Auction.String()
+	}
+	if p.Auction != pingpost.AuctionNone {
+		env.Auction = p.Auction.String()
+	}
+	env.Service, env.Task, env.Job = p.Service.String(), p.Task, p.Job.String()
+	env.State, env.City = string(p.State), p.City
+	env.Urgency, env.Property, env.Source = p.Urgency.String(), p.Property.String(), p.Source
+	days, known := p.Urgency.Days()
+	env.UrgencyDays, env.HasDays = float64(days), known
+	env.LeadScore, env.HasScore = 0, p.LeadScore.Known
+	if p.LeadScore.Known {
+		env.LeadScore = p.LeadScore.Value
+	}
+	env.MaxSold, env.HasMaxSold = float64(p.MaxSold), p.MaxSold > 0
+	env.SoldSoFar, env.Floor = float64(p.SoldSoFar), float64(p.Floor)/100
+	env.SubIDs = p.SubIDs
+	env.Homeowner, env.HasHomeowner = p.Homeowner == pingpost.Yes, p.Homeowner != pingpost.Unknown
+	env.Exclusive, env.Test = p.Exclusive, p.Test
+}
+
+// beginPost fills in what a post tells. All that only a ping tells is left out: the loader
+// refuses reject rules that ask for it.
+func (e *Evaluation) beginPost(now time.Time, post *pingpost.Post) {
+	e.ping, e.zip, e.boxed = nil, post.ZIP, nil
+	e.env = environment{Exchange: post.Exchange, Service: post.Service.String(), Job: post.Job.String(),
+		State: string(post.Lead.State), City: post.Lead.City, Exclusive: post.Exclusive, Test: post.Test}
+	e.second = math.MinInt64
+	e.lists()
+	e.localTime(now)
+	e.place(now, post.ZIP)
+	e.consent(&post.Consent)
+	e.attributes(post.Attrs)
+	e.readLead(&post.Lead)
+}
+
+// readLead reveals those fields of the lead that some reject rule names, for as long as the rules
+// are asked. They stay inside the expr machine: no trace, error or result carries them.
+func (e *Evaluation) readLead(lead *pingpost.Lead) {
+	used := &e.rs.uses.lead
+	for i, private := range [...]pingpost.Private{lead.FirstName, lead.LastName, lead.Phone, lead.Email, lead.Address} {
+		if used[i] {
+			e.lead[i] = private.Reveal()
+		}
+	}
+	e.lead[5], e.lead[6], e.lead[7] = lead.City, string(lead.State), lead.ZIP.String()
+	if used[8] {
+		e.lead[8] = lead.Notes.Reveal()
+	}
+}
+
+// lists lends the machine our lists. Their contents may change after boxing: the facts do, for
+// each campaign.
+func (e *Evaluation) lists() {
+	env := &e.env
+	env.Facts, env.FactsKnown, env.Lead = e.facts[:], e.factsKnown[:], e.lead[:]
+	env.AttrTexts, env.AttrNumbers = e.attrTexts, e.attrNumbers
+	env.AttrTruths, env.AttrsKnown = e.attrTruths, e.attrsKnown
+}
+
+// localTime works out the business's civil time, once per second: pings come in crowds.
+func (e *Evaluation) localTime(now time.Time) {
+	if now.Unix() == e.second {
+		return
+	}
+	e.second = now.Unix()
+	local := now.In(e.rs.settings.Business.Location)
+	hour, minute, _ := local.Clock()
+	e.weekday, e.minute = local.Weekday(), hour*60+minute
+	env := &e.env
+	env.Hour, env.Minute, env.Month = float64(hour), float64(minute), float64(local.Month())
+	env.Weekday = weekdayWords[e.weekday]
+	if e.rs.uses.date {
+		env.Date = local.Format(time.DateOnly)
+	}
+}
+
+// place fills in what follows from the ZIP, as far as some rule reads it.
+func (e *Evaluation) place(now time.Time, zip pingpost.ZIP) {
+	env, uses := &e.env, &e.rs.uses
+	env.ZIP, env.ZIP3 = "", ""
+	if uses.zip && zip != 0 {
+		env.ZIP = zip.String()
+		env.ZIP3 = env.ZIP[:3]
+	}
+	if !uses.leadLocal {
+		return
+	}
+	env.LeadHour, env.LeadMinute, env.LeadMonth, env.LeadWeekday, env.LeadDate = 0, 0, 0, "", ""
+	zone := e.rs.zones.zone(zip)
+	env.HasLeadLocal = zone != nil
+	if zone == nil {
+		return
+	}
+	local := now.In(zone)
+	hour, minute, _ := local.Clock()
+	env.LeadHour, env.LeadMinute, env.LeadMonth = float64(hour), float64(minute), float64(local.Month())
+	env.LeadWeekday = weekdayWords[local.Weekday()]
+	if uses.date {
+		env.LeadDate = local.Format(time.DateOnly)
+	}
+}
+
+func (e *Evaluation) consent(c *pingpost.Consent) {
+	env := &e.env
+	env.Agreed, env.HasAgreed = c.Agreed == pingpost.Yes, c.Agreed != pingpost.Unknown
+	env.Promised, env.Certificate = consentIsPromised(c), consentIsCertified(c)
+	env.CertURL, env.LeadID = c.TrustedFormURL, c.LeadID
+	if e.rs.uses.host {
+		env.CertHost = certificateHost(c.TrustedFormURL)
+	}
+}
+
+// attributes reads those that rules name, each as the kind that a rule compares it with.
+func (e *Evaluation) attributes(attrs []pingpost.Attr) {
+	for i, wanted := range e.rs.vocabulary {
+		e.attrTexts[i], e.attrNumbers[i], e.attrTruths[i], e.attrsKnown[i] = "", 0, false, false
+		for _, attr := range attrs {
+			if attr.Name != wanted.name {
+				continue
+			}
+			e.attrsKnown[i] = e.readAttribute(i, wanted.kind, attr)
+			break
+		}
+	}
+}
+
+func (e *Evaluation) readAttribute(i int, kind kind, attr pingpost.Attr) (known bool) {
+	switch {
+	case kind == aText && attr.Kind == pingpost.AttrText && attr.Value != "":
+		e.attrTexts[i] = attr.Value
+	case kind == aNumber && attr.Kind == pingpost.AttrNumber:
+		value, ok := parseNumber(attr.Value)
+		if !ok {
+			return false
+		}
+		e.attrNumbers[i] = value
+	case kind == aTruth && attr.Kind == pingpost.AttrBool:
+		e.attrTruths[i] = attr.Value == "true"
+	default:
+		return false
+	}
+	return true
+}
+
+// truth runs a condition.
+func (e *Evaluation) truth(program *vm.Program) (bool, error) {
+	result, err := e.run(program)
+	if err != nil {
+		return false, err
+	}
+	truth, ok := result.(bool)
+	if !ok {
+		return false, fmt.Errorf("the condition came to %T", result)
+	}
+	return truth, nil
+}
+
+// run runs a program over the environment. The machine itself turns a panic inside a program
+// into an error.
+func (e *Evaluation) run(program *vm.Program) (any, error) {
+	if e.boxed == nil {
+		e.boxed = e.env
+	}
+	return e.machine.Run(program, e.boxed)
+}
+
+// holds asks a condition; one without a program always holds.
+func (e *Evaluation) holds(when condition) (bool, error) {
+	if when.program == nil {
+		return true, nil
+	}
+	return e.truth(when.program)
+}
+
+// value works a number out; missing names the field that it lacks.
+func (e *Evaluation) value(n *number) (value float64, missing string, err error) {
+	if n.program == nil {
+		return n.constant, "", nil
+	}
+	if n.needs != nil {
+		if missing, err = n.needs.missing(e); missing != "" || err != nil {
+			return 0, missing, err
+		}
+	}
+	result, err := e.run(n.program)
+	if err != nil {
+		return 0, "", err
+	}
+	value, ok := result.(float64)
+	if !ok {
+		return 0, "", fmt.Errorf("the price came to %T", result)
+	}
+	return value, "", nil
+}

@@ -1,0 +1,358 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/checker"
+	"github.com/expr-lang/expr/compiler"
+	"github.com/expr-lang/expr/conf"
+	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/optimizer"
+	"github.com/expr-lang/expr/parser"
+	"github.com/expr-lang/expr/vm"
+
+	"leadbid/internal/yamlfile"
+	"leadbid/pingpost"
+)
+
+// The limits on one expression. The first two are held before the parser sees the text: nesting
+// alone overflows the stack of a process, which nothing can recover from.
+const (
+	maxSource    = 8 << 10 // bytes
+	maxNesting   = 64      // brackets, signs and nots
+	maxNodes     = 500
+	memoryBudget = 10_000 // elements that one run may make
+)
+
+// condition is a compiled truth. The zero value always holds.
+type condition struct {
+	program *vm.Program
+}
+
+// number is a compiled price, factor or amount of dollars.
+type number struct {
+	constant float64 // where program is nil
+	program  *vm.Program
+	needs    *need
+}
+
+// expressions compiles the expressions of one configuration.
+type expressions struct {
+	lists   map[string]*list
+	attrs   *attributes
+	uses    *usage
+	named   map[string]bool
+	parsing *conf.Config
+	running *conf.Config
+}
+
+func newExpressions(lists map[string]*list, attrs *attributes, uses *usage, named map[string]bool) *expressions {
+	parsing, running := conf.CreateNew(), conf.New(environment{})
+	parsing.MaxNodes = maxNodes
+	for name := range parsing.Builtins {
+		if _, allowed := functions[name]; !allowed {
+			// A function that the parser does not know becomes a plain call, which is refused by name.
+			parsing.Disabled[name] = true
+			delete(parsing.Builtins, name)
+		}
+	}
+	running.MaxNodes = maxMade * 2
+	return &expressions{lists: lists, attrs: attrs, uses: uses, named: named, parsing: parsing, running: running}
+}
+
+// source is an expression in the configuration: its text, and how to speak about places in it.
+type source struct {
+	text  string
+	where place
+	node  yamlfile.Node
+}
+
+// condition compiles a truth. With an area it splits off the part that only picks ZIPs, so that
+// the index can hold it: picked is then the set of ZIPs for which the rest has to be asked. ok is
+// false after a fault.
+func (x *expressions) condition(s source, split bool) (when condition, picked *zipSet, facts, ok bool) {
+	tree, ok := x.parse(s)
+	if !ok {
+		return condition{}, nil, false, false
+	}
+	t := x.translator(s)
+	// The whole is translated even where a part goes to the index: it is what is checked.
+	whole := t.truth(tree)
+	if t.failed {
+		return condition{}, nil, false, false
+	}
+	rest := whole
+	if split {
+		if zips, others, found := x.pick(tree); found {
+			picked, rest = zips, conjunction(t, others)
+		}
+	}
+	if rest == nil {
+		return condition{}, picked, t.facts, true
+	}
+	program, err := x.compile(t, rest(), reflect.Bool)
+	if err != nil {
+		t.faultAt(0, err.Error(), "", "")
+		return condition{}, nil, false, false
+	}
+	return condition{program}, picked, t.facts, true
+}
+
+// number compiles a price or factor. A plain number needs no program, and dollars may be written
+// as in a budget: $50.
+func (x *expressions) number(s source) (n number, facts, ok bool) {
+	if text, isDollars := strings.CutPrefix(s.text, "$"); isDollars {
+		amount, err := pingpost.ParseDollars(strings.TrimSpace(text))
+		if err != nil {
+			s.node.Dollars() // notes the fault in the words for money
+			return number{}, false, false
+		}
+		return number{constant: float64(amount) / 100}, false, true
+	}
+	if constant, err := strconv.ParseFloat(s.text, 64); err == nil && !math.IsInf(constant, 0) && !math.IsNaN(constant) {
+		return number{constant: constant}, false, true
+	}
+	tree, ok := x.parse(s)
+	if !ok {
+		return number{}, false, false
+	}
+	t := x.translator(s)
+	part := t.as(t.translate(tree), aNumber)
+	if !t.failed && part.kind != aNumber {
+		t.fault(tree, "this is "+part.kind.String()+" where dollars or a factor are needed", "a number", "")
+	}
+	if t.failed {
+		return number{}, false, false
+	}
+	program, err := x.compile(t, part.node(), reflect.Float64)
+	if err == nil {
+		err = part.needs.prepare(func(node ast.Node, kind reflect.Kind) (*vm.Program, error) {
+			return x.compile(t, node, kind)
+		})
+	}
+	if err != nil {
+		t.faultAt(0, err.Error(), "", "")
+		return number{}, false, false
+	}
+	return number{program: program, needs: part.needs}, t.facts, true
+}
+
+func (x *expressions) translator(s source) *translator {
+	return &translator{where: s.where, lists: x.lists, attrs: x.attrs, uses: x.uses, named: x.named,
+		report: func(offset int, message, expected, typed string) { s.node.FaultAt(offset, message, expected, typed) }}
+}
+
+// parse holds the limits and reads the text into a tree.
+func (x *expressions) parse(s source) (ast.Node, bool) {
+	if len(s.text) > maxSource {
+		s.node.Fault(fmt.Sprintf("the expression is longer than %d characters", maxSource), "a shorter one, or several rules", "")
+		return nil, false
+	}
+	if at, deep := tooDeep(s.text); deep {
+		s.node.FaultAt(at, fmt.Sprintf("the expression is nested more than %d deep", maxNesting), "fewer brackets, signs or nots", "")
+		return nil, false
+	}
+	tree, err := parser.ParseWithConfig(s.text, x.parsing)
+	if err == nil {
+		return tree.Node, true
+	}
+	var fault *file.Error
+	if !errors.As(err, &fault) {
+		s.node.FaultAt(0, err.Error(), "", "")
+		return nil, false
+	}
+	message, expected, typed := syntaxWords(fault.Message)
+	s.node.FaultAt(fault.Location.From, message, expected, typed)
+	return nil, false
+}
+
+// syntaxWords puts the parser's most frequent complaints into the words of somebody who writes
+// rules, not programs.
+func syntaxWords(message string) (plain, expected, typed string) {
+	switch {
+	case strings.HasPrefix(message, `unexpected token Operator("=")`):
+		return "one = does not compare", "", "=="
+	case strings.HasPrefix(message, "unexpected token EOF"), strings.HasPrefix(message, "unexpected end"):
+		return "the expression ends too soon", "a value after an operator, and a closing bracket for each opening one", ""
+	case strings.HasPrefix(message, "literal not terminated"):
+		return "a quote is not closed", "a text in quotes", ""
+	case strings.Contains(message, "exceeds maximum allowed nodes"):
+		return fmt.Sprintf("the expression has more than %d parts", maxNodes), "a shorter one, or several rules", ""
+	case strings.HasPrefix(message, `unexpected token Identifier("AND")`):
+		return "operators are written in small letters", "", "and"
+	case strings.HasPrefix(message, `unexpected token Identifier("OR")`):
+		return "operators are written in small letters", "", "or"
+	case strings.HasPrefix(message, `unexpected token Identifier("IN")`):
+		return "operators are written in small letters", "", "in"
+	case strings.HasPrefix(message, "Operator (") && strings.Contains(message, "??"):
+		return "?? beside another operator needs parentheses", "", "(lead_score ?? 50) > 60"
+	case strings.HasPrefix(message, "unrecognized character"):
+		return message, "letters, digits, quotes and operators", ""
+	}
+	return message, "an expression, such as urgency == \"emergency\" and lead_score > 50", ""
+}
+
+// tooDeep scans the text for brackets and runs of signs and nots beyond maxNesting, leaving out
+// quoted texts, and gives the place where it is passed, in characters.
+func tooDeep(text string) (at int, deep bool) {
+	depth, run := 0, 0
+	var quote rune
+	escaped := false
+	word := 0 // the byte offset at which a run of letters began
+	for i, r := range text {
+		switch {
+		case quote != 0:
+			if r == quote && !escaped {
+				quote = 0
+			}
+			escaped = r == '\\' && !escaped && quote != '`'
+		case r == '"' || r == '\'' || r == '`':
+			quote, escaped, run = r, false, 0
+		case r == '(' || r == '[' || r == '{':
+			depth++
+			run = 0
+		case r == ')' || r == ']' || r == '}':
+			depth--
+			run = 0
+		case r == '-' || r == '+' || r == '!' || r == '?' || r == '*':
+			run++
+		case r == ' ' || r == '\t' || r == '\n' || r == '\r':
+			if text[word:i] == "not" {
+				run++
+			}
+		case r >= 'a' && r <= 'z':
+			if !strings.HasPrefix("not", text[word:i]+string(r)) {
+				run = 0
+			}
+		default:
+			run = 0
+		}
+		if r < 'a' || r > 'z' {
+			word = i + 1
+			if r > 0x7f {
+				word = i + len(string(r))
+			}
+		}
+		if depth > maxNesting || run > maxNesting {
+			return len([]rune(text[:i])), true
+		}
+	}
+	return 0, false
+}
+
+// compile takes the steps of expr.Compile that follow parsing. They are taken one by one because
+// the tree between parsing and checking is ours: expr.Compile starts from a text.
+func (x *expressions) compile(t *translator, node ast.Node, kind reflect.Kind) (program *vm.Program, err error) {
+	if t.made > maxMade {
+		return nil, errors.New("the expression has too many conditions inside conditions")
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the expression cannot be compiled: %v", p)
+		}
+	}()
+	x.running.Expect, x.running.ExpectAny = kind, true
+	tree := &parser.Tree{Node: node, Source: file.NewSource("")}
+	if _, err := checker.Check(tree, x.running); err != nil {
+		return nil, err
+	}
+	if err := optimizer.Optimize(&tree.Node, x.running); err != nil {
+		return nil, err
+	}
+	return compiler.Compile(tree, x.running)
+}
+
+func constant(value any) *ast.ConstantNode {
+	node := &ast.ConstantNode{Value: value}
+	node.SetType(reflect.TypeOf(value))
+	return node
+}
+
+// conjuncts splits a condition at its outermost ands.
+func conjuncts(node ast.Node) []ast.Node {
+	if and, ok := node.(*ast.BinaryNode); ok && (and.Operator == "and" || and.Operator == "&&") {
+		return append(conjuncts(and.Left), conjuncts(and.Right)...)
+	}
+	return []ast.Node{node}
+}
+
+func conjunction(t *translator, parts []ast.Node) func() ast.Node {
+	var joined func() ast.Node
+	for _, part := range parts {
+		truth := t.truth(part)
+		if joined == nil {
+			joined = truth
+			continue
+		}
+		joined = t.binary("and", joined, truth)
+	}
+	return joined
+}
+
+// pick finds an outermost condition that only says which ZIPs, and gives the others. A missing
+// ZIP is in no set, as every comparison with it is false.
+func (x *expressions) pick(tree ast.Node) (zips *zipSet, others []ast.Node, found bool) {
+	parts := conjuncts(tree)
+	for i, part := range parts {
+		if zips, ok := x.zipsOf(part); ok {
+			others = append(append(others, parts[:i]...), parts[i+1:]...)
+			return zips, others, true
+		}
+	}
+	return nil, nil, false
+}
+
+func (x *expressions) zipsOf(part ast.Node) (*zipSet, bool) {
+	comparison, ok := part.(*ast.BinaryNode)
+	if !ok {
+		return nil, false
+	}
+	left, right := comparison.Left, comparison.Right
+	if text, ok := left.(*ast.StringNode); ok && comparison.Operator == "==" {
+		left, right = right, text
+	}
+	name, ok := left.(*ast.IdentifierNode)
+	if !ok || (name.Value != "zip" && name.Value != "zip3") {
+		return nil, false
+	}
+	var words []string
+	switch r := right.(type) {
+	case *ast.StringNode:
+		if comparison.Operator != "==" {
+			return nil, false
+		}
+		words = []string{r.Value}
+	case *ast.ArrayNode:
+		if comparison.Operator != "in" {
+			return nil, false
+		}
+		for _, item := range r.Nodes {
+			text, ok := item.(*ast.StringNode)
+			if !ok {
+				return nil, false
+			}
+			words = append(words, text.Value)
+		}
+	case *ast.IdentifierNode:
+		named := x.lists[r.Value]
+		if comparison.Operator != "in" || named == nil {
+			return nil, false
+		}
+		words = named.texts()
+	default:
+		return nil, false
+	}
+	set := &zipSet{}
+	for _, word := range words {
+		if !set.addWord(word, name.Value == "zip3") {
+			return nil, false
+		}
+	}
+	return set, true
+}

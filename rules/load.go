@@ -1,0 +1,245 @@
+package rules
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io/fs"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	_ "time/tzdata" // a contractor's machine or container may have no time zones of its own
+
+	"leadbid/internal/yamlfile"
+	"leadbid/pingpost"
+)
+
+// loader reads one configuration. It notes faults and goes on, so that all are found at once.
+type loader struct {
+	fsys   fs.FS
+	folder string
+	faults *yamlfile.Faults
+	digest hash.Hash
+	lists  map[string]*list
+	rs     *Ruleset
+	x      *expressions
+	// unindexed leaves every condition whole and asks every rule: the oracle of the index's test.
+	unindexed bool
+}
+
+var errOutside = errors.New("the path must stay inside the configuration's folder, without .. or a leading /")
+
+// Load reads a bidder's configuration. Lists are found relative to its folder inside fsys. getenv
+// resolves ${NAME}. The faults may hold warnings only; the Ruleset is nil exactly where one of
+// them keeps it from being used.
+func Load(fsys fs.FS, name string, getenv func(string) (string, bool)) (*Ruleset, *yamlfile.Faults) {
+	return load(fsys, name, getenv, false)
+}
+
+func load(fsys fs.FS, name string, getenv func(string) (string, bool), unindexed bool) (*Ruleset, *yamlfile.Faults) {
+	l := &loader{fsys: fsys, folder: path.Dir(name), faults: &yamlfile.Faults{}, digest: sha256.New(),
+		lists: map[string]*list{}, unindexed: unindexed,
+		rs: &Ruleset{exchangeIndex: map[string]int{}, byTag: map[uint32]*Campaign{}, keptAttrs: map[string]bool{}}}
+	file := yamlfile.Read(fsys, name, getenv, l.faults)
+	if file == nil {
+		return nil, l.faults
+	}
+	l.hash(name, file.Text)
+	l.load(file)
+	if l.faults.Any() {
+		return nil, l.faults
+	}
+	l.finish()
+	return l.rs, l.faults
+}
+
+// hash adds a file to what Ruleset.Hash covers.
+func (l *loader) hash(name string, text []byte) {
+	fmt.Fprintf(l.digest, "%q %d\n", path.Base(name), len(text))
+	l.digest.Write(text)
+}
+
+var (
+	rootKeys = []string{"version", "business", "server", "store", "mode", "exchanges", "lists", "campaigns",
+		"record", "pause_file"}
+	plannedRootKeys = []string{"holidays", "tables", "lookup", "experiments", "defaults", "crews", "calendar",
+		"alerts", "users", "dashboard", "blocklist", "sources"}
+)
+
+func (l *loader) load(file *yamlfile.File) {
+	root, ok := file.Root().Map(rootKeys, plannedRootKeys...)
+	if !ok {
+		return
+	}
+	root.Need("version", "version: 1, as the first line").Int(1, 1)
+	l.loadBusiness(root.Need("business", "the business's name and time zone"))
+	l.loadServer(root.Get("server"))
+	l.loadStore(root.Get("store"))
+	l.rs.settings.Mode = Live
+	if word, ok := root.Get("mode").Word([]string{"live", "observe"}); ok && word == "observe" {
+		l.rs.settings.Mode = Observe
+	}
+	l.loadRecord(root.Get("record"))
+	l.rs.settings.PauseFile = "data/paused"
+	if file, ok := root.Get("pause_file").Text("a path"); ok {
+		l.rs.settings.PauseFile = file
+	}
+	l.loadLists(root.Get("lists"))
+	l.loadExchanges(root.Need("exchanges", "the exchanges that you buy on, by name"))
+	l.x = newExpressions(l.lists, &l.rs.vocabulary, &l.rs.uses, l.rs.keptAttrs)
+	l.loadCampaigns(root.Need("campaigns", "your campaigns, by name"))
+}
+
+func (l *loader) loadBusiness(node yamlfile.Node) {
+	business := &l.rs.settings.Business
+	business.Location = time.UTC
+	m, ok := node.Map([]string{"name", "timezone", "budget"}, "capacity", "holidays", "address", "phone", "email")
+	if !ok {
+		return
+	}
+	business.Name, _ = m.Need("name", "the business's name").Text("the business's name")
+	zone := m.Need("timezone", "a time zone, such as America/Chicago")
+	if name, ok := zone.Text("a time zone, such as America/Chicago"); ok {
+		location, err := time.LoadLocation(name)
+		if err != nil || name == "" || name == "Local" {
+			nearest, _ := yamlfile.Nearest(name, zoneNames)
+			if full, ok := zoneHabits[strings.ToUpper(name)]; ok {
+				nearest = full
+			}
+			zone.Fault(yamlfile.Quote(name)+" is no time zone", "a time zone, such as America/Chicago", nearest)
+		} else {
+			business.Location = location
+		}
+	}
+	business.Budget = loadBudget(m.Get("budget"))
+}
+
+// The zones of the United States, for "did you mean".
+var zoneNames = []string{"America/New_York", "America/Chicago", "America/Denver", "America/Phoenix",
+	"America/Los_Angeles", "America/Anchorage", "Pacific/Honolulu", "America/Detroit", "America/Puerto_Rico", "UTC"}
+
+var zoneHabits = map[string]string{"EST": "America/New_York", "EDT": "America/New_York", "EASTERN": "America/New_York",
+	"CST": "America/Chicago", "CDT": "America/Chicago", "CENTRAL": "America/Chicago", "MST": "America/Denver",
+	"MDT": "America/Denver", "MOUNTAIN": "America/Denver", "PST": "America/Los_Angeles", "PDT": "America/Los_Angeles",
+	"PACIFIC": "America/Los_Angeles"}
+
+func (l *loader) loadServer(node yamlfile.Node) {
+	server := &l.rs.settings.Server
+	server.Listen, server.Admin = "127.0.0.1:8080", "127.0.0.1:8081"
+	m, ok := node.Map([]string{"listen", "admin", "public_url", "tls"}, "cidr", "mtls", "trusted_proxies", "rate_limit", "cors")
+	if !ok {
+		return
+	}
+	loadAddress(m.Get("listen"), &server.Listen)
+	loadAddress(m.Get("admin"), &server.Admin)
+	if text, ok := m.Get("public_url").Text("the address under which exchanges reach you"); ok {
+		if _, ok := parseWebAddress(text); !ok {
+			m.Get("public_url").Fault(yamlfile.Quote(text)+" is no address", "https://...", "")
+		}
+		server.PublicURL = text
+	}
+	if tls, ok := m.Get("tls").Map([]string{"cert", "key"}, "acme", "client_ca"); ok {
+		server.TLSCert, _ = tls.Need("cert", "the path of the certificate").Text("a path")
+		server.TLSKey, _ = tls.Need("key", "the path of its key").Text("a path")
+	}
+}
+
+var address = regexp.MustCompile(`^([A-Za-z0-9._-]*|\[[0-9a-fA-F:]+\]):([0-9]{1,5})$`)
+
+// loadAddress reads a host and port to listen on. Port 0 lets the system choose, for tests.
+func loadAddress(node yamlfile.Node, into *string) {
+	const expected = `a host and a port, such as "127.0.0.1:8080"`
+	text, ok := node.Text(expected)
+	if !ok {
+		return
+	}
+	parts := address.FindStringSubmatch(text)
+	if parts == nil || len(parts[2]) > 5 || (len(parts[2]) == 5 && parts[2] > "65535") {
+		typed := ""
+		if strings.Trim(text, "0123456789") == "" {
+			typed = `"127.0.0.1:` + text + `"`
+		}
+		node.Fault(yamlfile.Quote(text)+" is no address to listen on", expected, typed)
+		return
+	}
+	*into = text
+}
+
+func (l *loader) loadStore(node yamlfile.Node) {
+	l.rs.settings.Store = "sqlite:data/bidder.db"
+	text, ok := node.Text("sqlite:PATH")
+	if !ok {
+		return
+	}
+	file, isSQLite := strings.CutPrefix(text, "sqlite:")
+	switch {
+	case strings.HasPrefix(text, "postgres:") || strings.HasPrefix(text, "postgresql:"):
+		node.Fault(yamlfile.Planned("postgres"), "sqlite:PATH", "")
+	case !isSQLite || file == "":
+		node.Fault(yamlfile.Quote(text)+" is no store", "sqlite:PATH", "sqlite:data/bidder.db")
+	default:
+		l.rs.settings.Store = text
+	}
+}
+
+// loadRecord reads what is recorded. Without the key an observing bidder records, since that is
+// what it observes for, and a live one does not.
+func (l *loader) loadRecord(node yamlfile.Node) {
+	record := &l.rs.settings.Record
+	if l.rs.settings.Mode == Observe {
+		record.Dir = "data/recordings"
+	}
+	m, ok := node.Map([]string{"dir", "attrs"}, "format", "keep", "parquet", "sample", "rotate")
+	if !ok {
+		return
+	}
+	record.Dir = "data/recordings"
+	if dir, ok := m.Get("dir").Text("the path of a folder"); ok {
+		record.Dir = dir
+	}
+	for _, item := range m.Get("attrs").OneOrList() {
+		if name, ok := item.Text("the name of an attribute"); ok {
+			record.Attrs = append(record.Attrs, name)
+			l.rs.keptAttrs[name] = true
+		}
+	}
+}
+
+// loadBudget reads {day: $400, month: $8000} into cents.
+func loadBudget(node yamlfile.Node) (limits Limits) {
+	m, ok := node.Map(periodWords(), "year", "quarter", "rollover", "short")
+	if !ok {
+		return limits
+	}
+	for _, period := range pingpost.Periods() {
+		if amount, ok := m.Get(period.String()).Dollars(); ok {
+			limits[period] = Limit{N: int64(amount), Set: true}
+		}
+	}
+	return limits
+}
+
+func periodWords() []string {
+	var words []string
+	for _, period := range pingpost.Periods() {
+		words = append(words, period.String())
+	}
+	return words
+}
+
+// finish builds what is derived from a configuration without faults.
+func (l *loader) finish() {
+	rs := l.rs
+	rs.index = buildZIPIndex(len(rs.exchanges), rs.campaigns)
+	if rs.uses.leadLocal {
+		rs.zones = buildZoneTable(rs.campaigns)
+	}
+	rs.hash = hex.EncodeToString(l.digest.Sum(nil))
+}
+
+func (l *loader) listNames() []string { return slices.Sorted(maps.Keys(l.lists)) }

@@ -1,0 +1,110 @@
+package rules
+
+import (
+	"slices"
+	"time"
+
+	"leadbid/pingpost"
+)
+
+// Ruleset is a checked, compiled and indexed configuration. It is immutable: any number of
+// goroutines may read it.
+type Ruleset struct {
+	settings  Settings
+	exchanges []*Exchange
+	campaigns []*Campaign
+	hash      string
+
+	exchangeIndex map[string]int
+	byTag         map[uint32]*Campaign
+	keptAttrs     map[string]bool
+
+	index      zipIndex
+	vocabulary attributes
+	zones      zoneTable
+	uses       usage
+}
+
+// Campaign is one buying plan: what to buy, where, when, and what for.
+type Campaign struct {
+	Name       string
+	Index      int    // the position in the file, from 0
+	Tag        uint32 // FNV-1a of the name, by which a bid id names the campaign
+	Line       int
+	Services   []pingpost.Service
+	Exchanges  []string       // the exchanges it buys on
+	Budget     Limits         // cents
+	Capacity   Limits         // leads
+	MinBid     pingpost.Cents // 0 where there is none
+	MaxBid     pingpost.Cents // 0 where there is none
+	Duplicates time.Duration  // the same contact again within this time is a duplicate; 0 never
+	Delivery   []Target
+	Rules      []*Rule // first match wins
+	Adjusts    []*Rule // each that matches applies, in order
+	Rejects    []*Rule // asked at the post; any that matches rejects
+
+	services  uint64 // bit set over pingpost.Service
+	exchanges uint64 // bit set over the positions in Ruleset.exchanges
+	area      zipSet
+	hours     *hours // nil: always
+	require   requirements
+	ruleIndex ruleIndex
+	usesFacts bool // a rule or adjustment reads budget.* or capacity.*
+}
+
+// Rule is a condition with what follows from it: a bid, an adjustment, or a rejection.
+type Rule struct {
+	Name     string // as written, or "rule 3", "adjust 1", "reject 2"
+	Line     int
+	When     string // the condition's source; "" where it always holds
+	Bid      string // Rules: the price's source
+	Multiply string // Adjusts: the factor's source, "" where none
+	Add      string // Adjusts: the source of the dollars to add, "" where none
+	Reason   string // Rejects: the word that the exchange is told
+
+	when          condition
+	bid           number
+	multiply, add *number
+}
+
+// Settings gives the part that is not a campaign. It must not be changed.
+func (rs *Ruleset) Settings() *Settings { return &rs.settings }
+
+// Exchanges lists the exchanges in file order. The list must not be changed.
+func (rs *Ruleset) Exchanges() []*Exchange { return rs.exchanges }
+
+// Exchange finds an exchange by name; nil where there is none.
+func (rs *Ruleset) Exchange(name string) *Exchange {
+	if i, ok := rs.exchangeIndex[name]; ok {
+		return rs.exchanges[i]
+	}
+	return nil
+}
+
+// Campaigns lists the campaigns in file order. The list must not be changed.
+func (rs *Ruleset) Campaigns() []*Campaign { return rs.campaigns }
+
+// Campaign finds a campaign by name; nil where there is none.
+func (rs *Ruleset) Campaign(name string) *Campaign {
+	for _, c := range rs.campaigns {
+		if c.Name == name {
+			return c
+		}
+	}
+	return nil
+}
+
+// CampaignByTag finds a campaign by its tag; nil where there is none.
+func (rs *Ruleset) CampaignByTag(tag uint32) *Campaign {
+	return rs.byTag[tag]
+}
+
+// Hash is the SHA-256, in hex, over the configuration and the lists it names. Two processes with
+// the same hash hold the same rules, whatever their secrets are.
+func (rs *Ruleset) Hash() string { return rs.hash }
+
+// KeepsAttr reports whether a recording keeps an attribute: a rule names it or record: lists it.
+func (rs *Ruleset) KeepsAttr(name string) bool { return rs.keptAttrs[name] }
+
+// BuysOn reports whether the campaign buys on an exchange.
+func (c *Campaign) BuysOn(exchange string) bool { return slices.Contains(c.Exchanges, exchange) }

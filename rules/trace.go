@@ -1,0 +1,109 @@
+package rules
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"leadbid/pingpost"
+)
+
+// StepKind is what a step of a decision was.
+type StepKind string
+
+// The kinds of step.
+const (
+	StepCheck  StepKind = "check"  // exchange, service, area, hours, a requirement
+	StepRule   StepKind = "rule"   // a rule was asked
+	StepAdjust StepKind = "adjust" // an adjustment was asked
+	StepLimit  StepKind = "limit"  // max_bid, min_bid, floor, the rounding to cents
+	StepReject StepKind = "reject" // a reject rule was asked, at the post
+)
+
+// Step is one step on the way to a price, for explain. Lead fields never appear in it.
+type Step struct {
+	Kind    StepKind        `json:"kind"`
+	Name    string          `json:"name"`
+	Line    int             `json:"line,omitempty"` // of the rule, in the configuration
+	Held    bool            `json:"held"`           // the check passed, the condition held, the limit applied
+	Priced  bool            `json:"priced,omitempty"`
+	Before  pingpost.Cents  `json:"before,omitempty"` // rounded down for showing; set where Priced
+	After   pingpost.Cents  `json:"after,omitempty"`
+	Change  string          `json:"change,omitempty"`  // "x1.2", "+3", "max_bid"
+	Missing string          `json:"missing,omitempty"` // the field that was not there
+	Reason  pingpost.Reason `json:"reason,omitempty"`  // why it ended here
+	Error   string          `json:"error,omitempty"`   // what went wrong in a rule
+}
+
+// Trace collects the steps of one decision. A nil Trace costs nothing.
+type Trace struct {
+	Steps []Step `json:"steps"`
+}
+
+func (t *Trace) add(step Step) {
+	if t != nil {
+		t.Steps = append(t.Steps, step)
+	}
+}
+
+// String is the step as a sentence.
+func (s Step) String() string {
+	var b strings.Builder
+	switch s.Kind {
+	case StepCheck, StepLimit:
+		b.WriteString(s.Name)
+	default:
+		b.WriteString(s.title())
+	}
+	switch {
+	case s.Error != "":
+		b.WriteString(": " + s.Error)
+	case s.Missing != "":
+		b.WriteString(": the ping does not say " + s.Missing)
+	case s.Kind == StepCheck && s.Held:
+		b.WriteString(": yes")
+	case s.Kind == StepCheck:
+		b.WriteString(": no")
+	case !s.Held:
+		b.WriteString(": does not apply")
+	case s.Kind == StepReject:
+		b.WriteString(": rejects")
+	case s.Kind == StepRule && s.Priced:
+		b.WriteString(": " + s.After.String())
+	case s.Priced:
+		fmt.Fprintf(&b, ": %s -> %s", s.Before, s.After)
+	}
+	if s.Reason != pingpost.ReasonNone {
+		b.WriteString(" (" + s.Reason.String() + ")")
+	}
+	return b.String()
+}
+
+// title names a rule as people do: rule 1 "emergency", and an adjustment with its change.
+func (s Step) title() string {
+	title := s.Name
+	if !strings.HasPrefix(title, string(s.Kind)+" ") {
+		title = string(s.Kind) + " " + strconv.Quote(title)
+	}
+	if s.Change != "" {
+		title += " " + s.Change
+	}
+	return title
+}
+
+// Path is the way of the price in one line, from the rule's number to the final cents; "" where
+// no rule priced.
+func (t *Trace) Path() string {
+	var parts []string
+	for _, step := range t.Steps {
+		switch {
+		case step.Kind == StepRule && step.Held && step.Priced:
+			parts = append(parts, step.title()+" "+step.After.String())
+		case step.Kind == StepAdjust && step.Held && step.Priced:
+			parts = append(parts, step.Name+" "+step.Change+" = "+step.After.String())
+		case step.Kind == StepLimit && step.Held && step.Priced:
+			parts = append(parts, step.Name+" = "+step.After.String())
+		}
+	}
+	return strings.Join(parts, " -> ")
+}
