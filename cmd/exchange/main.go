@@ -1,0 +1,43 @@
+// Command exchange is the seller's side of the market: a lead exchange, and on top of it what it
+// takes to try one out (simulated homeowners and rival buyers) and to load one (or any bidder).
+//
+// It owns flags, wiring and words for the terminal. What is decided is the Market's, what is
+// durable exchange/store's; nothing here chooses a winner or moves a cent.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"leadbid/internal/cli"
+)
+
+func main() {
+	ctx, stop := cli.Signals()
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Getenv)
+	stop()
+	os.Exit(code)
+}
+
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer,
+	getenv func(string) string) int {
+	return program.Main(ctx, args, stdin, stdout, stderr, getenv)
+}
+
+var program = cli.Program{
+	Name:  "exchange",
+	Short: "exchange sells leads to contractors in ping-post auctions.",
+	Example: "  exchange serve                                        run the market\n" +
+		"  exchange simulate --for 30s                           try it out, with homeowners and rivals made up\n" +
+		"  exchange report --seller webform                      what was sold, and what it came to\n" +
+		"  exchange load --rate 1000,5000 --for 10s --fail-if 'p99>5ms' http://127.0.0.1:8080/v1/ping/northside",
+	ConfigFile: "exchange.yaml",
+	Commands: func(env *cli.Env) []*cobra.Command {
+		return []*cobra.Command{
+			loadCommand(env),
+		}
+	},
+}
