@@ -62,7 +62,7 @@ func (d *decoder) object(shape *body) bool {
 		if m == nil {
 			return d.attribute(shape.at(name))
 		}
-		v, ok := d.value()
+		v, ok := d.fieldValue()
 		if ok && (m.child != nil || m.field == fieldAttrs) && v.kind != kindNull {
 			d.invalidAt(shape.at(name), "must be an object, and is "+kindNames[v.kind])
 		}
@@ -72,9 +72,19 @@ func (d *decoder) object(shape *body) bool {
 	})
 }
 
+// fieldValue reads the value of one field. How deep it may be nested does not depend on where it
+// stands, because an attribute may be written in another place than it was read from.
+func (d *decoder) fieldValue() (value, bool) {
+	around := d.depth
+	d.depth = 0
+	v, ok := d.value()
+	d.depth = around
+	return v, ok
+}
+
 // attribute reads a value that no field is mapped to.
 func (d *decoder) attribute(name string) bool {
-	v, ok := d.value()
+	v, ok := d.fieldValue()
 	if ok && d.collect {
 		kind := pingpost.AttrJSON
 		switch v.kind {

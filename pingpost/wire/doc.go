@@ -17,7 +17,7 @@
 //   - invalid UTF-8 is malformed (encoding/json replaces it), because a repaired text is not what
 //     was signed or agreed;
 //   - names are compared exactly (encoding/json folds their case);
-//   - values nested more than 32 deep are malformed (encoding/json allows 10,000).
+//   - a field whose value is nested more than 32 deep is malformed (encoding/json allows 10,000).
 //
 // Of a repeated name the last value counts; a repeated object adds its members to the first; null
 // and "" say nothing. Fields that a profile does not map become attributes under their own name,

@@ -13,11 +13,14 @@ import (
 // naivePing reads a native ping with encoding/json and no regard for speed. It is the oracle of
 // the decoder: same ping, or a fault with the same reason.
 func naivePing(body []byte) (*pingpost.Ping, pingpost.Reason) {
-	if !json.Valid(body) || !utf8.Valid(body) || naiveDepth(body) > 32 || bytes.TrimSpace(body)[0] != '{' {
+	if !json.Valid(body) || !utf8.Valid(body) || bytes.TrimSpace(body)[0] != '{' {
 		return nil, pingpost.Malformed
 	}
 	n := naive{values: map[string]json.RawMessage{}}
 	n.object("", body)
+	if n.deep {
+		return nil, pingpost.Malformed
+	}
 	ping := n.ping()
 	if n.wrong {
 		return nil, pingpost.InvalidField
@@ -47,6 +50,7 @@ type naive struct {
 	values map[string]json.RawMessage
 	attrs  []pingpost.Attr
 	wrong  bool
+	deep   bool
 }
 
 var naiveFields = strings.Fields("ping_id tmax_ms auction service task job zip state city urgency property_type " +
@@ -75,8 +79,10 @@ func (n *naive) member(path, name string, value json.RawMessage) {
 		} else if string(value) != "null" {
 			n.wrong = true
 		}
+		n.deep = n.deep || value[0] == '[' && naiveDepth(value) > 32
 		return
 	}
+	n.deep = n.deep || naiveDepth(value) > 32
 	if path != "attrs" {
 		for _, field := range naiveFields {
 			// "consent.agreed" as a name at the top is not the member of consent.

@@ -7,7 +7,7 @@ import (
 	"unsafe"
 )
 
-// maxDepth is how deep the values of a message may be nested. Real ones use three levels.
+// maxDepth is how deep the value of a field may be nested. Real ones use three levels.
 const maxDepth = 32
 
 // kind is the type of a JSON value.
@@ -42,7 +42,7 @@ func (v value) known() bool { return v.kind > kindNull && (v.kind != kindText ||
 type scanner struct {
 	body    []byte
 	pos     int
-	depth   int // objects and lists that are open
+	depth   int // objects and lists that are open in the value being read
 	problem string
 }
 
