@@ -1,0 +1,148 @@
+package recording
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"leadbid/pingpost"
+	"leadbid/pingpost/wire"
+)
+
+// Kind is what a record is about.
+type Kind string
+
+// The kinds. All but KindSnapshot and KindGap are inputs of the Agent.
+const (
+	KindPing     Kind = "ping"     // a ping and its decision
+	KindCancel   Kind = "cancel"   // a bid that was not sent
+	KindPost     Kind = "post"     // a post and what was decided about it, without the lead
+	KindCharged  Kind = "charged"  // the store's answer to a charge
+	KindNotice   Kind = "notice"   // what became of a bid
+	KindUpkeep   Kind = "upkeep"   // a question to the store about leases
+	KindGranted  Kind = "granted"  // its answer
+	KindAway     Kind = "away"     // there was none
+	KindPause    Kind = "pause"    // what is switched off from here on
+	KindSnapshot Kind = "snapshot" // the Agent's whole state: replays begin here
+	KindGap      Kind = "gap"      // records were dropped: replays end here, until the next snapshot
+)
+
+// Record is one line of a recording. It owns its memory.
+type Record struct {
+	Seq      uint64
+	At       time.Time // in UTC
+	Kind     Kind
+	Ping     *pingpost.Ping // KindPing, with Exchange and Digest set
+	Decision []byte         // KindPing: JSON
+	Data     []byte         // all other kinds: JSON
+}
+
+// native spells the pings of recordings. It is read from the embedded profile once.
+var native = sync.OnceValue(func() *wire.Profile {
+	profile, err := wire.Load("native")
+	if err != nil {
+		panic(err) // the profile is compiled in and tested
+	}
+	return profile
+})
+
+// AppendPing appends the line of a ping. Of its attributes those are kept that keep says yes to
+// by name, and of them and of its free texts nothing that looks like personal data (see Personal).
+// decision is JSON. Nothing is allocated beyond dst.
+func AppendPing(dst []byte, seq uint64, at time.Time, p *pingpost.Ping, keep func(attr string) bool,
+	decision []byte) []byte {
+	dst = appendHead(dst, seq, at, KindPing)
+	dst = appendName(append(dst, `,"exchange":`...), p.Exchange)
+	dst = appendDigest(append(dst, `,"digest":"`...), p.Digest)
+	kept := *p
+	var subIDs [pingpost.MaxSubIDs]string
+	cleanTexts(&kept, subIDs[:0])
+	dst = native().AppendPingKeeping(append(dst, `","ping":`...), &kept, func(attr pingpost.Attr) bool {
+		return keep(attr.Name) && !personalAttr(attr)
+	})
+	dst = appendOneLine(append(dst, `,"decision":`...), decision)
+	return append(dst, "}\n"...)
+}
+
+// Append appends the line of any other record. data is JSON.
+func Append(dst []byte, seq uint64, at time.Time, kind Kind, data []byte) []byte {
+	dst = appendHead(dst, seq, at, kind)
+	dst = appendOneLine(append(dst, `,"data":`...), data)
+	return append(dst, "}\n"...)
+}
+
+func appendHead(dst []byte, seq uint64, at time.Time, kind Kind) []byte {
+	dst = strconv.AppendUint(append(dst, `{"seq":`...), seq, 10)
+	dst = at.UTC().AppendFormat(append(dst, `,"at":"`...), time.RFC3339Nano)
+	dst = append(append(dst, `","kind":"`...), kind...)
+	return append(dst, '"')
+}
+
+// appendName appends a name of the configuration, which holds no characters that JSON escapes.
+func appendName(dst []byte, name string) []byte {
+	return append(append(append(dst, '"'), name...), '"')
+}
+
+func appendDigest(dst []byte, digest uint64) []byte {
+	for shift := 60; shift >= 0; shift -= 4 {
+		dst = append(dst, "0123456789abcdef"[digest>>shift&15])
+	}
+	return dst
+}
+
+// appendOneLine appends JSON without its line ends, which can only stand between tokens.
+func appendOneLine(dst, text []byte) []byte {
+	for _, c := range text {
+		if c != '\n' && c != '\r' {
+			dst = append(dst, c)
+		}
+	}
+	return dst
+}
+
+// line is the JSON of a record.
+type line struct {
+	Seq      *uint64         `json:"seq"`
+	At       *time.Time      `json:"at"`
+	Kind     Kind            `json:"kind"`
+	Exchange string          `json:"exchange"`
+	Digest   string          `json:"digest"`
+	Ping     json.RawMessage `json:"ping"`
+	Decision json.RawMessage `json:"decision"`
+	Data     json.RawMessage `json:"data"`
+}
+
+// parse reads a line. Errors show nothing of its content.
+func parse(text []byte) (*Record, error) {
+	var l line
+	if err := json.Unmarshal(text, &l); err != nil {
+		return nil, errors.New("it is not JSON of a record")
+	}
+	if l.Seq == nil || l.At == nil || l.Kind == "" {
+		return nil, errors.New("seq, at or kind is missing")
+	}
+	record := &Record{Seq: *l.Seq, At: l.At.UTC(), Kind: l.Kind}
+	if l.Kind != KindPing {
+		if l.Data == nil {
+			return nil, errors.New("data is missing")
+		}
+		record.Data = l.Data
+		return record, nil
+	}
+	if l.Ping == nil || l.Decision == nil {
+		return nil, errors.New("ping or decision is missing")
+	}
+	digest, err := strconv.ParseUint(l.Digest, 16, 64)
+	if err != nil || len(l.Digest) != 16 {
+		return nil, errors.New("digest must be 16 hexadecimal digits")
+	}
+	record.Ping, record.Decision = new(pingpost.Ping), l.Decision
+	if err := native().DecodePing(record.Ping, l.Ping); err != nil {
+		return nil, fmt.Errorf("its ping: %w", err)
+	}
+	record.Ping.Exchange, record.Ping.Digest = l.Exchange, digest
+	return record, nil
+}
