@@ -103,6 +103,7 @@ func applyProfile(exchange *Exchange, at yamlfile.Node) {
 	defaults := profile.Defaults()
 	exchange.Commitment = commitmentOf(defaults.Commitment)
 	exchange.BidTTL, exchange.Grace = defaults.BidTTL, defaults.Grace
+	exchange.Deadline = defaults.Deadline
 	exchange.Auction, exchange.Tells = defaults.Auction, tellsOf(defaults.Tells)
 }
 

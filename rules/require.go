@@ -124,6 +124,18 @@ func consentIsCertified(c *pingpost.Consent) bool {
 	return isTrustedForm(c.TrustedFormURL) || isLeadID(c.LeadID)
 }
 
+// ConsentPosted reports whether a post carries the consent that the campaign requires: what was
+// promised at the ping has to be there by now.
+func (c *Campaign) ConsentPosted(consent pingpost.Consent) bool {
+	switch c.require.consent {
+	case noConsent:
+		return true
+	case consentPromised:
+		return consent.TrustedFormURL != "" || consent.LeadID != ""
+	}
+	return meetsConsent(&consent, c.require.consent)
+}
+
 // isTrustedForm checks the format of a certificate's address: https, exactly this host, one path
 // segment of 1 to 255 letters, digits, - and _, and nothing else. A right format is not a
 // genuine certificate.

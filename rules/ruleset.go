@@ -108,3 +108,6 @@ func (rs *Ruleset) KeepsAttr(name string) bool { return rs.keptAttrs[name] }
 
 // BuysOn reports whether the campaign buys on an exchange.
 func (c *Campaign) BuysOn(exchange string) bool { return slices.Contains(c.Exchanges, exchange) }
+
+// UsesFacts reports whether a price of the campaign depends on how far its caps are used.
+func (c *Campaign) UsesFacts() bool { return c.usesFacts }

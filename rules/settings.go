@@ -81,6 +81,7 @@ type Exchange struct {
 	BidTTL     time.Duration
 	HoldFor    time.Duration
 	Grace      time.Duration
+	Deadline   time.Duration // how long the exchange waits where a ping does not say
 	Auction    pingpost.Auction
 	Tells      Tells
 	Reasons    bool   // no-bids and rejections carry their reason
