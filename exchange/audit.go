@@ -57,6 +57,15 @@ func (a *AuditMoney) Balance(account Account) pingpost.Cents {
 	return a.books.balance[account]
 }
 
+// Touched reports whether any entry so far has moved the account.
+func (a *AuditMoney) Touched(account Account) bool {
+	if a.books == nil {
+		return false
+	}
+	_, touched := a.books.balance[account]
+	return touched
+}
+
 // Accounts is how many accounts the events so far have touched.
 func (a *AuditMoney) Accounts() int {
 	if a.books == nil {

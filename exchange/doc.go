@@ -24,9 +24,8 @@
 //     whose Kind.Ends() and is not FellBack (a fallen-back lead goes on as offer Next).
 //  6. Set one timer to Market.Due and apply Tick then.
 //
-// If the commit fails for any reason, the Market is ahead of its store: drop it, Load again, Start,
-// answer the batch
-// 503 with Retry-After.
+// If the commit fails for any reason, the Market is ahead of its store: drop it, Load and Start
+// again, and answer the batch 503 with Retry-After.
 //
 // A finished offer leaves the Market's memory some minutes after its last obligation. To answer a
 // repeated lead, look it up in the store before sending OpenOffer; before Return, give its history

@@ -188,7 +188,7 @@ func (m *Market) topUp(now time.Time, c TopUp) Applied {
 	switch {
 	case m.buyers[c.Buyer] == nil:
 		return Applied{Refused: pingpost.NotEligible}
-	case c.ID == "" || len(c.ID) > 255 || c.Amount <= 0 || c.Amount > pingpost.MaxCents,
+	case c.ID == "" || clip(c.ID) != c.ID || c.Amount <= 0 || c.Amount > pingpost.MaxCents,
 		m.books.balance[Account{Wallet, c.Buyer}]+c.Amount > maxWallet:
 		return Applied{Refused: pingpost.InvalidField}
 	}

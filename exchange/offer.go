@@ -30,6 +30,7 @@ type offer struct {
 	step     int
 	opened   time.Time
 	touched  time.Time // the latest event
+	recalled time.Time // when the store brought it back; zero where it was not gone
 	phase    phase
 	due      time.Time // the one appointment in the agenda; zero where there is none
 
@@ -81,6 +82,9 @@ func (o *offer) nextDue() time.Time {
 	var due time.Time
 	switch {
 	case o.settled():
+		if o.recalled.After(o.touched) {
+			return o.recalled.Add(keepFinished)
+		}
 		return o.touched.Add(keepFinished)
 	case o.phase == asking:
 		due = o.facts.Deadline.Add(answerGrace)

@@ -95,7 +95,7 @@ func (m *Market) openAs(now time.Time, c *Campaign, seller *Seller, lead *Lead, 
 // eligibility settles for every buyer, in the configuration's order, whether it may bid, and
 // writes down what that was decided on.
 func (m *Market) eligibility(o *offer) []Target {
-	targets := make([]Target, 0, len(m.config.Buyers))
+	var targets []Target
 	for i := range m.config.Buyers {
 		b := m.buyers[m.config.Buyers[i].Name]
 		target := Target{Buyer: b.Name, Available: m.books.available(b.Name)}

@@ -100,9 +100,9 @@ func Replay(config *Config, events []Event, lead func(OfferID) *Lead) (m *Market
 	return m, nil
 }
 
-// Recall brings a finished offer back to memory, for a Return. Recalling one that is there
-// changes nothing; so does an error, which means that the history is not one.
-func (m *Market) Recall(history History) (err error) {
+// Recall brings a finished offer back to memory for some minutes, for a Return. Recalling one that
+// is there changes nothing; so does an error, which means that the history is not one.
+func (m *Market) Recall(now time.Time, history History) (err error) {
 	if len(history.Events) == 0 {
 		return errors.New("exchange: recalling an offer: no events")
 	}
@@ -113,6 +113,9 @@ func (m *Market) Recall(history History) (err error) {
 		return err
 	}
 	m.foldHistory(history)
+	o := m.offers[history.Events[0].Offer]
+	o.recalled = m.forward(now)
+	m.schedule(o)
 	return nil
 }
 
@@ -251,11 +254,11 @@ func (m *Market) StateHash() [32]byte {
 			continue
 		}
 		write([]any{o.state(), o.facts, o.phase, o.due, o.targets, o.answers, o.out, o.passed, o.posted})
-		if o.hop != nil {
-			write(fmt.Sprintf("%+v", *o.hop))
+		if h := o.hop; h != nil {
+			write([]any{h.buyer, h.price, h.bid, h.bidID, h.postBy, h.attempt, h.until, h.late})
 		}
 		if o.owed != nil {
-			write(fmt.Sprintf("%+v", *o.owed))
+			write([]any{o.owed.attempt, o.owed.until})
 		}
 	}
 	return [32]byte(hash.Sum(nil))

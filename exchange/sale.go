@@ -1,6 +1,8 @@
 package exchange
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"leadbid/pingpost"
@@ -43,18 +45,34 @@ func (m *Market) answerFor(o *offer, target Target, brought []Answer) Answer {
 			continue
 		}
 		answer.Until = answer.Until.UTC().Truncate(time.Microsecond)
+		answer.Reason, answer.Detail = known(answer.Reason), clip(answer.Detail)
 		switch {
+		case answer.Status > AnswerBroken:
+			panic(fmt.Sprintf("exchange: %d is not a status of an answer", answer.Status))
 		case answer.Latency > deadline:
 			return Answer{Buyer: target.Buyer, Status: AnswerTimedOut, Reason: pingpost.TimedOut, Latency: answer.Latency}
 		case answer.Status != AnswerBid:
 			answer.Bid, answer.BidID, answer.Until = 0, "", time.Time{}
-		case answer.Bid <= 0 || answer.Bid > pingpost.MaxCents || answer.BidID == "" || len(answer.BidID) > 255:
+		case answer.Bid <= 0, answer.Bid > pingpost.MaxCents, answer.BidID == "", clip(answer.BidID) != answer.BidID:
 			return Answer{Buyer: target.Buyer, Status: AnswerBroken, Detail: "a bid without a usable amount or id",
 				Latency: answer.Latency}
 		}
 		return answer
 	}
 	return Answer{Buyer: target.Buyer, Status: AnswerTimedOut, Reason: pingpost.TimedOut}
+}
+
+// known is a reason that the store can keep: one of the list.
+func known(reason pingpost.Reason) pingpost.Reason {
+	if _, ok := pingpost.ParseReason(reason.String()); !ok && reason != pingpost.ReasonNone {
+		return pingpost.Internal
+	}
+	return reason
+}
+
+// clip makes a text from outside fit to be kept in an event: valid and at most 255 bytes long.
+func clip(text string) string {
+	return strings.ToValidUTF8(text[:min(len(text), 255)], "")
 }
 
 // sell looks for the best bid that can be paid, and holds its price. Where there is none, or the
@@ -153,13 +171,13 @@ func (m *Market) postAnswered(now time.Time, c PostAnswered) Applied {
 	switch {
 	case o.phase == voiding:
 		if definite && !o.hop.late {
-			m.emitFor(now, o, Event{Kind: AnsweredLate, Buyer: c.Buyer, Reason: c.Verdict.Reason,
+			m.emitFor(now, o, Event{Kind: AnsweredLate, Buyer: c.Buyer, Reason: known(c.Verdict.Reason),
 				Detail: lateDetail(c.Verdict.Kind), Latency: c.Latency})
 			return Applied{}
 		}
 		return Applied{Repeat: true}
 	case c.Verdict.Kind == pingpost.VerdictAccepted:
-		m.emitFor(now, o, Event{Kind: PostAccepted, Buyer: c.Buyer, Price: o.hop.price, Detail: c.Verdict.LeadID,
+		m.emitFor(now, o, Event{Kind: PostAccepted, Buyer: c.Buyer, Price: o.hop.price, Detail: clip(c.Verdict.LeadID),
 			Latency: c.Latency})
 		m.endSold(now, o)
 	case c.Verdict.Kind == pingpost.VerdictRejected:
@@ -179,7 +197,7 @@ func lateDetail(kind pingpost.VerdictKind) string {
 
 // rejected voids the hold, so that the buyer pays nothing, and clears again among the rest.
 func (m *Market) rejected(now time.Time, o *offer, c PostAnswered) {
-	reason := c.Verdict.Reason
+	reason := known(c.Verdict.Reason)
 	if reason == pingpost.ReasonNone {
 		reason = pingpost.RejectedByRule
 	}
@@ -307,7 +325,7 @@ func (m *Market) returnLead(now time.Time, c Return) Applied {
 		return Applied{Refused: pingpost.NotEligible}
 	case o.sale.returned:
 		return Applied{Repeat: true}
-	case len(c.Reason) > 255:
+	case clip(c.Reason) != c.Reason:
 		return Applied{Refused: pingpost.InvalidField}
 	}
 	buyer, preset := o.sale.buyer, o.target(o.sale.buyer).Preset > 0
