@@ -79,7 +79,7 @@ func newClient(target *url.URL, connections int, timeout time.Duration) *fasthtt
 		// One more than are used at once, so that a connection on its way back is no obstacle.
 		MaxConns: connections + 1, MaxIdleConnDuration: time.Minute,
 		ReadTimeout: timeout, WriteTimeout: timeout, MaxResponseBodySize: 1 << 20,
-		Dial:                     func(addr string) (net.Conn, error) { return fasthttp.DialDualStackTimeout(addr, timeout) },
+		Dial:                     func(addr string) (net.Conn, error) { return net.DialTimeout("tcp", addr, timeout) },
 		NoDefaultUserAgentHeader: true,
 	}
 }
