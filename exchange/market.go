@@ -27,6 +27,8 @@ type Market struct {
 	topUps  map[string]topUp // of the last keepFinished, by id
 	due     agenda
 
+	recalled []*offer // since the last command: their stay begins with the next one
+
 	out []Event // of the command under way
 }
 
@@ -78,6 +80,11 @@ func New(config *Config) *Market {
 func (m *Market) Apply(now time.Time, command Command) Applied {
 	now = m.forward(now)
 	m.out = nil
+	for _, o := range m.recalled {
+		o.recalled = now
+		m.schedule(o)
+	}
+	m.recalled = nil
 	m.expire(now)
 	result := m.decide(now, command)
 	result.Events, m.out = m.out, nil

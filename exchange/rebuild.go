@@ -100,9 +100,10 @@ func Replay(config *Config, events []Event, lead func(OfferID) *Lead) (m *Market
 	return m, nil
 }
 
-// Recall brings a finished offer back to memory for some minutes, for a Return. Recalling one that
-// is there changes nothing; so does an error, which means that the history is not one.
-func (m *Market) Recall(now time.Time, history History) (err error) {
+// Recall brings a finished offer back to memory, for a Return: from the next command on it stays
+// for some minutes. Recalling one that is there changes nothing; so does an error, which means
+// that the history is not one.
+func (m *Market) Recall(history History) (err error) {
 	if len(history.Events) == 0 {
 		return errors.New("exchange: recalling an offer: no events")
 	}
@@ -113,9 +114,7 @@ func (m *Market) Recall(now time.Time, history History) (err error) {
 		return err
 	}
 	m.foldHistory(history)
-	o := m.offers[history.Events[0].Offer]
-	o.recalled = m.forward(now)
-	m.schedule(o)
+	m.recalled = append(m.recalled, m.offers[history.Events[0].Offer])
 	return nil
 }
 

@@ -204,7 +204,7 @@ func TestReturnAfterTheMarketForgot(t *testing.T) {
 	if err != nil || !found {
 		t.Fatalf("no history: %v", err)
 	}
-	if err := h.market.Recall(h.now, history); err != nil {
+	if err := h.market.Recall(history); err != nil {
 		t.Fatal(err)
 	}
 	batch := h.do(exchange.Return{Offer: "lead-1", Reason: "wrong number"})
