@@ -243,7 +243,9 @@ func only(targets ...rules.Target) func(string) []rules.Target {
 	return func(string) []rules.Target { return targets }
 }
 
-func hook(url string) rules.Target { return rules.Target{Name: "crm", Webhook: url} }
+const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+func hook(url string) rules.Target { return rules.Target{Name: "crm", Webhook: url, Secret: secret} }
 
 func newTest(o *outbox, targets func(string) []rules.Target, change func(*Options)) *Deliverer {
 	options := Options{Outbox: o, Targets: targets, Log: zerolog.Nop(), Clock: o.clock, AllowPrivate: true}

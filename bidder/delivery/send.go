@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"leadbid/internal/safedial"
@@ -67,7 +66,7 @@ func (d *Deliverer) send(ctx context.Context, target rules.Target, j job) outcom
 	return outcome{err: errNoTarget}
 }
 
-// post sends a webhook. Only an answer of 2xx is success.
+// post sends a signed webhook. Only an answer of 2xx is success.
 func (d *Deliverer) post(ctx context.Context, target rules.Target, j job) outcome {
 	body, err := encode(j.Delivery, maxPayload)
 	if err != nil {
@@ -80,16 +79,13 @@ func (d *Deliverer) post(ctx context.Context, target rules.Target, j job) outcom
 	if !d.options.AllowPrivate && request.URL.Scheme != "https" && !isLoopback(request.URL.Hostname()) {
 		return outcome{err: errPlain}
 	}
-	secrets, err := parseSecrets(target.Secret)
+	secret, err := webhook.ParseSecret(target.Secret)
 	if err != nil {
 		return outcome{err: err}
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("User-Agent", "leadbid")
-	webhook.Sign(request.Header, j.ID, d.options.Clock(), body, secrets...)
-	if len(secrets) == 0 {
-		request.Header.Del(webhook.HeaderSignature)
-	}
+	webhook.Sign(request.Header, j.ID, d.options.Clock(), body, secret)
 	response, err := d.client.Do(request)
 	if err != nil {
 		return outcome{err: plainError(err)}
@@ -107,20 +103,6 @@ func (d *Deliverer) post(ctx context.Context, target rules.Target, j job) outcom
 	default:
 		return outcome{err: fmt.Errorf("the receiver answered %d", status)}
 	}
-}
-
-// parseSecrets reads the secrets of a target, several of them apart by spaces: while a secret is
-// being replaced, messages are signed with the new and the old one.
-func parseSecrets(text string) ([]webhook.Secret, error) {
-	var secrets []webhook.Secret
-	for field := range strings.FieldsSeq(text) {
-		secret, err := webhook.ParseSecret(field)
-		if err != nil {
-			return nil, err
-		}
-		secrets = append(secrets, secret)
-	}
-	return secrets, nil
 }
 
 // plainError drops the URL that net/http puts into its errors.

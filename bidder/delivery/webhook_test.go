@@ -17,12 +17,10 @@ import (
 	"leadbid/rules"
 )
 
-const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-
 func TestWebhookGetsTheLeadSigned(t *testing.T) {
 	o, crm := newOutbox(), newReceiver(t)
 	id := o.add("hvac-chicago", "crm")
-	drain(t, newTest(o, only(rules.Target{Name: "crm", Webhook: crm.URL, Secret: secret}), nil))
+	drain(t, newTest(o, only(hook(crm.URL)), nil))
 
 	if got := o.row(id); !got.done || got.Attempts != 1 {
 		t.Errorf("after the delivery the outbox has %+v", got.ended)
@@ -156,6 +154,7 @@ func TestAddressesThatGetNothing(t *testing.T) {
 	f(hook("https://%zz?key=hunter2"), false, "cannot be read")
 	f(hook("ftp://127.0.0.1/?key=hunter2"), true, "unsupported protocol")
 	f(rules.Target{Name: "crm", Webhook: crm.URL, Secret: "hunter2"}, true, "whsec_")
+	f(rules.Target{Name: "crm", Webhook: crm.URL}, true, "whsec_")
 	f(rules.Target{Name: "another", Webhook: crm.URL}, true, "no such target")
 	closed := newReceiver(t)
 	closed.Close()
@@ -180,7 +179,10 @@ func TestASlowEndpointDoesNotHoldUpAnother(t *testing.T) {
 	for range 600 { // more than one look-up takes
 		stuck = append(stuck, o.add("hvac", "slow"))
 	}
-	d := newTest(o, only(rules.Target{Name: "slow", Webhook: slow.URL}, rules.Target{Name: "quick", Webhook: quick.URL}), nil)
+	d := newTest(o, only(
+		rules.Target{Name: "slow", Webhook: slow.URL, Secret: secret},
+		rules.Target{Name: "quick", Webhook: quick.URL, Secret: secret},
+	), nil)
 	stop := running(t, d)
 	for range webhookWorkers {
 		<-asked

@@ -56,7 +56,7 @@ func ParseSecret(text string) (Secret, error) {
 	if !ok {
 		return Secret{}, ErrSecret
 	}
-	key, err := base64.RawStdEncoding.Strict().DecodeString(strings.TrimRight(encoded, "="))
+	key, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(encoded, "="))
 	if err != nil || len(key) < minSecretBytes || len(key) > maxSecretBytes {
 		return Secret{}, ErrSecret
 	}
