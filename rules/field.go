@@ -232,5 +232,6 @@ func (u *usage) note(name string) {
 		u.date = true
 	case strings.HasPrefix(name, "lead_local."):
 		u.leadLocal = true
+		u.date = u.date || name == "lead_local.date"
 	}
 }

@@ -18,6 +18,7 @@ type list struct {
 	entries []entry
 	source  *yamlfile.Source // of a list in a file; nil for one written in the configuration
 	faults  *yamlfile.Faults
+	set     map[string]struct{} // the entries, once a rule has asked for them
 }
 
 // entry is one text of a list and where it is written.
@@ -47,11 +48,13 @@ func (l *list) texts() []string {
 // constant is the list as a set for the expr machine, made once for all rules that read it.
 func (l *list) constant(t *translator) func() ast.Node {
 	return func() ast.Node {
-		set := make(map[string]struct{}, len(l.entries))
-		for _, e := range l.entries {
-			set[e.text] = struct{}{}
+		if l.set == nil {
+			l.set = make(map[string]struct{}, len(l.entries))
+			for _, e := range l.entries {
+				l.set[e.text] = struct{}{}
+			}
 		}
-		return t.make(constant(set))
+		return t.make(constant(l.set))
 	}
 }
 

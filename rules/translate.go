@@ -130,15 +130,19 @@ func (t *translator) as(part operand, kind kind) operand {
 	if kind == someNumbers {
 		kind = aNumber
 	}
-	list := map[aKind]string{aNumber: "?attr_numbers", aText: "?attr_texts", aTruth: "?attr_truths"}[kind]
+	list := "?attr_texts"
+	switch kind {
+	case aNumber:
+		list = "?attr_numbers"
+	case aTruth:
+		list = "?attr_truths"
+	}
 	i := t.attrs.slot(part.attr, kind)
 	part.kind, part.node = kind, t.slot(list, i)
 	part.needs = &need{name: "attrs." + part.attr, known: t.slot("?attrs_known", i),
 		isKnown: func(e *Evaluation) bool { return e.env.AttrsKnown[i] }}
 	return part
 }
-
-type aKind = kind
 
 func (t *translator) translate(node ast.Node) operand {
 	part := t.part(node)
@@ -338,8 +342,8 @@ func (t *translator) unary(n *ast.UnaryNode) operand {
 	// is a comparison and false. They are told apart by place: the parser puts the not of the
 	// first at the operator itself.
 	if inner, ok := n.Node.(*ast.BinaryNode); ok && inner.Location().From == n.Location().From {
-		compared, needs := t.comparison(inner)
-		return truthOf(t.guarded(needs, t.negated(compared)))
+		compared := t.comparison(inner)
+		return truthOf(t.guarded(compared.needs, t.negated(compared.node)))
 	}
 	part := t.as(t.translate(n.Node), aTruth)
 	if part.kind != aTruth {
@@ -357,8 +361,11 @@ func (t *translator) binaryPart(n *ast.BinaryNode) operand {
 		left, right := t.truth(n.Left), t.truth(n.Right)
 		return truthOf(t.binary(n.Operator, left, right))
 	case "==", "!=", "<", "<=", ">", ">=", "in", "contains", "startsWith", "endsWith", "matches":
-		compared, needs := t.comparison(n)
-		return truthOf(t.guarded(needs, compared))
+		compared := t.comparison(n)
+		if compared.falseAnyway {
+			return truthOf(compared.node)
+		}
+		return truthOf(t.guarded(compared.needs, compared.node))
 	case "+", "-", "*", "/", "**", "^":
 		left, right := t.as(t.translate(n.Left), aNumber), t.as(t.translate(n.Right), aNumber)
 		for _, part := range []operand{left, right} {
@@ -407,38 +414,42 @@ func (t *translator) conditional(n *ast.ConditionalNode) operand {
 	}}
 }
 
-// comparison translates a comparison without its guard, and says what must be there for it.
-func (t *translator) comparison(n *ast.BinaryNode) (compared func() ast.Node, needs *need) {
+// compared is a comparison without its guard, and what must be there for it.
+type compared struct {
+	node  func() ast.Node
+	needs *need
+	// A missing text reads as "". Where that cannot make the comparison true, as written and not
+	// negated, the guard is left out: most conditions are of this kind.
+	falseAnyway bool
+}
+
+func (t *translator) comparison(n *ast.BinaryNode) compared {
 	if n.Operator == "in" {
 		return t.membership(n)
 	}
 	left, right := t.translate(n.Left), t.translate(n.Right)
 	left, right = t.as(left, right.kind), t.as(right, left.kind)
 	if t.failed {
-		return left.node, nil
+		return compared{node: left.node}
 	}
 	switch n.Operator {
 	case "contains", "startsWith", "endsWith", "matches":
 		return t.textComparison(n, left, right)
 	}
-	if left.kind != right.kind {
+	made := compared{node: t.binary(n.Operator, left.node, right.node), needs: all(left.needs, right.needs)}
+	switch f := left.field; {
+	case left.kind != right.kind:
 		t.kindFault(left, right)
-		return left.node, nil
-	}
-	if left.kind > aTruth || (left.kind == aTruth && n.Operator != "==" && n.Operator != "!=") {
+	case left.kind > aTruth || (left.kind == aTruth && n.Operator != "==" && n.Operator != "!="):
 		t.fault(n, n.Operator+" cannot compare "+left.kind.String(), "numbers or texts", "")
-		return left.node, nil
-	}
-	t.checkWord(left.field, right)
-	t.checkWord(right.field, left)
-	if f := left.field; f != nil && f.words != nil && n.Operator != "==" && n.Operator != "!=" {
+	case f != nil && f.words != nil && n.Operator != "==" && n.Operator != "!=":
 		t.fault(n, n.Operator+" would compare the letters of "+f.name, "== or in; or urgency_days <= 1", "")
+	default:
+		t.checkWord(left.field, right)
+		t.checkWord(right.field, left)
+		made.falseAnyway = n.Operator == "==" && (equalsWord(left, right) || equalsWord(right, left))
 	}
-	compared = t.binary(n.Operator, left.node, right.node)
-	if n.Operator == "==" && (equalsWord(left, right) || equalsWord(right, left)) {
-		return compared, nil // a missing text reads as "", which equals no word
-	}
-	return compared, all(left.needs, right.needs)
+	return made
 }
 
 // equalsWord reports whether one side is a text field that reads as "" where it is missing, and
@@ -481,59 +492,60 @@ func (t *translator) checkWord(f *field, other operand) {
 	}
 }
 
-func (t *translator) textComparison(n *ast.BinaryNode, left, right operand) (func() ast.Node, *need) {
-	if left.kind != aText || right.kind != aText {
+func (t *translator) textComparison(n *ast.BinaryNode, left, right operand) compared {
+	switch {
+	case left.kind != aText || right.kind != aText:
 		t.fault(n, n.Operator+" needs texts on both sides", `source startsWith "google"`, "")
-		return left.node, nil
-	}
-	if n.Operator == "matches" {
-		if right.text == nil {
-			t.faultAt(right.at, "the pattern of matches must be written out", `a text in quotes, such as "^goo"`, "")
-			return left.node, nil
-		}
+	case n.Operator != "matches":
+	case right.text == nil:
+		t.faultAt(right.at, "the pattern of matches must be written out", `a text in quotes, such as "^goo"`, "")
+	default:
 		if _, err := regexp.Compile(*right.text); err != nil {
 			t.faultAt(right.at, "the pattern is not a regular expression: "+err.Error(), "", "")
-			return left.node, nil
 		}
 	}
-	return t.binary(n.Operator, left.node, right.node), all(left.needs, right.needs)
+	return compared{node: t.binary(n.Operator, left.node, right.node), needs: all(left.needs, right.needs)}
 }
 
 // membership translates x in y. The list becomes a set, so that its length costs nothing.
-func (t *translator) membership(n *ast.BinaryNode) (func() ast.Node, *need) {
+func (t *translator) membership(n *ast.BinaryNode) compared {
 	left := t.translate(n.Left)
 	array, written := n.Right.(*ast.ArrayNode)
 	if !written {
-		right := t.translate(n.Right)
-		if t.failed {
-			return left.node, nil
-		}
-		if right.kind != someTexts {
-			t.faultAt(right.at, "in needs a list, and this is "+right.kind.String(), `a list, such as ["60614", "60615"]`, "")
-			return left.node, nil
-		}
-		left = t.as(left, aText)
-		if left.kind != aText {
-			t.faultAt(left.at, "the list holds texts, and this is "+left.kind.String(), "a text", "")
-		}
-		if name, ok := n.Right.(*ast.IdentifierNode); ok && left.field != nil && t.lists[name.Value] != nil {
-			t.lists[name.Value].checkFor(left.field)
-		}
-		return t.binary("in", left.node, right.node), left.needs
+		return t.membershipByName(n, left)
 	}
 	texts, numbers, ok := t.literals(array, &left)
 	if !ok {
-		return left.node, nil
+		return compared{node: left.node}
 	}
 	var set any = texts
 	if numbers != nil {
 		set = numbers
 	}
-	needs := left.needs
-	if _, empty := texts[""]; numbers == nil && left.bare && !empty {
-		needs = nil // a missing text reads as "", which is not in the list
+	_, empty := texts[""]
+	return compared{
+		node:        t.binary("in", left.node, func() ast.Node { return t.make(constant(set)) }),
+		needs:       left.needs,
+		falseAnyway: left.bare && left.kind == aText && !empty,
 	}
-	return t.binary("in", left.node, func() ast.Node { return t.make(constant(set)) }), needs
+}
+
+// membershipByName is x in a named list or a list of the ping.
+func (t *translator) membershipByName(n *ast.BinaryNode, left operand) compared {
+	right := t.translate(n.Right)
+	left = t.as(left, aText)
+	switch {
+	case t.failed:
+	case right.kind != someTexts:
+		t.faultAt(right.at, "in needs a list, and this is "+right.kind.String(), `a list, such as ["60614", "60615"]`, "")
+	case left.kind != aText:
+		t.faultAt(left.at, "the list holds texts, and this is "+left.kind.String(), "a text", "")
+	default:
+		if name, ok := n.Right.(*ast.IdentifierNode); ok && left.field != nil && t.lists[name.Value] != nil {
+			t.lists[name.Value].checkFor(left.field)
+		}
+	}
+	return compared{node: t.binary("in", left.node, right.node), needs: left.needs}
 }
 
 // literals reads a list as written: all texts or all numbers.
@@ -541,10 +553,9 @@ func (t *translator) literals(array *ast.ArrayNode, left *operand) (texts map[st
 	texts = map[string]struct{}{}
 	for i, item := range array.Nodes {
 		var part operand
-		switch n := item.(type) {
+		switch item.(type) {
 		case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode:
 			part = t.translate(item)
-			_ = n
 		default:
 			if name, ok := item.(*ast.IdentifierNode); ok {
 				t.unknown(name, name.Value)
