@@ -2,6 +2,7 @@ package recording
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"leadbid/pingpost"
@@ -117,14 +118,15 @@ func personalParts(text string) bool {
 }
 
 // cleanTexts empties the free texts of a ping in which a seller put personal data. A bare run of
-// digits stays: that is what the ids of sources look like. subIDs is where the cleaned list goes;
-// each keeps its place.
-func cleanTexts(p *pingpost.Ping, subIDs []string) {
+// digits stays: that is what the ids of sources look like. Each sub-source keeps its place.
+func cleanTexts(p *pingpost.Ping) {
 	p.Task, p.City, p.Source = cleaned(p.Task), cleaned(p.City), cleaned(p.Source)
-	for _, sub := range p.SubIDs {
-		subIDs = append(subIDs, cleaned(sub))
+	for i, sub := range p.SubIDs {
+		if cleaned(sub) != sub {
+			p.SubIDs = slices.Clone(p.SubIDs) // the ping's own list stays as it is
+			p.SubIDs[i] = ""
+		}
 	}
-	p.SubIDs = subIDs
 }
 
 func cleaned(text string) string {

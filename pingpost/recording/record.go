@@ -51,15 +51,14 @@ var native = sync.OnceValue(func() *wire.Profile {
 
 // AppendPing appends the line of a ping. Of its attributes those are kept that keep says yes to
 // by name, and of them and of its free texts nothing that looks like personal data (see Personal).
-// decision is JSON. Nothing is allocated beyond dst.
+// decision is JSON. Nothing is allocated beyond dst where there is nothing personal to take out.
 func AppendPing(dst []byte, seq uint64, at time.Time, p *pingpost.Ping, keep func(attr string) bool,
 	decision []byte) []byte {
 	dst = appendHead(dst, seq, at, KindPing)
 	dst = appendName(append(dst, `,"exchange":`...), p.Exchange)
 	dst = appendDigest(append(dst, `,"digest":"`...), p.Digest)
 	kept := *p
-	var subIDs [pingpost.MaxSubIDs]string
-	cleanTexts(&kept, subIDs[:0])
+	cleanTexts(&kept)
 	dst = native().AppendPingKeeping(append(dst, `","ping":`...), &kept, func(attr pingpost.Attr) bool {
 		return keep(attr.Name) && !personalAttr(attr)
 	})
@@ -81,8 +80,14 @@ func appendHead(dst []byte, seq uint64, at time.Time, kind Kind) []byte {
 	return append(dst, '"')
 }
 
-// appendName appends a name of the configuration, which holds no characters that JSON escapes.
+// appendName appends a JSON string. Names of exchanges need no escapes, unless somebody insists.
 func appendName(dst []byte, name string) []byte {
+	for i := 0; i < len(name); i++ {
+		if c := name[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			quoted, _ := json.Marshal(name) // a string always marshals
+			return append(dst, quoted...)
+		}
+	}
 	return append(append(append(dst, '"'), name...), '"')
 }
 
