@@ -82,6 +82,7 @@ func (r *replay) segment(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("backtest: %s: %w", path, err)
 	}
+	defer reader.Close()
 	r.report.Segments++
 	for {
 		record, err := reader.Next()
