@@ -42,10 +42,11 @@ type offer struct {
 	posted  int               // buyers that the lead was posted to
 	reason  pingpost.Reason   // why the latest buyer did not get it
 
-	end  EventKind // EventNone while open
-	next OfferID   // FellBack: the offer that goes on
-	sale *sale
-	owed *owedNotice // OutcomeReturned, until it is acknowledged
+	end   EventKind // EventNone while open
+	next  OfferID   // FellBack: the offer that goes on
+	endAt time.Time
+	sale  *sale
+	owed  *owedNotice // OutcomeReturned, until it is acknowledged
 }
 
 // hop is one winner with its price on hold.
@@ -225,7 +226,7 @@ func (m *Market) foldEnd(o *offer, e *Event) {
 	if o.end != EventNone {
 		panic(fmt.Sprintf("exchange: offer %q ended twice, %v and %v", o.id, o.end, e.Kind))
 	}
-	o.end, o.next, o.reason = e.Kind, e.Next, e.Reason
+	o.end, o.endAt, o.next, o.reason = e.Kind, e.At, e.Next, e.Reason
 	if e.Kind == Sold {
 		o.sale = &sale{buyer: o.hop.buyer, bidID: o.hop.bidID, price: o.hop.price}
 		o.hop = nil

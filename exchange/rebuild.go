@@ -146,7 +146,8 @@ type OfferState struct {
 	Opened   time.Time       `json:"opened"`
 	Touched  time.Time       `json:"touched"` // by its latest event
 	Step     int             `json:"step"`
-	End      EventKind       `json:"end"`             // EventNone while open
+	End      EventKind       `json:"end"` // EventNone while open
+	EndAt    time.Time       `json:"end_at,omitzero"`
 	Settled  bool            `json:"settled"`         // ended, and nothing is owed
 	Next     OfferID         `json:"next,omitempty"`  // where it fell back to
 	Buyer    string          `json:"buyer,omitempty"` // the winner, or whose price is held
@@ -176,7 +177,7 @@ func Fold(events []Event) (state OfferState, err error) {
 func (o *offer) state() OfferState {
 	state := OfferState{
 		ID: o.id, Root: o.root, Seller: o.seller, Campaign: o.facts.Campaign, Service: o.service, ZIP: o.zip,
-		Body: o.facts.Body, Opened: o.opened, Touched: o.touched, Step: o.step, End: o.end,
+		Body: o.facts.Body, Opened: o.opened, Touched: o.touched, Step: o.step, End: o.end, EndAt: o.endAt,
 		Settled: o.settled(), Reason: o.reason, Next: o.next,
 	}
 	switch {

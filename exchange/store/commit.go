@@ -142,14 +142,15 @@ func writeSwitch(tx *sqlstore.Tx, what string, e *exchange.Event) error {
 func writeOffer(tx *sqlstore.Tx, o exchange.OfferState, before int) error {
 	what := fmt.Sprintf("offer %q", o.ID)
 	if before == 0 {
-		return must(tx, what, `INSERT INTO offer (touched, step, ended, settled, next, buyer, cents, share, reason, returned,
-			id, root, seller, campaign, service, zip, body, opened) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			micros(o.Touched), o.Step, o.End.String(), o.Settled, string(o.Next), o.Buyer, int64(o.Price),
+		return must(tx, what, `INSERT INTO offer (touched, step, ended, ended_at, settled, next, buyer, cents, share, reason, returned,
+			id, root, seller, campaign, service, zip, body, opened)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			micros(o.Touched), o.Step, o.End.String(), micros(o.EndAt), o.Settled, string(o.Next), o.Buyer, int64(o.Price),
 			int64(o.Share), o.Reason.String(), o.Returned, string(o.ID), string(o.Root), o.Seller, o.Campaign,
 			o.Service, o.ZIP, o.Body, micros(o.Opened))
 	}
-	return must(tx, what, `UPDATE offer SET touched = ?, step = ?, ended = ?, settled = ?, next = ?, buyer = ?, cents = ?,
+	return must(tx, what, `UPDATE offer SET touched = ?, step = ?, ended = ?, ended_at = ?, settled = ?, next = ?, buyer = ?, cents = ?,
 		share = ?, reason = ?, returned = ? WHERE id = ? AND step = ? AND (ended = '' OR ended = ?)`,
-		micros(o.Touched), o.Step, o.End.String(), o.Settled, string(o.Next), o.Buyer, int64(o.Price),
+		micros(o.Touched), o.Step, o.End.String(), micros(o.EndAt), o.Settled, string(o.Next), o.Buyer, int64(o.Price),
 		int64(o.Share), o.Reason.String(), o.Returned, string(o.ID), before, o.End.String())
 }

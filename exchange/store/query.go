@@ -157,7 +157,7 @@ func (s *Store) TopUp(ctx context.Context, id string) (topUp exchange.TopUp, fou
 type BoughtLead struct {
 	Offer    exchange.OfferID
 	Price    pingpost.Cents
-	At       time.Time // of the offer's latest event
+	At       time.Time // when it was sold
 	Returned bool
 	Ping     pingpost.Ping
 	Lead     pingpost.Lead
@@ -188,15 +188,15 @@ func (s *Store) Leads(ctx context.Context, buyer string, f LeadFilter) ([]Bought
 		if err != nil {
 			return err
 		}
-		bought := BoughtLead{Offer: offer.ID, Price: offer.Price, At: offer.Touched, Returned: offer.Returned, Ping: lead.Ping}
+		bought := BoughtLead{Offer: offer.ID, Price: offer.Price, At: offer.EndAt, Returned: offer.Returned, Ping: lead.Ping}
 		if !offer.Returned {
 			bought.Lead, bought.Consent = lead.Lead, lead.Consent
 		}
 		leads = append(leads, bought)
 		return nil
 	}, `SELECT `+offerColumns+`, `+leadColumns+` FROM offer JOIN lead ON lead.offer = offer.root
-		WHERE offer.buyer = ?1 AND offer.ended = 'sold' AND (?2 = '' OR offer.id = ?2) AND offer.touched >= ?3
-		ORDER BY offer.touched DESC, offer.id DESC LIMIT ?4`, buyer, string(f.Offer), micros(f.Since), f.Max)
+		WHERE offer.buyer = ?1 AND offer.ended = 'sold' AND (?2 = '' OR offer.id = ?2) AND offer.ended_at >= ?3
+		ORDER BY offer.ended_at DESC, offer.id DESC LIMIT ?4`, buyer, string(f.Offer), micros(f.Since), f.Max)
 	if err != nil {
 		return nil, fmt.Errorf("exchange/store: reading bought leads: %w", err)
 	}

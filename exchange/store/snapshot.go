@@ -170,18 +170,18 @@ func readHistories(q querier, where string, args ...any) ([]exchange.History, er
 
 // offerColumns are what scanOffer reads.
 const offerColumns = `offer.id, offer.root, offer.seller, offer.campaign, offer.service, offer.zip, offer.body,
-	offer.opened, offer.touched, offer.step, offer.ended, offer.settled, offer.next, offer.buyer, offer.cents,
+	offer.opened, offer.touched, offer.step, offer.ended, offer.ended_at, offer.settled, offer.next, offer.buyer, offer.cents,
 	offer.share, offer.reason, offer.returned`
 
 func scanOffer(rows *sql.Rows, more ...any) (o exchange.OfferState, err error) {
-	var opened, touched int64
+	var opened, touched, endAt int64
 	var ended, reason string
 	err = rows.Scan(append([]any{&o.ID, &o.Root, &o.Seller, &o.Campaign, &o.Service, &o.ZIP, &o.Body, &opened, &touched,
-		&o.Step, &ended, &o.Settled, &o.Next, &o.Buyer, &o.Price, &o.Share, &reason, &o.Returned}, more...)...)
+		&o.Step, &ended, &endAt, &o.Settled, &o.Next, &o.Buyer, &o.Price, &o.Share, &reason, &o.Returned}, more...)...)
 	if err != nil {
 		return o, err
 	}
-	o.Opened, o.Touched = instant(opened), instant(touched)
+	o.Opened, o.Touched, o.EndAt = instant(opened), instant(touched), instant(endAt)
 	if err := o.End.UnmarshalText([]byte(ended)); err != nil {
 		return o, err
 	}

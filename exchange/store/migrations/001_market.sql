@@ -95,6 +95,7 @@ CREATE TABLE offer (
     touched  INTEGER NOT NULL,
     step     INTEGER NOT NULL,
     ended    TEXT NOT NULL, -- '' while open, else the kind of the event that ended it
+    ended_at INTEGER NOT NULL, -- 0 while open
     settled  INTEGER NOT NULL,
     next     TEXT NOT NULL,
     buyer    TEXT NOT NULL,
@@ -107,7 +108,7 @@ CREATE INDEX offer_unsettled ON offer (id) WHERE settled = 0;
 CREATE INDEX offer_touched ON offer (touched);
 CREATE INDEX offer_root ON offer (root);
 CREATE INDEX offer_seller ON offer (seller, opened);
-CREATE INDEX offer_buyer ON offer (buyer, touched) WHERE ended = 'sold';
+CREATE INDEX offer_buyer ON offer (buyer, ended_at) WHERE ended = 'sold';
 
 -- The homeowners: the one table with personal data, so that it can be emptied on its own.
 CREATE TABLE lead (
