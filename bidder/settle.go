@@ -93,10 +93,10 @@ func (a *Agent) settleLocked(now time.Time, facts PostFacts, ref budget.BidRef, 
 		return settlement
 	}
 	line := budget.Line{Campaign: campaign.Name, Exchange: facts.Exchange}
+	bidAt := ref.Expires.Add(-exchange.BidTTL)
 	settlement.Charge = budget.Charge{
 		Exchange: facts.Exchange, PingID: facts.PingID, BidID: facts.BidID,
-		Ref: ref, Line: line, Price: facts.Price,
-		Caps: a.book.Windows(line, ref.Expires.Add(-exchange.BidTTL)),
+		Ref: ref, Line: line, Price: facts.Price, BidAt: bidAt, Caps: a.book.Windows(line, bidAt),
 	}
 	charge := &settlement.Charge
 	if charge.Refuse, charge.Detail = checkTerms(settlement.At, facts, ref, exchange, campaign); charge.Refuse != 0 {

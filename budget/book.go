@@ -180,7 +180,7 @@ func (l *line) held() (cents pingpost.Cents, leads int64) {
 func (b *Book) refusal(now time.Time, line *line, price pingpost.Cents) pingpost.Reason {
 	if reason, known := b.spent(now, line, price); reason != pingpost.ReasonNone {
 		return reason
-	} else if !known && line.refused != pingpost.ReasonNone && now.Before(line.until) {
+	} else if !known && line.refused != pingpost.ReasonNone && (line.until.IsZero() || now.Before(line.until)) {
 		return line.refused
 	}
 	for _, lease := range line.leases {

@@ -266,7 +266,7 @@ func (b *Book) holdsBack(now time.Time, line *line, queue []*line) bool {
 	switch {
 	case !active && !line.yielded.IsZero() && now.Sub(line.yielded) < memory:
 		return true
-	case line.refused == pingpost.ReasonNone || !now.Before(line.until):
+	case line.refused == pingpost.ReasonNone || !line.until.IsZero() && !now.Before(line.until):
 		return false
 	case active:
 		return now.Sub(line.wantedAt) < tick

@@ -115,7 +115,7 @@ type Grant struct {
 	Line    Line            `json:"line"`
 	Lease   *LeaseState     `json:"lease,omitempty"`
 	Refused pingpost.Reason `json:"refused,omitempty"` // BudgetExhausted or CapacityFull
-	Until   time.Time       `json:"until,omitzero"`    // the end of the window that refused
+	Until   time.Time       `json:"until,omitzero"`    // the end of the window that refused; zero for Total
 }
 
 // CapUse is what a cap's present window has come to, for pace and for people. Leased includes
@@ -168,7 +168,8 @@ type Charge struct {
 	BidID    string          `json:"bid_id"`
 	Ref      BidRef          `json:"ref"`
 	Line     Line            `json:"line"`
-	Price    pingpost.Cents  `json:"price"` // as posted: at most Ref.Price
+	Price    pingpost.Cents  `json:"price"`  // as posted: at most Ref.Price
+	BidAt    time.Time       `json:"bid_at"` // when the bid was made: whose windows it belongs to
 	Caps     []CapWindow     `json:"caps,omitempty"`
 	Refuse   pingpost.Reason `json:"refuse,omitempty"`
 	Detail   string          `json:"detail,omitempty"`

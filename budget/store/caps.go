@@ -1,0 +1,179 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"leadbid/budget"
+	"leadbid/internal/sqlstore"
+	"leadbid/pingpost"
+)
+
+// capRow is one cap in one window as it stands inside a transaction.
+type capRow struct {
+	id     int64
+	cap    budget.Cap
+	end    time.Time
+	opens  int64 // start_ms
+	cents  int64 // spent and leased
+	leads  int64
+	limits [2]any // limit_cents and limit_leads as the database has them: nil where there is none
+}
+
+func limits(c budget.Cap) [2]any {
+	var l [2]any
+	if c.Cents.Set {
+		l[0] = c.Cents.N
+	}
+	if c.Leads.Set {
+		l[1] = c.Leads.N
+	}
+	return l
+}
+
+// openCap finds the row of a cap's window, makes it where there is none, and puts the limits in
+// force. A cap that comes in the middle of its window begins with what that window has bought.
+func openCap(tx *sqlstore.Tx, w budget.CapWindow) (row capRow, err error) {
+	row = capRow{cap: w.Cap, end: w.End, opens: milliseconds(w.Start), limits: limits(w.Cap)}
+	key := []any{w.Cap.Scope.Kind, w.Cap.Scope.Name, w.Cap.Period, row.opens}
+	const find = `SELECT id, spent_cents + leased_cents, spent_leads + leased_leads, limit_cents, limit_leads
+		FROM cap WHERE kind = ? AND name = ? AND period = ? AND start_ms = ?`
+	var cents, leads sql.NullInt64
+	found, err := tx.Row(find, key, &row.id, &row.cents, &row.leads, &cents, &leads)
+	switch {
+	case err != nil:
+		return row, err
+	case !found:
+		return makeCap(tx, row, key)
+	case cents == nullable(w.Cap.Cents) && leads == nullable(w.Cap.Leads):
+		return row, nil
+	}
+	return row, mustHit(tx.Exec(`UPDATE cap SET limit_cents = ?, limit_leads = ? WHERE id = ?`,
+		row.limits[0], row.limits[1], row.id))
+}
+
+func nullable(l budget.Limit) sql.NullInt64 {
+	if !l.Set {
+		return sql.NullInt64{}
+	}
+	return sql.NullInt64{Int64: l.N, Valid: true}
+}
+
+func makeCap(tx *sqlstore.Tx, row capRow, key []any) (capRow, error) {
+	from, to := row.opens, milliseconds(row.end)
+	until := to
+	if to == 0 {
+		until = 1<<63 - 1
+	}
+	var campaign, exchange any
+	switch row.cap.Scope.Kind {
+	case budget.ScopeCampaign:
+		campaign = row.cap.Scope.Name
+	case budget.ScopeExchange:
+		exchange = row.cap.Scope.Name
+	}
+	const bought = `SELECT coalesce(sum(price_cents), 0), count(*) FROM lead
+		WHERE bid_at_ms >= ? AND bid_at_ms < ? AND credited = 0
+		AND campaign = coalesce(?, campaign) AND exchange = coalesce(?, exchange)`
+	if _, err := tx.Row(bought, []any{from, until, campaign, exchange}, &row.cents, &row.leads); err != nil {
+		return row, err
+	}
+	args := append(key[:4:4], to, row.limits[0], row.limits[1], row.cents, row.leads, row.cents, row.leads)
+	id, err := tx.Insert(`INSERT INTO cap (kind, name, period, start_ms, end_ms, limit_cents, limit_leads,
+		opening_cents, opening_leads, spent_cents, spent_leads) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, args...)
+	row.id = id
+	return row, err
+}
+
+// left is what may still be promised under the cap, in cents and leads.
+func (r *capRow) left() (cents, leads int64) {
+	cents, leads = int64(pingpost.MaxCents), int64(pingpost.MaxCents)
+	if r.cap.Cents.Set {
+		cents = r.cap.Cents.N - r.cents
+	}
+	if r.cap.Leads.Set {
+		leads = r.cap.Leads.N - r.leads
+	}
+	return cents, leads
+}
+
+// within is the condition under which money leaves a cap, over its limits then.
+const within = ` AND (?2 IS NULL OR spent_cents + leased_cents + ?4 <= ?2)
+	AND (?3 IS NULL OR spent_leads + leased_leads + ?5 <= ?3)
+	RETURNING spent_cents + leased_cents, spent_leads + leased_leads`
+
+// takeFrom moves cents and leads out of a cap's limit: into leases, or spent at once. hit is false
+// where they don't fit.
+func (r *capRow) takeFrom(tx *sqlstore.Tx, into string, cents, leads int64) (hit bool, err error) {
+	query := `UPDATE cap SET spent_cents = spent_cents + ?4, spent_leads = spent_leads + ?5 WHERE id = ?1` + within
+	if into == "leased" {
+		query = `UPDATE cap SET leased_cents = leased_cents + ?4, leased_leads = leased_leads + ?5 WHERE id = ?1` + within
+	}
+	args := []any{r.id, r.limits[0], r.limits[1], cents, leads}
+	return tx.Row(query, args, &r.cents, &r.leads)
+}
+
+// planWindows lists every cap of a plan once, in the windows that contain now, in the plan's order.
+func planWindows(plan *budget.Plan, now time.Time) []budget.CapWindow {
+	type key struct {
+		scope  budget.Scope
+		period pingpost.Period
+	}
+	seen := map[key]bool{}
+	var windows []budget.CapWindow
+	for _, line := range plan.Lines {
+		for _, c := range line.Caps {
+			if k := (key{c.Scope, c.Period}); !seen[k] {
+				seen[k] = true
+				start, end := budget.WindowOf(c.Period, now, plan.Location)
+				windows = append(windows, budget.CapWindow{Cap: c, Start: start, End: end})
+			}
+		}
+	}
+	return windows
+}
+
+const capUse = `SELECT spent_cents, leased_cents, spent_leads, leased_leads,
+	coalesce((SELECT sum(l.used_cents) FROM lease_cap lc JOIN lease l ON l.id = lc.lease
+		WHERE lc.cap = cap.id AND l.state = 'open'), 0),
+	coalesce((SELECT sum(l.used_leads) FROM lease_cap lc JOIN lease l ON l.id = lc.lease
+		WHERE lc.cap = cap.id AND l.state = 'open'), 0)
+	FROM cap WHERE kind = ? AND name = ? AND period = ? AND start_ms = ?`
+
+func useOf(w budget.CapWindow, row func(query string, args []any, into ...any) (bool, error)) (budget.CapUse, error) {
+	u := budget.CapUse{Cap: w.Cap, Start: w.Start, End: w.End}
+	key := []any{w.Cap.Scope.Kind, w.Cap.Scope.Name, w.Cap.Period, milliseconds(w.Start)}
+	_, err := row(capUse, key, centsInto(&u.SpentCents), centsInto(&u.LeasedCents), &u.SpentLeads, &u.LeasedLeads,
+		centsInto(&u.UsedCents), &u.UsedLeads)
+	u.UsedCents += u.SpentCents
+	u.UsedLeads += u.SpentLeads
+	return u, err
+}
+
+func centsInto(c *pingpost.Cents) *int64 { return (*int64)(c) }
+
+// Usage reads the caps without making any row.
+func (s *sqlite) Usage(ctx context.Context, plan *budget.Plan, now time.Time) (uses []budget.CapUse, err error) {
+	tx, err := s.db.Read().BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return nil, fmt.Errorf("%w: reading the caps: %w", ErrAway, err)
+	}
+	defer tx.Rollback()
+	row := func(query string, args []any, into ...any) (bool, error) {
+		err := tx.QueryRowContext(ctx, query, args...).Scan(into...)
+		if err == sql.ErrNoRows {
+			return false, nil
+		}
+		return err == nil, err
+	}
+	for _, w := range planWindows(plan, now) {
+		u, err := useOf(w, row)
+		if err != nil {
+			return nil, fmt.Errorf("%w: reading the caps: %w", ErrAway, err)
+		}
+		uses = append(uses, u)
+	}
+	return uses, nil
+}

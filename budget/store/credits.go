@@ -1,0 +1,99 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"leadbid/budget"
+	"leadbid/internal/sqlstore"
+	"leadbid/pingpost"
+)
+
+// How a lead's price was given back; the values of lead.credited.
+const (
+	notCredited = iota
+	creditedLease
+	creditedCaps
+)
+
+func (s *sqlite) Credit(ctx context.Context, credit Credit) (answer CreditAnswer, err error) {
+	if credit.Outcome != pingpost.OutcomeReturned && credit.Outcome != pingpost.OutcomeVoided {
+		return CreditAnswer{}, fmt.Errorf("store: crediting: the outcome %q gives nothing back", credit.Outcome)
+	}
+	err = s.write(ctx, "crediting", func(tx *sqlstore.Tx) error {
+		answer, err = giveCredit(tx, credit, s.run.Load(), s.clock())
+		return err
+	})
+	if err != nil {
+		return CreditAnswer{}, err
+	}
+	return answer, nil
+}
+
+func giveCredit(tx *sqlstore.Tx, credit Credit, run uint32, now time.Time) (answer CreditAnswer, err error) {
+	key := PostKey{Exchange: credit.Exchange, PingID: credit.PingID, BidID: credit.BidID}
+	post, found, err := findPost(tx, key)
+	if err != nil {
+		return answer, err
+	}
+	same := post.key.BidID == key.BidID && post.key.Exchange == key.Exchange && post.key.PingID == key.PingID
+	switch {
+	case !found && credit.Outcome == pingpost.OutcomeVoided:
+		return answer, insertPost(tx, key, nil, credit.At, false, pingpost.Voided, "")
+	case !found || !same:
+		return answer, nil
+	case post.withdraw:
+		return CreditAnswer{Repeat: true}, nil
+	case !post.accepted:
+		return CreditAnswer{Found: true}, nil
+	}
+	var lead bought
+	_, err = tx.Row(`SELECT id, price_cents, coalesce(lease, 0), credited FROM lead WHERE bid_id = ?`,
+		[]any{key.BidID}, &lead.id, &lead.price, &lead.lease, &lead.credited)
+	if err != nil {
+		return answer, err
+	}
+	if lead.credited != notCredited {
+		return CreditAnswer{Found: true, Repeat: true}, nil
+	}
+	answer = CreditAnswer{Found: true, Credited: pingpost.Cents(lead.price)}
+	if answer.Lease, err = lead.giveBack(tx); err != nil {
+		return CreditAnswer{}, err
+	}
+	return answer, note(tx, entry{
+		run: int64(run), at: now, kind: "credit", lease: lead.lease, lead: lead.id, cents: -lead.price, leads: -1,
+	})
+}
+
+// bought is what a credit needs to know of a lead.
+type bought struct {
+	id       string
+	price    int64
+	lease    int64 // 0: the caps paid directly
+	credited int
+}
+
+// giveBack undoes a charge where it was made: in the lease that paid while that is open, else in
+// the caps that it, or the lead itself, was taken from. Those are the windows of the bid.
+func (l *bought) giveBack(tx *sqlstore.Tx) (*budget.LeaseState, error) {
+	lease, open, err := leaseRow(tx, `UPDATE lease SET used_cents = used_cents - ?1, used_leads = used_leads - 1,
+		rev = rev + 1 WHERE id = ?2 AND state = 'open' RETURNING `+leaseColumns, l.price, l.lease)
+	if err != nil {
+		return nil, err
+	}
+	if open {
+		return &lease, l.mark(tx, creditedLease)
+	}
+	_, err = tx.Exec(`UPDATE cap SET spent_cents = spent_cents - ?1, spent_leads = spent_leads - 1
+		WHERE id IN (SELECT cap FROM lease_cap WHERE lease = ?2 UNION SELECT cap FROM lead_cap WHERE lead = ?3)`,
+		l.price, l.lease, l.id)
+	if err != nil {
+		return nil, err
+	}
+	return nil, l.mark(tx, creditedCaps)
+}
+
+func (l *bought) mark(tx *sqlstore.Tx, how int) error {
+	return mustHit(tx.Exec(`UPDATE lead SET credited = ? WHERE id = ? AND credited = 0`, how, l.id))
+}

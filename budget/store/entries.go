@@ -1,0 +1,52 @@
+package store
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"time"
+
+	"leadbid/internal/sqlstore"
+)
+
+// entry is one event of the audit trail. lease and lead are 0 and "" where it has none.
+type entry struct {
+	run   int64
+	at    time.Time
+	kind  string
+	lease int64
+	lead  string
+	cents int64
+	leads int64
+}
+
+// digest chains an entry to the hash of the one before it in the same run.
+func (e entry) digest(former []byte) []byte {
+	b := append(make([]byte, 0, 160), former...)
+	for _, n := range [...]int64{e.run, e.at.UnixMilli(), e.lease, e.cents, e.leads} {
+		b = binary.BigEndian.AppendUint64(b, uint64(n))
+	}
+	b = append(append(b, e.kind...), 0)
+	b = append(b, e.lead...)
+	sum := sha256.Sum256(b)
+	return sum[:]
+}
+
+// note writes an entry at the end of its run's chain.
+func note(tx *sqlstore.Tx, e entry) error {
+	former := make([]byte, sha256.Size)
+	const last = `SELECT hash FROM entry WHERE run = ? ORDER BY id DESC LIMIT 1`
+	if _, err := tx.Row(last, []any{e.run}, &former); err != nil {
+		return err
+	}
+	var lease, lead any
+	if e.lease != 0 {
+		lease = e.lease
+	}
+	if e.lead != "" {
+		lead = e.lead
+	}
+	_, err := tx.Insert(`INSERT INTO entry (run, at_ms, kind, lease, lead, cents, leads, hash)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		e.run, e.at.UnixMilli(), e.kind, lease, lead, e.cents, e.leads, e.digest(former))
+	return err
+}

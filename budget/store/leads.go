@@ -1,0 +1,134 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"time"
+
+	"leadbid/internal/sqlstore"
+)
+
+// longestError is how much of a delivery's error is kept.
+const longestError = 300
+
+const leadColumns = `l.id, l.exchange, l.campaign, l.ping_id, l.bid_id, l.price_cents, l.at_ms, l.credited > 0, l.body,
+	(SELECT count(*) FROM outbox o WHERE o.lead = l.id),
+	(SELECT count(*) FROM outbox o WHERE o.lead = l.id AND o.state = 'done'),
+	(SELECT count(*) FROM outbox o WHERE o.lead = l.id AND o.state = 'dead')`
+
+// scanLead reads leadColumns, after what comes before them.
+func scanLead(rows *sql.Rows, l *Lead, before ...any) error {
+	var at int64
+	var body string
+	into := append(before, &l.ID, &l.Exchange, &l.Campaign, &l.PingID, &l.BidID, centsInto(&l.Price), &at,
+		&l.Returned, &body, &l.Owed, &l.Delivered, &l.Dead)
+	if err := rows.Scan(into...); err != nil {
+		return err
+	}
+	var err error
+	if l.Post, err = decodeLead(body); err != nil {
+		return fmt.Errorf("lead %s: %w", l.ID, err)
+	}
+	l.At = instant(at)
+	l.Post.Exchange, l.Post.PingID, l.Post.BidID = l.Exchange, l.PingID, l.BidID
+	return nil
+}
+
+func (s *sqlite) Leads(ctx context.Context, filter LeadFilter) (leads []Lead, err error) {
+	conditions, args := []string{"l.at_ms >= ?"}, []any{milliseconds(filter.Since)}
+	for _, c := range []struct{ column, value string }{
+		{"l.id", filter.ID}, {"l.campaign", filter.Campaign}, {"l.exchange", filter.Exchange},
+	} {
+		if c.value != "" {
+			conditions, args = append(conditions, c.column+" = ?"), append(args, c.value)
+		}
+	}
+	limit := filter.Max
+	if limit <= 0 {
+		limit = 100
+	}
+	query := `SELECT ` + leadColumns + ` FROM lead l WHERE ` + strings.Join(conditions, " AND ") +
+		` ORDER BY l.at_ms DESC, l.id DESC LIMIT ?`
+	err = s.each(ctx, query, append(args, limit), func(rows *sql.Rows) error {
+		var lead Lead
+		if err := scanLead(rows, &lead); err != nil {
+			return err
+		}
+		leads = append(leads, lead)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w: listing leads: %w", ErrAway, err)
+	}
+	return leads, nil
+}
+
+// each runs a query on the pool for reading.
+func (s *sqlite) each(ctx context.Context, query string, args []any, row func(*sql.Rows) error) error {
+	rows, err := s.db.Read().QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := row(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func (s *sqlite) Due(ctx context.Context, now time.Time, max int) (due []Delivery, err error) {
+	query := `SELECT o.id, o.target, o.attempts, o.first_ms, ` + leadColumns + ` FROM outbox o JOIN lead l ON l.id = o.lead
+		WHERE o.state = 'owed' AND o.next_ms <= ? ORDER BY o.next_ms, o.id LIMIT ?`
+	err = s.each(ctx, query, []any{now.UnixMilli(), max}, func(rows *sql.Rows) error {
+		var d Delivery
+		var first int64
+		if err := scanLead(rows, &d.Lead, &d.ID, &d.Target, &d.Attempts, &first); err != nil {
+			return err
+		}
+		d.LeadID, d.Campaign, d.FirstAt = d.Lead.ID, d.Lead.Campaign, instant(first)
+		due = append(due, d)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w: listing deliveries: %w", ErrAway, err)
+	}
+	return due, nil
+}
+
+func (s *sqlite) Attempted(ctx context.Context, result Attempt) error {
+	state := "owed"
+	switch {
+	case result.Done:
+		state = "done"
+	case result.Dead:
+		state = "dead"
+	case result.Next.IsZero():
+		return fmt.Errorf("store: noting an attempt: neither done nor dead, and no next one")
+	}
+	fault := strings.ToValidUTF8(result.Error[:min(len(result.Error), longestError)], "")
+	return s.write(ctx, "noting an attempt", func(tx *sqlstore.Tx) error {
+		_, err := tx.Exec(`UPDATE outbox SET state = ?, attempts = attempts + 1, error = ?, next_ms = ?
+			WHERE id = ? AND state = 'owed'`, state, fault, milliseconds(result.Next), result.ID)
+		return err
+	})
+}
+
+func (s *sqlite) Counts(ctx context.Context) (c Counts, err error) {
+	const query = `SELECT
+		(SELECT count(*) FROM lead), (SELECT count(*) FROM lead WHERE credited > 0),
+		(SELECT count(*) FROM post WHERE accepted = 0),
+		(SELECT coalesce(sum(price_cents), 0) FROM lead),
+		(SELECT coalesce(sum(price_cents), 0) FROM lead WHERE credited > 0),
+		(SELECT count(*) FROM outbox WHERE state = 'owed'), (SELECT count(*) FROM outbox WHERE state = 'done'),
+		(SELECT count(*) FROM outbox WHERE state = 'dead'), (SELECT count(*) FROM lease WHERE state = 'open')`
+	err = s.db.Read().QueryRowContext(ctx, query).Scan(&c.Leads, &c.Returned, &c.Refused, centsInto(&c.Charged),
+		centsInto(&c.Credited), &c.Owed, &c.Delivered, &c.Dead, &c.OpenLeases)
+	if err != nil {
+		return Counts{}, fmt.Errorf("%w: counting: %w", ErrAway, err)
+	}
+	return c, nil
+}

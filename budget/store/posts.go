@@ -1,0 +1,301 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"leadbid/budget"
+	"leadbid/internal/sqlstore"
+	"leadbid/pingpost"
+)
+
+const storedPost = `SELECT p.bid_id, p.exchange, p.ping_id, p.body_hash, p.accepted, p.reason, p.detail,
+	coalesce(l.id, ''), coalesce(l.price_cents, 0)
+	FROM post p LEFT JOIN lead l ON l.bid_id = p.bid_id
+	WHERE p.bid_id = ?1 OR (p.exchange = ?2 AND p.ping_id = ?3)`
+
+// stored is the row of a post that was answered before.
+type stored struct {
+	key      PostKey
+	withdraw bool // nothing was posted: the bid was withdrawn
+	accepted bool
+	reason   string
+	detail   string
+	leadID   string
+	price    int64
+}
+
+// scanStored gives the places to scan storedPost into, and what to call when done.
+func scanStored(s *stored) (into []any, finish func()) {
+	var hash []byte
+	into = []any{&s.key.BidID, &s.key.Exchange, &s.key.PingID, &hash, &s.accepted, &s.reason, &s.detail,
+		&s.leadID, &s.price}
+	return into, func() {
+		s.withdraw = hash == nil
+		copy(s.key.BodyHash[:], hash)
+	}
+}
+
+// answer is what the stored post says to a post of that key: its own answer if it is the same one.
+func (s *stored) answer(key PostKey) (PostAnswer, error) {
+	same := s.key.BidID == key.BidID && s.key.Exchange == key.Exchange && s.key.PingID == key.PingID
+	if !same || !s.withdraw && !bytes.Equal(s.key.BodyHash[:], key.BodyHash[:]) {
+		return PostAnswer{Outcome: PostConflict, Repeat: true}, nil
+	}
+	if s.accepted {
+		return PostAnswer{
+			Outcome: PostAccepted, LeadID: s.leadID, Price: pingpost.Cents(s.price), Repeat: true,
+		}, nil
+	}
+	var reason pingpost.Reason
+	if err := reason.UnmarshalText([]byte(s.reason)); err != nil {
+		return PostAnswer{}, err
+	}
+	return PostAnswer{Outcome: PostRefused, Reason: reason, Detail: s.detail, Repeat: true}, nil
+}
+
+func (s *sqlite) Answer(ctx context.Context, key PostKey) (answer PostAnswer, found bool, err error) {
+	var row stored
+	into, finish := scanStored(&row)
+	err = s.db.Read().QueryRowContext(ctx, storedPost+` LIMIT 1`, key.BidID, key.Exchange, key.PingID).Scan(into...)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return PostAnswer{}, false, nil
+	case err != nil:
+		return PostAnswer{}, false, fmt.Errorf("%w: looking up a post: %w", ErrAway, err)
+	}
+	finish()
+	if answer, err = row.answer(key); err != nil {
+		return PostAnswer{}, false, fmt.Errorf("store: looking up a post: %w", err)
+	}
+	return answer, true, nil
+}
+
+func (s *sqlite) Post(ctx context.Context, post Post) (answer PostAnswer, err error) {
+	c := &post.Charge
+	if c.Refuse == pingpost.ReasonNone && (c.Price <= 0 || c.Price > c.Ref.Price) {
+		return PostAnswer{}, fmt.Errorf("store: posting: a price of %v for a bid of %v", c.Price, c.Ref.Price)
+	}
+	body, err := encodeLead(&post.Lead)
+	if err != nil {
+		return PostAnswer{}, errors.New("store: posting: the lead cannot be written down")
+	}
+	err = s.write(ctx, "posting", func(tx *sqlstore.Tx) error {
+		p := posting{tx: tx, run: s.run.Load(), now: s.clock(), post: &post, body: body}
+		answer, err = p.do()
+		return err
+	})
+	if err != nil {
+		return PostAnswer{}, err
+	}
+	return answer, nil
+}
+
+// posting is one post while it is being made durable.
+type posting struct {
+	tx   *sqlstore.Tx
+	run  uint32
+	now  time.Time
+	post *Post
+	body string
+}
+
+func (p *posting) key() PostKey {
+	return PostKey{
+		Exchange: p.post.Charge.Exchange, PingID: p.post.Charge.PingID, BidID: p.post.Charge.BidID,
+		BodyHash: p.post.BodyHash,
+	}
+}
+
+func (p *posting) do() (PostAnswer, error) {
+	before, found, err := findPost(p.tx, p.key())
+	if err != nil {
+		return PostAnswer{}, err
+	}
+	if found {
+		return before.answer(p.key())
+	}
+	if reason := p.post.Charge.Refuse; reason != pingpost.ReasonNone {
+		return p.refuse(reason, p.post.Charge.Detail)
+	}
+	if _, err := p.tx.Exec("SAVEPOINT purchase"); err != nil {
+		return PostAnswer{}, err
+	}
+	answer, reason, err := p.buy()
+	if err != nil {
+		return PostAnswer{}, err
+	}
+	if reason != pingpost.ReasonNone {
+		if _, err := p.tx.Exec("ROLLBACK TO purchase"); err != nil {
+			return PostAnswer{}, err
+		}
+	}
+	if _, err := p.tx.Exec("RELEASE purchase"); err != nil {
+		return PostAnswer{}, err
+	}
+	if reason != pingpost.ReasonNone {
+		return p.refuse(reason, "")
+	}
+	return answer, nil
+}
+
+func findPost(tx *sqlstore.Tx, key PostKey) (row stored, found bool, err error) {
+	into, finish := scanStored(&row)
+	// The bid itself comes first: of a post that meets two rows it is the one to be compared.
+	query := storedPost + ` ORDER BY p.bid_id = ?1 DESC LIMIT 1`
+	found, err = tx.Row(query, []any{key.BidID, key.Exchange, key.PingID}, into...)
+	finish()
+	return row, found, err
+}
+
+func insertPost(tx *sqlstore.Tx, key PostKey, hash any, at time.Time, accepted bool, reason pingpost.Reason, detail string) error {
+	return mustHit(tx.Exec(`INSERT INTO post (bid_id, exchange, ping_id, body_hash, at_ms, accepted, reason, detail)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		key.BidID, key.Exchange, key.PingID, hash, at.UnixMilli(), accepted, reason.String(), detail))
+}
+
+func (p *posting) refuse(reason pingpost.Reason, detail string) (PostAnswer, error) {
+	key := p.key()
+	err := insertPost(p.tx, key, key.BodyHash[:], p.post.At, false, reason, detail)
+	return PostAnswer{Outcome: PostRefused, Reason: reason, Detail: detail}, err
+}
+
+// buy charges the post and books the lead. With a reason nothing of it may stay.
+func (p *posting) buy() (answer PostAnswer, refused pingpost.Reason, err error) {
+	key, c := p.key(), &p.post.Charge
+	if err := insertPost(p.tx, key, key.BodyHash[:], p.post.At, true, pingpost.ReasonNone, ""); err != nil {
+		return answer, 0, err
+	}
+	lease, leased, err := p.chargeLease()
+	if err != nil {
+		return answer, 0, err
+	}
+	var paid any
+	answer = PostAnswer{Outcome: PostAccepted, LeadID: p.post.LeadID, Price: c.Price}
+	if leased {
+		paid, answer.Lease = int64(lease.ID), &lease
+	}
+	bidAt, err := p.bidAt(lease.ID)
+	if err != nil {
+		return answer, 0, err
+	}
+	_, err = p.tx.Exec(`INSERT INTO lead (id, bid_id, exchange, campaign, ping_id, at_ms, bid_at_ms, bid_cents,
+		price_cents, lease, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		p.post.LeadID, c.BidID, c.Exchange, c.Line.Campaign, c.PingID, p.post.At.UnixMilli(), bidAt,
+		int64(c.Ref.Price), int64(c.Price), paid, p.body)
+	if err != nil {
+		return answer, 0, err
+	}
+	if !leased {
+		if refused, err = p.chargeCaps(); err != nil || refused != pingpost.ReasonNone {
+			return answer, refused, err
+		}
+	}
+	if refused, err = p.claimContacts(); err != nil || refused != pingpost.ReasonNone {
+		return answer, refused, err
+	}
+	if err := p.owe(); err != nil {
+		return answer, 0, err
+	}
+	return answer, 0, note(p.tx, entry{
+		run: int64(p.run), at: p.now, kind: "charge", lease: int64(lease.ID), lead: p.post.LeadID,
+		cents: int64(c.Price), leads: 1,
+	})
+}
+
+// bidAt is the bid's instant in milliseconds. A lease backs bids only within its windows, so where
+// one paid and the instant lies outside them, that was told with another bid_ttl than the bid had.
+func (p *posting) bidAt(lease budget.LeaseID) (at int64, err error) {
+	at = p.post.Charge.BidAt.UnixMilli()
+	var from, to int64
+	const windows = `SELECT coalesce(max(start_ms), 0), coalesce(min(nullif(end_ms, 0)), 0)
+		FROM cap WHERE id IN (SELECT cap FROM lease_cap WHERE lease = ?)`
+	if _, err := p.tx.Row(windows, []any{int64(lease)}, &from, &to); err != nil {
+		return 0, err
+	}
+	at = max(at, from)
+	if to > 0 {
+		at = min(at, to-1)
+	}
+	return at, nil
+}
+
+// chargeLease pays from the lease that the bid was made from, while that is open and has enough.
+func (p *posting) chargeLease() (budget.LeaseState, bool, error) {
+	c := &p.post.Charge
+	return leaseRow(p.tx, `UPDATE lease SET used_cents = used_cents + ?1, used_leads = used_leads + 1, rev = rev + 1
+		WHERE id = ?2 AND state = 'open' AND used_cents + ?1 <= cents AND used_leads + 1 <= leads
+		AND campaign = ?3 AND exchange = ?4 RETURNING `+leaseColumns,
+		int64(c.Price), int64(c.Ref.Lease), c.Line.Campaign, c.Line.Exchange)
+}
+
+// chargeCaps pays from the caps themselves, in the windows of the bid. Without a cap of dollars
+// nothing is bought.
+func (p *posting) chargeCaps() (refused pingpost.Reason, err error) {
+	c, covered := &p.post.Charge, false
+	for _, w := range c.Caps {
+		covered = covered || w.Cap.Cents.Set
+		row, err := openCap(p.tx, w)
+		if err != nil {
+			return 0, err
+		}
+		hit, err := row.takeFrom(p.tx, "spent", int64(c.Price), 1)
+		switch {
+		case err != nil:
+			return 0, err
+		case !hit:
+			if cents, _ := row.left(); cents < int64(c.Price) {
+				return pingpost.BudgetExhausted, nil
+			}
+			return pingpost.CapacityFull, nil
+		}
+		_, err = p.tx.Exec(`INSERT INTO lead_cap (lead, cap, limit_cents, limit_leads, after_cents, after_leads)
+			VALUES (?, ?, ?, ?, ?, ?)`, p.post.LeadID, row.id, row.limits[0], row.limits[1], row.cents, row.leads)
+		if err != nil {
+			return 0, err
+		}
+	}
+	if !covered {
+		return pingpost.BudgetExhausted, nil
+	}
+	return pingpost.ReasonNone, nil
+}
+
+// claimContacts takes the lead's phone number and e-mail address, unless another lead had one of
+// them too short a while ago.
+func (p *posting) claimContacts() (refused pingpost.Reason, err error) {
+	at := p.post.At.UnixMilli()
+	free := at - p.post.DedupeFor.Milliseconds()
+	if p.post.DedupeFor <= 0 {
+		free = 1<<63 - 1
+	}
+	for _, hash := range p.post.Contacts {
+		hit, err := p.tx.Exec(`INSERT INTO contact (hash, lead, at_ms) VALUES (?1, ?2, ?3)
+			ON CONFLICT (hash) DO UPDATE SET lead = ?2, at_ms = ?3 WHERE at_ms <= ?4 OR lead = ?2`,
+			hash[:], p.post.LeadID, at, free)
+		if err != nil {
+			return 0, err
+		}
+		if hit == 0 {
+			return pingpost.DuplicateLead, nil
+		}
+	}
+	return pingpost.ReasonNone, nil
+}
+
+// owe writes one delivery for each target.
+func (p *posting) owe() error {
+	at := p.post.At.UnixMilli()
+	for _, target := range p.post.Deliveries {
+		_, err := p.tx.Exec(`INSERT INTO outbox (id, lead, target, first_ms, next_ms) VALUES (?, ?, ?, ?, ?)`,
+			p.post.LeadID+"."+target, p.post.LeadID, target, at, at)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,164 @@
+-- +goose Up
+
+-- Money is in cents, instants are in milliseconds since 1970, kinds and periods are the numbers of
+-- package budget. Every amount moves by a conditional UPDATE; the CHECKs are the net below.
+
+CREATE TABLE run (
+    id    INTEGER PRIMARY KEY AUTOINCREMENT,
+    at_ms INTEGER NOT NULL
+) STRICT;
+
+-- Keys that bid ids are signed with; the largest id signs. At most 255 of them ever.
+CREATE TABLE signing_key (
+    id     INTEGER PRIMARY KEY CHECK (id BETWEEN 1 AND 255),
+    secret BLOB NOT NULL CHECK (length(secret) = 32),
+    at_ms  INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE contact_key (
+    id     INTEGER PRIMARY KEY CHECK (id = 1),
+    secret BLOB NOT NULL CHECK (length(secret) = 32)
+) STRICT;
+
+-- One cap in one window. opening is what its window had bought before the cap was first asked for.
+CREATE TABLE cap (
+    id            INTEGER PRIMARY KEY,
+    kind          INTEGER NOT NULL,
+    name          TEXT    NOT NULL,
+    period        INTEGER NOT NULL,
+    start_ms      INTEGER NOT NULL, -- 0 for total
+    end_ms        INTEGER NOT NULL, -- 0 for total
+    limit_cents   INTEGER,          -- NULL: no limit
+    limit_leads   INTEGER,
+    opening_cents INTEGER NOT NULL,
+    opening_leads INTEGER NOT NULL,
+    spent_cents   INTEGER NOT NULL,
+    spent_leads   INTEGER NOT NULL,
+    leased_cents  INTEGER NOT NULL DEFAULT 0 CHECK (leased_cents >= 0),
+    leased_leads  INTEGER NOT NULL DEFAULT 0 CHECK (leased_leads >= 0),
+    CHECK (spent_cents >= 0 AND spent_leads >= 0),
+    UNIQUE (kind, name, period, start_ms)
+) STRICT;
+
+-- granted = cents + returned, always; used is part of cents.
+CREATE TABLE lease (
+    id             INTEGER PRIMARY KEY AUTOINCREMENT,
+    run            INTEGER NOT NULL REFERENCES run (id),
+    campaign       TEXT    NOT NULL,
+    exchange       TEXT    NOT NULL,
+    rev            INTEGER NOT NULL DEFAULT 1,
+    granted_cents  INTEGER NOT NULL CHECK (granted_cents > 0),
+    granted_leads  INTEGER NOT NULL CHECK (granted_leads > 0),
+    returned_cents INTEGER NOT NULL DEFAULT 0 CHECK (returned_cents >= 0),
+    returned_leads INTEGER NOT NULL DEFAULT 0 CHECK (returned_leads >= 0),
+    cents          INTEGER NOT NULL,
+    leads          INTEGER NOT NULL,
+    used_cents     INTEGER NOT NULL DEFAULT 0,
+    used_leads     INTEGER NOT NULL DEFAULT 0,
+    bid_until_ms   INTEGER NOT NULL,
+    close_at_ms    INTEGER NOT NULL,
+    state          TEXT    NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'closed')),
+    CHECK (used_cents BETWEEN 0 AND cents AND used_leads BETWEEN 0 AND leads)
+) STRICT;
+CREATE INDEX lease_open ON lease (close_at_ms) WHERE state = 'open';
+
+-- The caps that a lease was carved from, with the limit in force and what the cap came to then.
+CREATE TABLE lease_cap (
+    lease       INTEGER NOT NULL REFERENCES lease (id),
+    cap         INTEGER NOT NULL REFERENCES cap (id),
+    limit_cents INTEGER,
+    limit_leads INTEGER,
+    after_cents INTEGER NOT NULL,
+    after_leads INTEGER NOT NULL,
+    PRIMARY KEY (lease, cap)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX lease_cap_cap ON lease_cap (cap);
+
+-- Every post that was answered, and every bid that was withdrawn before it was posted (body_hash
+-- is NULL there: whatever comes is the post that was withdrawn).
+CREATE TABLE post (
+    bid_id    TEXT    NOT NULL PRIMARY KEY,
+    exchange  TEXT    NOT NULL,
+    ping_id   TEXT    NOT NULL,
+    body_hash BLOB,
+    at_ms     INTEGER NOT NULL,
+    accepted  INTEGER NOT NULL CHECK (accepted IN (0, 1)),
+    reason    TEXT    NOT NULL,
+    detail    TEXT    NOT NULL,
+    UNIQUE (exchange, ping_id)
+) STRICT, WITHOUT ROWID;
+
+-- credited: 0 no, 1 to the lease that paid, 2 to the caps.
+CREATE TABLE lead (
+    id          TEXT    NOT NULL PRIMARY KEY,
+    bid_id      TEXT    NOT NULL UNIQUE REFERENCES post (bid_id),
+    exchange    TEXT    NOT NULL,
+    campaign    TEXT    NOT NULL,
+    ping_id     TEXT    NOT NULL,
+    at_ms       INTEGER NOT NULL,
+    bid_at_ms   INTEGER NOT NULL,
+    bid_cents   INTEGER NOT NULL,
+    price_cents INTEGER NOT NULL CHECK (price_cents BETWEEN 1 AND bid_cents),
+    lease       INTEGER REFERENCES lease (id), -- NULL: the caps paid directly
+    credited    INTEGER NOT NULL DEFAULT 0 CHECK (credited IN (0, 1, 2)),
+    body        TEXT    NOT NULL
+) STRICT;
+CREATE INDEX lead_lease ON lead (lease);
+CREATE INDEX lead_at ON lead (at_ms);
+CREATE INDEX lead_bid_at ON lead (bid_at_ms);
+
+-- The caps that a lead without a lease was charged to.
+CREATE TABLE lead_cap (
+    lead        TEXT    NOT NULL REFERENCES lead (id),
+    cap         INTEGER NOT NULL REFERENCES cap (id),
+    limit_cents INTEGER,
+    limit_leads INTEGER,
+    after_cents INTEGER NOT NULL,
+    after_leads INTEGER NOT NULL,
+    PRIMARY KEY (lead, cap)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX lead_cap_cap ON lead_cap (cap);
+
+CREATE TABLE contact (
+    hash  BLOB    NOT NULL PRIMARY KEY CHECK (length(hash) = 32),
+    lead  TEXT    NOT NULL REFERENCES lead (id),
+    at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The audit trail of money: one chain per run, each entry holding the hash of the former.
+CREATE TABLE entry (
+    id    INTEGER PRIMARY KEY AUTOINCREMENT,
+    run   INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    kind  TEXT    NOT NULL CHECK (kind IN ('grant', 'return', 'close', 'charge', 'credit')),
+    lease INTEGER,
+    lead  TEXT,
+    cents INTEGER NOT NULL,
+    leads INTEGER NOT NULL,
+    hash  BLOB    NOT NULL CHECK (length(hash) = 32)
+) STRICT;
+CREATE INDEX entry_run ON entry (run, id);
+CREATE INDEX entry_lead ON entry (lead) WHERE lead IS NOT NULL;
+
+CREATE TABLE outbox (
+    id       TEXT    NOT NULL PRIMARY KEY,
+    lead     TEXT    NOT NULL REFERENCES lead (id),
+    target   TEXT    NOT NULL,
+    state    TEXT    NOT NULL DEFAULT 'owed' CHECK (state IN ('owed', 'done', 'dead')),
+    attempts INTEGER NOT NULL DEFAULT 0,
+    first_ms INTEGER NOT NULL,
+    next_ms  INTEGER NOT NULL,
+    error    TEXT    NOT NULL DEFAULT '',
+    UNIQUE (lead, target)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX outbox_owed ON outbox (next_ms, id) WHERE state = 'owed';
+
+-- +goose StatementBegin
+CREATE TRIGGER entry_stays BEFORE UPDATE ON entry
+BEGIN SELECT raise(ABORT, 'an entry is never changed'); END;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE TRIGGER entry_remains BEFORE DELETE ON entry
+BEGIN SELECT raise(ABORT, 'an entry is never deleted'); END;
+-- +goose StatementEnd

@@ -1,0 +1,201 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"fmt"
+)
+
+// invariant is one property of the rows: a query for those that break it, with what to say of
+// each, and a query for how many rows it was held against.
+type invariant struct {
+	id, what string
+	rows     string
+	broken   string // selects one text for each row that breaks it
+}
+
+// invariants are B1 to B7, recomputed from the rows. The sums on the right of each comparison are
+// made from leads and leases, the amounts on the left are what the statements kept.
+var invariants = []invariant{
+	{"B1", "no grant and no direct charge passed the limit in force when it was made",
+		`SELECT (SELECT count(*) FROM lease_cap) + (SELECT count(*) FROM lead_cap)`,
+		`SELECT printf('%s: cap %d came to %d cents and %d leads, its limits were %s and %s', who, cap, after_cents, after_leads,
+			coalesce(limit_cents, 'none'), coalesce(limit_leads, 'none')) FROM (
+			SELECT 'lease ' || lease AS who, * FROM (SELECT lease, cap, limit_cents, limit_leads, after_cents, after_leads FROM lease_cap)
+			UNION ALL
+			SELECT 'lead ' || lead, * FROM (SELECT lead, cap, limit_cents, limit_leads, after_cents, after_leads FROM lead_cap))
+		 WHERE after_cents > limit_cents OR after_leads > limit_leads`},
+	{"B1", "no cap came to more than its grants, charges and opening allowed",
+		`SELECT count(*) FROM cap`,
+		`SELECT printf('cap %d (%s %d from %d) has %d cents and %d leads spent or leased', id, name, period, start_ms,
+			spent_cents + leased_cents, spent_leads + leased_leads) FROM cap
+		 WHERE spent_cents + leased_cents > max(opening_cents,
+			coalesce((SELECT max(after_cents) FROM lease_cap WHERE cap = cap.id), 0),
+			coalesce((SELECT max(after_cents) FROM lead_cap WHERE cap = cap.id), 0))
+		 OR spent_leads + leased_leads > max(opening_leads,
+			coalesce((SELECT max(after_leads) FROM lease_cap WHERE cap = cap.id), 0),
+			coalesce((SELECT max(after_leads) FROM lead_cap WHERE cap = cap.id), 0))`},
+	{"B1", "no lease used more than it holds",
+		`SELECT count(*) FROM lease`,
+		`SELECT printf('lease %d used %d of %d cents and %d of %d leads', id, used_cents, cents, used_leads, leads)
+		 FROM lease WHERE used_cents NOT BETWEEN 0 AND cents OR used_leads NOT BETWEEN 0 AND leads`},
+	{"B2", "every bid and every ping was charged at most once, each by its own post",
+		`SELECT count(*) FROM lead`,
+		`SELECT printf('bid %s has %d leads', bid_id, count(*)) FROM lead GROUP BY bid_id HAVING count(*) > 1
+		 UNION ALL
+		 SELECT printf('ping %s of %s has %d leads', ping_id, exchange, count(*)) FROM lead
+			GROUP BY exchange, ping_id HAVING count(*) > 1
+		 UNION ALL
+		 SELECT printf('lead %s has no accepted post of its bid and ping', l.id) FROM lead l WHERE NOT EXISTS (
+			SELECT 1 FROM post p WHERE p.bid_id = l.bid_id AND p.exchange = l.exchange AND p.ping_id = l.ping_id AND p.accepted = 1)
+		 UNION ALL
+		 SELECT printf('lead %s was charged %d times and credited %d times', l.id, charges, credits) FROM (
+			SELECT lead.id, credited, (SELECT count(*) FROM entry e WHERE e.lead = lead.id AND e.kind = 'charge') AS charges,
+			(SELECT count(*) FROM entry e WHERE e.lead = lead.id AND e.kind = 'credit') AS credits FROM lead) l
+		 WHERE charges <> 1 OR credits <> (credited > 0)`},
+	{"B3", "no lead cost more than the price signed in its bid, and the entries say the same price",
+		`SELECT count(*) FROM lead`,
+		`SELECT printf('lead %s cost %d cents, its bid was %d', id, price_cents, bid_cents) FROM lead
+		 WHERE price_cents NOT BETWEEN 1 AND bid_cents
+		 UNION ALL
+		 SELECT printf('lead %s cost %d cents, entry %d says %d', l.id, price_cents, e.id, e.cents)
+		 FROM entry e JOIN lead l ON l.id = e.lead
+		 WHERE e.cents <> CASE e.kind WHEN 'charge' THEN price_cents ELSE -price_cents END
+			OR e.leads <> CASE e.kind WHEN 'charge' THEN 1 ELSE -1 END`},
+	{"B4", "each lease used exactly what its leads took and did not give back, in cents and leads",
+		`SELECT count(*) FROM lease`,
+		`SELECT printf('lease %d used %d cents and %d leads, its leads say %d and %d', id, used_cents, used_leads, cents_sum, leads_sum)
+		 FROM (SELECT lease.*,
+			(SELECT coalesce(sum(price_cents), 0) FROM lead WHERE lead.lease = lease.id AND credited <> 1) AS cents_sum,
+			(SELECT count(*) FROM lead WHERE lead.lease = lease.id AND credited <> 1) AS leads_sum FROM lease)
+		 WHERE used_cents <> cents_sum OR used_leads <> leads_sum`},
+	{"B5", "every charge belongs to windows that contain its bid",
+		`SELECT (SELECT count(*) FROM lead)`,
+		`SELECT printf('lead %s was bid outside the window of cap %d', l.id, c.id) FROM lead l
+			JOIN (SELECT lead, cap FROM lead_cap) lc ON lc.lead = l.id JOIN cap c ON c.id = lc.cap
+		 WHERE l.bid_at_ms < c.start_ms OR (c.end_ms > 0 AND l.bid_at_ms >= c.end_ms)
+		 UNION ALL
+		 SELECT printf('lead %s was bid outside the window of cap %d of lease %d', l.id, c.id, l.lease) FROM lead l
+			JOIN lease_cap lc ON lc.lease = l.lease JOIN cap c ON c.id = lc.cap
+		 WHERE l.bid_at_ms < c.start_ms OR (c.end_ms > 0 AND l.bid_at_ms >= c.end_ms)`},
+	{"B6", "every accepted post has its lead, and every delivery one",
+		`SELECT (SELECT count(*) FROM post) + (SELECT count(*) FROM outbox)`,
+		`SELECT printf('post %s was accepted, and has no lead', bid_id) FROM post
+		 WHERE accepted = 1 AND NOT EXISTS (SELECT 1 FROM lead WHERE lead.bid_id = post.bid_id)
+		 UNION ALL
+		 SELECT printf('delivery %s has no lead', id) FROM outbox WHERE NOT EXISTS (SELECT 1 FROM lead WHERE lead.id = outbox.lead)
+		 UNION ALL
+		 SELECT printf('entry %d is of lead %s, which is missing', id, lead) FROM entry
+		 WHERE lead IS NOT NULL AND NOT EXISTS (SELECT 1 FROM lead WHERE lead.id = entry.lead)`},
+	{"B7", "each lease was granted what it used, gave back and still holds",
+		`SELECT count(*) FROM lease`,
+		`SELECT printf('lease %d was granted %d cents and %d leads, gave back %d and %d, and holds %d and %d; its entries say %d and %d granted, %d and %d given back',
+			id, granted_cents, granted_leads, returned_cents, returned_leads, cents, leads, gc, gl, rc, rl)
+		 FROM (SELECT lease.*,
+			(SELECT coalesce(sum(cents), 0) FROM entry e WHERE e.lease = lease.id AND e.kind = 'grant') AS gc,
+			(SELECT coalesce(sum(leads), 0) FROM entry e WHERE e.lease = lease.id AND e.kind = 'grant') AS gl,
+			(SELECT coalesce(sum(cents), 0) FROM entry e WHERE e.lease = lease.id AND e.kind = 'return') AS rc,
+			(SELECT coalesce(sum(leads), 0) FROM entry e WHERE e.lease = lease.id AND e.kind = 'return') AS rl FROM lease)
+		 WHERE granted_cents <> cents + returned_cents OR granted_leads <> leads + returned_leads
+			OR gc <> granted_cents OR gl <> granted_leads OR rc <> returned_cents OR rl <> returned_leads`},
+	{"B7", "each cap has leased what its open leases hold",
+		`SELECT count(*) FROM cap`,
+		`SELECT printf('cap %d has leased %d cents and %d leads, its open leases hold %d and %d', id, leased_cents, leased_leads, c, n)
+		 FROM (SELECT cap.*,
+			(SELECT coalesce(sum(l.cents), 0) FROM lease_cap lc JOIN lease l ON l.id = lc.lease WHERE lc.cap = cap.id AND l.state = 'open') AS c,
+			(SELECT coalesce(sum(l.leads), 0) FROM lease_cap lc JOIN lease l ON l.id = lc.lease WHERE lc.cap = cap.id AND l.state = 'open') AS n
+			FROM cap)
+		 WHERE leased_cents <> c OR leased_leads <> n`},
+	{"B7", "each cap has spent what its closed leases and direct charges used and nobody gave back",
+		`SELECT count(*) FROM cap`,
+		`SELECT printf('cap %d has spent %d cents and %d leads, its leases and charges say %d and %d', id, spent_cents, spent_leads, c, n)
+		 FROM (SELECT cap.*, opening_cents
+			+ (SELECT coalesce(sum(l.used_cents), 0) FROM lease_cap lc JOIN lease l ON l.id = lc.lease WHERE lc.cap = cap.id AND l.state = 'closed')
+			+ (SELECT coalesce(sum(d.price_cents), 0) FROM lead_cap lc JOIN lead d ON d.id = lc.lead WHERE lc.cap = cap.id AND d.credited = 0)
+			- (SELECT coalesce(sum(d.price_cents), 0) FROM lease_cap lc JOIN lead d ON d.lease = lc.lease WHERE lc.cap = cap.id AND d.credited = 2) AS c,
+			opening_leads
+			+ (SELECT coalesce(sum(l.used_leads), 0) FROM lease_cap lc JOIN lease l ON l.id = lc.lease WHERE lc.cap = cap.id AND l.state = 'closed')
+			+ (SELECT count(*) FROM lead_cap lc JOIN lead d ON d.id = lc.lead WHERE lc.cap = cap.id AND d.credited = 0)
+			- (SELECT count(*) FROM lease_cap lc JOIN lead d ON d.lease = lc.lease WHERE lc.cap = cap.id AND d.credited = 2) AS n
+			FROM cap)
+		 WHERE spent_cents <> c OR spent_leads <> n`},
+}
+
+// findingsPerCheck bounds a report: a broken table need not be listed row by row.
+const findingsPerCheck = 20
+
+// Verify reads everything in one transaction, so that it may run beside traffic.
+func (s *sqlite) Verify(ctx context.Context) (Report, error) {
+	tx, err := s.db.Read().BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return Report{}, fmt.Errorf("%w: verifying: %w", ErrAway, err)
+	}
+	defer tx.Rollback()
+	var report Report
+	for _, property := range invariants {
+		if err := property.verify(ctx, tx, &report); err != nil {
+			return Report{}, fmt.Errorf("%w: verifying %s: %w", ErrAway, property.id, err)
+		}
+	}
+	if err := verifyChain(ctx, tx, &report); err != nil {
+		return Report{}, fmt.Errorf("%w: verifying the audit trail: %w", ErrAway, err)
+	}
+	return report, nil
+}
+
+func (i *invariant) verify(ctx context.Context, tx *sql.Tx, report *Report) error {
+	check := Check{ID: i.id, What: i.what}
+	if err := tx.QueryRowContext(ctx, i.rows).Scan(&check.Rows); err != nil {
+		return err
+	}
+	report.Checked = append(report.Checked, check)
+	rows, err := tx.QueryContext(ctx, i.broken+fmt.Sprintf(" LIMIT %d", findingsPerCheck))
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		finding := Finding{ID: i.id}
+		if err := rows.Scan(&finding.What); err != nil {
+			return err
+		}
+		report.Findings = append(report.Findings, finding)
+	}
+	return rows.Err()
+}
+
+// verifyChain recomputes the hash of every entry from the one before it in its run.
+func verifyChain(ctx context.Context, tx *sql.Tx, report *Report) error {
+	rows, err := tx.QueryContext(ctx, `SELECT id, run, at_ms, kind, coalesce(lease, 0), coalesce(lead, ''), cents, leads, hash
+		FROM entry ORDER BY run, id`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	check := Check{ID: "audit", What: "each entry holds the hash of the one before it in its run"}
+	var former []byte
+	var run int64 = -1
+	for rows.Next() {
+		var e entry
+		var id, at int64
+		var hash []byte
+		if err := rows.Scan(&id, &e.run, &at, &e.kind, &e.lease, &e.lead, &e.cents, &e.leads, &hash); err != nil {
+			return err
+		}
+		e.at = instant(at)
+		if e.run != run {
+			run, former = e.run, make([]byte, sha256.Size)
+		}
+		if !bytes.Equal(hash, e.digest(former)) && len(report.Findings) < findingsPerCheck*(len(invariants)+1) {
+			report.Findings = append(report.Findings, Finding{
+				ID: check.ID, What: fmt.Sprintf("entry %d of run %d does not follow from the one before it", id, e.run),
+			})
+		}
+		former = hash
+		check.Rows++
+	}
+	report.Checked = append(report.Checked, check)
+	return rows.Err()
+}
