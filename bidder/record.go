@@ -80,4 +80,3 @@ func RecordOf(facts PostFacts, ref budget.BidRef, authentic bool, s Settlement) 
 	}
 	return record
 }
-

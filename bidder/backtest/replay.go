@@ -82,7 +82,6 @@ func (r *replay) segment(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("backtest: %s: %w", path, err)
 	}
-	defer reader.Close()
 	r.report.Segments++
 	for {
 		record, err := reader.Next()

@@ -24,7 +24,9 @@
 // it. While it is down otherwise, one delivery is tried every minute in addition to the schedule; after the first
 // success everything that the target is owed is tried at once. Such extra attempts do not count
 // towards the end of the schedule. What is down follows from the attempts in the outbox, so that a
-// restart knows it too; a disabled target is asked once more after one.
+// restart knows it too; a disabled target is asked once more after one. A target whose every delivery
+// has become a dead letter can be probed with nothing: it stays down, and its campaign buys nothing,
+// until its configuration changes or the process restarts.
 //
 // A Deliverer has one mutex over its queues, held during look-ups in the outbox and never during an
 // attempt. OnDown is called without it, one call at a time, and must not call the Deliverer.

@@ -171,6 +171,22 @@ func TestATargetThatIsGoneFromTheConfigurationIsNotDown(t *testing.T) {
 	}
 }
 
+// Nothing more is bought for a target that took nothing for as long as the schedule lasts.
+func TestATargetWithOnlyDeadLettersStaysDown(t *testing.T) {
+	o, crm, told := newOutbox(), newReceiver(t), &told{}
+	crm.answers(http.StatusBadGateway)
+	id := o.add("hvac", "crm")
+	d := newTest(o, only(hook(crm.URL)), func(options *Options) { options.OnDown = told.down })
+	for o.nextDue() {
+		drain(t, d)
+	}
+	o.advance(time.Hour)
+	drain(t, d)
+	if got := told.all(); !slices.Equal(got, []string{"hvac true"}) || !o.row(id).dead {
+		t.Errorf("told %v; dead %v", got, o.row(id).dead)
+	}
+}
+
 // One campaign's endpoint says nothing about another's, even at the same address.
 func TestCampaignsAreToldApart(t *testing.T) {
 	o, crm, told := newOutbox(), newReceiver(t), &told{}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -88,7 +89,7 @@ func New(ctx context.Context, options Options) (*Server, error) {
 		return nil, fmt.Errorf("server: server.listen %s: %w: give each exchange an auth.bearer", settings.Server.Listen, err)
 	}
 	var err error
-	if s.store, err = OpenStore(ctx, settings.Store, options.Dir); err != nil {
+	if s.store, err = openStore(ctx, settings.Store, options.Dir, store.Options{Clock: s.clock.now}); err != nil {
 		return nil, err
 	}
 	if s.run, err = s.store.Begin(ctx); err != nil {
@@ -105,15 +106,15 @@ func New(ctx context.Context, options Options) (*Server, error) {
 		AllowPrivate: options.AllowPrivate, OnDown: s.deliveryDown, BaseDir: options.Dir,
 	})
 	s.public = httpguard.NewServer(s.handle, httpguard.Options{
-		Name: "bidder", MaxBody: maxPostBody, BodyLimit: bodyLimit,
+		MaxBody: maxPostBody, BodyLimit: bodyLimit,
 		MaxInFlight: maxInFlight, Overloaded: s.overloaded, Panicked: s.panicked,
 	})
 	s.admin = httpguard.NewAdminServer(s.adminRoutes())
 	return s, nil
 }
 
-// OpenStore opens the store that a configuration names. SQLite's path is relative to dir.
-func OpenStore(ctx context.Context, name, dir string) (store.Store, error) {
+// openStore opens the store that a configuration names. SQLite's path is relative to dir.
+func openStore(ctx context.Context, name, dir string, options store.Options) (store.Store, error) {
 	path, isSQLite := strings.CutPrefix(name, "sqlite:")
 	if !isSQLite {
 		return nil, fmt.Errorf("server: store %q: only sqlite:PATH is built", name)
@@ -121,7 +122,20 @@ func OpenStore(ctx context.Context, name, dir string) (store.Store, error) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(dir, path)
 	}
-	return store.OpenSQLite(ctx, path, store.Options{})
+	if options.ReadOnly {
+		if _, err := os.Stat(path); err != nil {
+			return nil, fmt.Errorf("server: the books: %w", err)
+		}
+	} else if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fmt.Errorf("server: making the folder of the books: %w", err)
+	}
+	return store.OpenSQLite(ctx, path, options)
+}
+
+// ReadStore opens the books to look at them, beside a bidder that may be running on them. The
+// error is fs.ErrNotExist where there are none yet.
+func ReadStore(ctx context.Context, name, dir string) (store.Store, error) {
+	return openStore(ctx, name, dir, store.Options{ReadOnly: true})
 }
 
 func (s *Server) openExchanges() error {

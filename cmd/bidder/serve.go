@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -21,8 +20,8 @@ import (
 const stopTime = 10 * time.Second
 
 func serveCommand(env *cli.Env) *cobra.Command {
-	var level, format string
 	var allowPrivate bool
+	var log func() (zerolog.Logger, error)
 	command := &cobra.Command{
 		Use:   "serve",
 		Short: "Answer pings, take posts, deliver leads",
@@ -32,15 +31,15 @@ func serveCommand(env *cli.Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			log, err := newLog(env.Stderr, level, format)
+			logger, err := log()
 			if err != nil {
 				return err
 			}
-			return serve(cmd.Context(), env, rs, server.Options{Rules: rs, Dir: dir, Log: log, AllowPrivate: allowPrivate})
+			options := server.Options{Rules: rs, Dir: dir, Log: logger, AllowPrivate: allowPrivate}
+			return serve(cmd.Context(), env, rs, options)
 		},
 	}
-	command.Flags().StringVar(&level, "log-level", "info", "`debug` (each decision), info, warn or error")
-	command.Flags().StringVar(&format, "log-format", "auto", "`text`, json, or auto: text on a terminal")
+	log = env.LogFlags(command, "info")
 	command.Flags().BoolVar(&allowPrivate, "allow-private", false, "let webhooks go to private addresses (labs only)")
 	return command
 }
@@ -117,19 +116,4 @@ func mostToday(plan *budget.Plan, uses []budget.CapUse) (most pingpost.Cents, bo
 		most = min(most, business)
 	}
 	return most, bounded
-}
-
-func newLog(stderr io.Writer, level, format string) (zerolog.Logger, error) {
-	parsed, err := zerolog.ParseLevel(level)
-	if err != nil || parsed == zerolog.NoLevel {
-		return zerolog.Logger{}, cli.Usage("--log-level %q: say debug, info, warn or error", level)
-	}
-	var out io.Writer = stderr
-	switch {
-	case format == "text" || (format == "auto" && cli.IsTerminal(stderr)):
-		out = zerolog.ConsoleWriter{Out: stderr, TimeFormat: time.TimeOnly}
-	case format != "json" && format != "auto":
-		return zerolog.Logger{}, cli.Usage("--log-format %q: say text, json or auto", format)
-	}
-	return zerolog.New(out).Level(parsed).With().Timestamp().Logger(), nil
 }

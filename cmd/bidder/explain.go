@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"leadbid/bidder"
+	"leadbid/bidder/server"
+	"leadbid/budget"
+	"leadbid/internal/cli"
+	"leadbid/pingpost"
+	"leadbid/pingpost/wire"
+	"leadbid/rules"
+)
+
+// maxPingFile bounds what explain reads of one file: the limit of a ping's body.
+const maxPingFile = 32 << 10
+
+func explainCommand(env *cli.Env) *cobra.Command {
+	var exchange, at string
+	command := &cobra.Command{
+		Use:   "explain PING.json...",
+		Short: "Say what each campaign makes of a ping, step by step to the cent",
+		Long: "Reads pings (files, or - for standard input) as the exchange spells them, and asks every campaign.\n" +
+			"Money is taken as the books have it; nothing is bid, held or recorded.",
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			rs, dir, err := load(env)
+			if err != nil {
+				return err
+			}
+			from, err := exchangeNamed(env, rs, exchange)
+			if err != nil {
+				return err
+			}
+			now, err := instant(at)
+			if err != nil {
+				return err
+			}
+			agent, err := lookingAgent(cmd.Context(), rs, dir, now)
+			if err != nil {
+				return err
+			}
+			return explainAll(env, agent, from, now, args)
+		},
+	}
+	command.Flags().StringVar(&exchange, "exchange", "", "the `exchange` that the ping comes from (default: the first)")
+	command.Flags().StringVar(&at, "at", "", "the `instant`, such as 2026-03-02T10:00:00-06:00 (default: now)")
+	return command
+}
+
+func exchangeNamed(env *cli.Env, rs *rules.Ruleset, name string) (*rules.Exchange, error) {
+	if name == "" {
+		first := rs.Exchanges()[0]
+		if len(rs.Exchanges()) > 1 {
+			env.Sayf("as a ping of %s; --exchange names another", first.Name)
+		}
+		return first, nil
+	}
+	if found := rs.Exchange(name); found != nil {
+		return found, nil
+	}
+	return nil, cli.Usage("there is no exchange %q; there are: %v", name, exchangeNames(rs))
+}
+
+func instant(text string) (time.Time, error) {
+	if text == "" {
+		return time.Now(), nil
+	}
+	parsed, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}, cli.Usage("--at %q: write it like 2026-03-02T10:00:00-06:00", text)
+	}
+	return parsed, nil
+}
+
+// lookingAgent is an Agent over the money that the books say is left; all of it where there are
+// no books yet.
+func lookingAgent(ctx context.Context, rs *rules.Ruleset, dir string, now time.Time) (*bidder.Agent, error) {
+	plan := bidder.PlanOf(rs)
+	var uses []budget.CapUse
+	opened, err := server.ReadStore(ctx, rs.Settings().Store, dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, err
+	default:
+		uses, err = opened.Usage(ctx, plan, now)
+		if err = errors.Join(err, opened.Close()); err != nil {
+			return nil, fmt.Errorf("reading what is spent: %w", err)
+		}
+	}
+	return bidder.New(0, rs, bidder.FundedBook(plan, now, uses)), nil
+}
+
+// explained is one ping's explanation with the file it came from.
+type explained struct {
+	File string `json:"file"`
+	Ping string `json:"ping_id"`
+	bidder.Explanation
+}
+
+func explainAll(env *cli.Env, agent *bidder.Agent, from *rules.Exchange, now time.Time, files []string) error {
+	profile, err := wire.Load(from.Profile)
+	if err != nil {
+		return err
+	}
+	var all []explained
+	var failed error
+	for _, file := range files {
+		one, err := explainFile(env, agent, profile, from.Name, now, file)
+		if err != nil {
+			env.Sayf("%s: %v", file, err)
+			failed = cli.Hint(cli.Failed("%s cannot be explained", file), "a ping is JSON such as those in examples/pings")
+			continue
+		}
+		all = append(all, one)
+	}
+	if env.Output() != cli.Text {
+		return errors.Join(env.Print(all, table(all)), failed)
+	}
+	for _, one := range all {
+		writeExplanation(env.Stdout, one, agent.Rules().Settings().Business.Location)
+	}
+	return failed
+}
+
+func explainFile(env *cli.Env, agent *bidder.Agent, profile *wire.Profile, exchange string,
+	now time.Time, file string) (explained, error) {
+	body, err := readPing(env.Stdin, file)
+	if err != nil {
+		return explained{}, err
+	}
+	var ping pingpost.Ping
+	if err := profile.DecodePing(&ping, body); err != nil {
+		return explained{}, err
+	}
+	ping.Exchange = exchange
+	ping.Digest = ping.ComputeDigest()
+	return explained{File: file, Ping: ping.ID, Explanation: agent.Explain(now, &ping)}, nil
+}
+
+func readPing(stdin io.Reader, file string) ([]byte, error) {
+	from := stdin
+	if file != "-" {
+		opened, err := os.Open(file)
+		if err != nil {
+			return nil, err
+		}
+		defer opened.Close()
+		from = opened
+	}
+	body, err := io.ReadAll(io.LimitReader(from, maxPingFile+1))
+	if err == nil && len(body) > maxPingFile {
+		err = fmt.Errorf("a ping has at most %d bytes", maxPingFile)
+	}
+	return body, err
+}
+
+func writeExplanation(out io.Writer, one explained, zone *time.Location) {
+	verdict := "no bid: " + one.Reason.String()
+	if one.Bid {
+		verdict = fmt.Sprintf("bid %s by campaign %s, rule %q", one.Price, one.Campaign, one.Rule)
+	}
+	fmt.Fprintf(out, "%s (ping %s) at %s\n  %s\n", one.File, one.Ping,
+		one.At.In(zone).Format("Mon 2006-01-02 15:04:05 MST"), verdict)
+	for _, campaign := range one.Campaigns {
+		fmt.Fprintf(out, "\n  campaign %s: %s\n", campaign.Campaign, outcome(campaign))
+		for _, step := range campaign.Trace.Steps {
+			fmt.Fprintf(out, "    %s\n", step)
+		}
+		if path := campaign.Trace.Path(); path != "" {
+			fmt.Fprintf(out, "    %s\n", path)
+		}
+	}
+	fmt.Fprintln(out)
+}
+
+func outcome(c bidder.CampaignExplanation) string {
+	if c.Reason == pingpost.ReasonNone {
+		return "would bid " + c.Price.String()
+	}
+	if c.Price > 0 {
+		return fmt.Sprintf("%s, at a price of %s", c.Reason, c.Price)
+	}
+	return c.Reason.String()
+}
+
+func table(all []explained) cli.Table {
+	t := cli.Table{Columns: []string{"file", "ping_id", "campaign", "reason", "rule", "price", "path"}}
+	for _, one := range all {
+		for _, c := range one.Campaigns {
+			t.Add(one.File, one.Ping, c.Campaign, c.Reason.String(), c.Rule, c.Price, c.Trace.Path())
+		}
+	}
+	return t
+}
