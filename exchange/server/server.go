@@ -1,0 +1,287 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+	"github.com/valyala/fasthttp"
+
+	"leadbid/exchange"
+	"leadbid/exchange/pinger"
+	"leadbid/internal/httpguard"
+	"leadbid/pingpost/wire"
+)
+
+// The limits of the public listener.
+const (
+	maxInFlight = 4096  // requests, sellers who wait for the end of a lead included
+	perSecond   = 5_000 // requests of one key, in the long run and at one time
+	maxCallers  = 4096
+)
+
+// Options are what a Server is made of.
+type Options struct {
+	Config   *exchange.Config
+	Store    Store // stays open when the Server ends
+	Log      zerolog.Logger
+	Registry *prometheus.Registry
+
+	// Dir is the configuration's folder: paths in it are relative to that.
+	Dir string
+
+	// Seed decides ties of equal bids, together with the offer's id; drawn by chance where 0.
+	Seed uint64
+}
+
+// Server is a running exchange. Make it with New, then Start; end it with Shutdown.
+type Server struct {
+	config  *exchange.Config
+	store   Store
+	log     zerolog.Logger
+	dir     string
+	seed    uint64
+	clock   clock
+	meters  *meters
+	native  *wire.Profile
+	keys    *httpguard.Keys
+	limiter *httpguard.Limiter
+	table   []route
+	reports chan struct{} // one token: see report
+
+	pinger *pinger.Pinger
+	sender *sender
+	desk   *desk
+	public *fasthttp.Server
+	admin  *http.Server
+
+	publicAddr, adminAddr net.Addr
+	life                  context.Context // ends when the desk is told to
+	endLife               context.CancelFunc
+	running               sync.WaitGroup
+	ready, draining       atomic.Bool
+	stopOnce              sync.Once
+	stopErr               error
+}
+
+// New makes a Server of a checked configuration. Nothing runs and nothing listens yet. The error
+// names what cannot be used: a buyer's profile or address, two equal keys, an operators' listener
+// that other machines could reach.
+func New(options Options) (*Server, error) {
+	s := &Server{
+		config: options.Config, store: options.Store, log: options.Log, dir: options.Dir, seed: options.Seed,
+		clock: newClock(), meters: newMeters(options.Registry),
+		limiter: httpguard.NewLimiter(perSecond, perSecond, maxCallers), reports: make(chan struct{}, 1),
+	}
+	s.life, s.endLife = context.WithCancel(context.Background())
+	if s.seed == 0 {
+		var random [8]byte
+		if _, err := rand.Read(random[:]); err != nil {
+			return nil, fmt.Errorf("exchange/server: drawing a seed: %w", err)
+		}
+		s.seed = binary.LittleEndian.Uint64(random[:])
+	}
+	if err := httpguard.NonLoopbackWithoutAuth(s.config.Server.Admin, false); err != nil {
+		return nil, fmt.Errorf("exchange/server: the operators' listener: %w", err)
+	}
+	if err := s.openKeys(); err != nil {
+		return nil, err
+	}
+	if err := s.openPinger(); err != nil {
+		return nil, err
+	}
+	s.desk = newDesk(options, s.clock, s.meters, func(actions []exchange.Action) { s.sender.act(actions) })
+	s.sender = &sender{
+		pinger: s.pinger, clock: s.clock, log: s.log, meters: s.meters, bring: s.desk.bring,
+		notices: make(chan struct{}, maxNotices),
+	}
+	s.table = s.routes()
+	s.public = httpguard.NewServer(s.handle, httpguard.Options{
+		MaxBody: 64 << 10, MaxInFlight: maxInFlight, Panicked: s.panicked,
+	})
+	s.admin = httpguard.NewAdminServer(s.adminRoutes(options.Registry))
+	return s, nil
+}
+
+func (s *Server) openKeys() (err error) {
+	keys := map[string]string{}
+	for _, seller := range s.config.Sellers {
+		keys[string(aSeller)+"/"+seller.Name] = seller.Key
+	}
+	for _, buyer := range s.config.Buyers {
+		if buyer.Key != "" {
+			keys[string(aBuyer)+"/"+buyer.Name] = buyer.Key
+		}
+	}
+	if s.keys, err = httpguard.NewKeys(keys); err != nil {
+		return fmt.Errorf("exchange/server: %w", err)
+	}
+	for name, key := range keys {
+		if httpguard.WeakKey(key) && !httpguard.IsLoopback(s.config.Server.Listen) {
+			s.log.Warn().Str("owner", name).Msg("this key is short enough to be guessed: use 32 random hexadecimal digits")
+		}
+	}
+	return nil
+}
+
+func (s *Server) openPinger() (err error) {
+	if s.native, err = wire.Load("native"); err != nil {
+		return fmt.Errorf("exchange/server: %w", err)
+	}
+	var buyers []pinger.Buyer
+	profiles := map[string]*wire.Profile{"native": s.native}
+	for _, buyer := range s.config.Buyers {
+		if buyer.Ping == nil {
+			continue
+		}
+		name := buyer.Ping.Profile
+		if profiles[name] == nil {
+			if profiles[name], err = wire.Load(name); err != nil {
+				return fmt.Errorf("exchange/server: buyer %s: %w", buyer.Name, err)
+			}
+		}
+		buyers = append(buyers, pinger.Buyer{
+			Name: buyer.Name, BaseURL: buyer.Ping.URL, Exchange: buyer.Ping.Exchange, Key: buyer.Ping.Key, Profile: profiles[name],
+		})
+	}
+	if s.pinger, err = pinger.New(pinger.Options{Buyers: buyers, Now: s.clock.now}); err != nil {
+		return fmt.Errorf("exchange/server: %w", err)
+	}
+	return nil
+}
+
+// Start restores the market from the store, resolves what the former process left, listens on
+// both addresses and returns once leads are taken. ctx bounds only the start.
+func (s *Server) Start(ctx context.Context) error {
+	public, err := net.Listen("tcp", s.config.Server.Listen)
+	if err != nil {
+		return fmt.Errorf("exchange/server: listening: %w", err)
+	}
+	admin, err := net.Listen("tcp", s.config.Server.Admin)
+	if err != nil {
+		return errors.Join(fmt.Errorf("exchange/server: listening for operators: %w", err), public.Close())
+	}
+	if err := s.desk.open(ctx); err != nil {
+		close(s.desk.ended) // for what open already sent
+		return errors.Join(fmt.Errorf("exchange/server: opening the market: %w", err), public.Close(), admin.Close())
+	}
+	s.publicAddr, s.adminAddr = public.Addr(), admin.Addr()
+	s.running.Go(func() { s.desk.run(s.life) })
+	s.running.Go(func() { s.logServeError("leads", s.servePublic(public)) })
+	s.running.Go(func() { s.logServeError("operators", s.admin.Serve(admin)) })
+	s.ready.Store(true)
+	s.log.Info().Stringer("listen", s.publicAddr).Stringer("admin", s.adminAddr).Int("buyers", len(s.config.Buyers)).
+		Int("campaigns", len(s.config.Campaigns)).Msg("exchange ready")
+	return nil
+}
+
+func (s *Server) servePublic(listener net.Listener) error {
+	settings := s.config.Server
+	if settings.TLSCert != "" {
+		return s.public.ServeTLS(listener, s.path(settings.TLSCert), s.path(settings.TLSKey))
+	}
+	return s.public.Serve(listener)
+}
+
+func (s *Server) path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(s.dir, name)
+}
+
+func (s *Server) logServeError(what string, err error) {
+	if err != nil && !errors.Is(err, http.ErrServerClosed) {
+		s.log.Error().Err(err).Str("listener", what).Msg("stopped listening")
+	}
+}
+
+// Addr is where leads are taken; "" before Start.
+func (s *Server) Addr() string { return addrText(s.publicAddr) }
+
+// AdminAddr is where operators are served; "" before Start.
+func (s *Server) AdminAddr() string { return addrText(s.adminAddr) }
+
+func addrText(addr net.Addr) string {
+	if addr == nil {
+		return ""
+	}
+	return addr.String()
+}
+
+// Drain waits until no offer is open, every hold is captured or void and every notice is settled.
+// It does not keep new leads from coming in. Its error is that of ctx.
+func (s *Server) Drain(ctx context.Context) error {
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		unsettled := 0
+		a := s.desk.see(func(market *exchange.Market) { unsettled = market.Unsettled() })
+		if a.err == nil && unsettled == 0 && s.sender.inFlight.Load() == 0 {
+			return nil
+		}
+		if a.err != nil && s.life.Err() != nil {
+			return fmt.Errorf("exchange/server: draining: %w", a.err)
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return fmt.Errorf("exchange/server: draining: %d offers are unsettled: %w", unsettled, ctx.Err())
+		}
+	}
+}
+
+// finishWithin bounds how long Shutdown waits for auctions and posts. What is not done by then is
+// resolved at the next start.
+const finishWithin = 5 * time.Second
+
+// Shutdown ends the exchange: no longer ready, no new leads, the auctions and posts under way
+// finished as far as that takes no more than five seconds, then everything closed. The store
+// stays open. Later calls return what the first one did.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.stopOnce.Do(func() { s.stopErr = s.shutdown(ctx) })
+	return s.stopErr
+}
+
+func (s *Server) shutdown(ctx context.Context) error {
+	started := s.ready.Swap(false)
+	s.draining.Store(true)
+	if !started {
+		s.endLife()
+		s.sender.running.Wait()
+		s.pinger.Close()
+		return nil
+	}
+	finish, cancel := context.WithTimeout(ctx, finishWithin)
+	if err := s.Drain(finish); err != nil {
+		s.log.Warn().Err(err).Msg("stopping with offers under way: they are resolved at the next start")
+	}
+	cancel()
+	s.endLife()
+	err := errors.Join(s.public.ShutdownWithContext(ctx), s.admin.Shutdown(ctx))
+	s.running.Wait()
+	s.sender.running.Wait() // each ends at its own deadline, seconds from now at the latest
+	s.pinger.Close()
+	if err != nil {
+		return fmt.Errorf("exchange/server: stopping: %w", err)
+	}
+	return nil
+}
+
+// panicked notes a handler that failed. The client got 500, and the Market was not in its hands: a
+// panic there is a broken invariant of money and ends the process. The panic's text may quote the
+// request, so only the place is logged.
+func (s *Server) panicked(any) {
+	s.log.Error().Bytes("stack", debug.Stack()).Msg("a handler panicked")
+}
