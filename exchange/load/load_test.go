@@ -23,8 +23,10 @@ import (
 // A server that freezes for 300 ms in every 3 s must show as a p99 near 270 ms. The arithmetic:
 // sends are spread evenly over time, so one in ten is due in a freeze, and waits for its end,
 // evenly between 0 and 300 ms. The slowest 1 % of all sends are then the slowest tenth of the
-// frozen ones: those that wait for more than nine tenths of 300 ms. A generator that waits for
-// answers would send one request per connection into the freeze, and report a p99 of nothing.
+// frozen ones: those that wait for more than nine tenths of 300 ms.
+//
+// Two freezes meet eight requests on four connections, one in three hundred. A generator that
+// waits for answers, or counts from the actual send, would see only those, and a p99 of nothing.
 func TestFreezesAreSeen(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes six seconds")
@@ -41,7 +43,7 @@ func TestFreezesAreSeen(t *testing.T) {
 	})
 	result, err := load.Run(t.Context(), load.Options{
 		Target: target, Protocol: load.Pings(native), Population: population(t, 200),
-		Rates: []int{400}, For: 2 * period, Connections: 32,
+		Rates: []int{400}, For: 2 * period, Connections: 4,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -56,8 +58,8 @@ func TestFreezesAreSeen(t *testing.T) {
 	if step.Latency.P50 > 50 {
 		t.Errorf("p50 is %.1f ms, though nine sends in ten meet no freeze", step.Latency.P50)
 	}
-	if step.Lag.P50 > 20 {
-		t.Errorf("the freezes were charged to the generator: lag p50 is %.1f ms", step.Lag.P50)
+	if step.Lag.P99 > 150 {
+		t.Errorf("the freezes were charged to the generator: lag p99 is %.1f ms", step.Lag.P99)
 	}
 }
 
