@@ -257,18 +257,12 @@ func (l *loader) loadNumber(c *Campaign, node yamlfile.Node, expected string) *n
 // expressionText gives an expression as written: nothing expands in it. A variable in a rule
 // would change what is bought from outside the file that was checked.
 func expressionText(node yamlfile.Node, expected string) (string, bool) {
-	if !node.Exists() {
-		return "", false
-	}
-	if !node.IsScalar() {
-		node.Fault("this must be an expression", expected, "")
-		return "", false
-	}
-	if strings.TrimSpace(node.Raw()) == "" {
+	text, ok := node.Literal(expected)
+	if ok && strings.TrimSpace(text) == "" {
 		node.Fault("the expression is empty", expected, "")
 		return "", false
 	}
-	return node.Raw(), true
+	return text, ok
 }
 
 func (l *loader) loadAdjust(c *Campaign, node yamlfile.Node, name string) *Rule {

@@ -101,6 +101,15 @@ type Faults struct {
 	list   []Fault
 	wrong  int // faults of severity Wrong, those beyond maxFaults included
 	beyond int
+	secret []string // texts that no line may show
+}
+
+// hide keeps a text out of every line that is shown, those of earlier faults included: a mistake
+// beside a written-out secret must not carry it into a terminal or a log.
+func (f *Faults) hide(secret string) {
+	if secret != "" {
+		f.secret = append(f.secret, secret)
+	}
 }
 
 // Add notes a fault. The same message at the same place is noted once.
@@ -124,6 +133,13 @@ func (f *Faults) Any() bool { return f.wrong > 0 }
 // List gives faults and warnings by position, at most 200.
 func (f *Faults) List() []Fault {
 	sorted := slices.Clone(f.list)
+	for i := range sorted {
+		for _, secret := range f.secret {
+			// As many characters as before, so that the caret stays where it belongs.
+			mask := strings.Repeat("*", utf8.RuneCountInString(secret))
+			sorted[i].Source = strings.ReplaceAll(sorted[i].Source, secret, mask)
+		}
+	}
 	slices.SortStableFunc(sorted, func(a, b Fault) int {
 		if a.File != b.File {
 			return strings.Compare(a.File, b.File)

@@ -111,7 +111,7 @@ func (n Node) place(offset int) (line, col int) {
 // List gives the items of a list. expected says what belongs there, for the fault where it is
 // something else.
 func (n Node) List(expected string) (items []Node, ok bool) {
-	if n.node == nil {
+	if n.node == nil || n.node.Kind == yaml.AliasNode {
 		return nil, false
 	}
 	if n.node.Kind != yaml.SequenceNode {
@@ -148,7 +148,7 @@ type Map struct {
 // keys; ok is false for anything that is not a map.
 func (n Node) Map(known []string, planned ...string) (m Map, ok bool) {
 	m = Map{Node: n, known: known}
-	if n.node == nil {
+	if n.node == nil || n.node.Kind == yaml.AliasNode {
 		return m, false
 	}
 	if isEmpty(n.node) {
@@ -227,7 +227,7 @@ func (m Map) find(key string) Node {
 // Entries gives the values of a map whose keys the writer chooses, in file order; each knows its
 // Key. expected says what belongs there. ok is false where it is no map.
 func (n Node) Entries(expected string) (entries []Node, ok bool) {
-	if n.node == nil {
+	if n.node == nil || n.node.Kind == yaml.AliasNode {
 		return nil, false
 	}
 	if isEmpty(n.node) {

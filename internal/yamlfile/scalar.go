@@ -35,6 +35,9 @@ func (n Node) scalar(expected string) (text string, ok bool) {
 	return n.node.Value, true
 }
 
+// Literal reads a text exactly as written: nothing in it is expanded.
+func (n Node) Literal(expected string) (text string, ok bool) { return n.scalar(expected) }
+
 // Text reads a text and expands ${NAME} in it, and only that: $400 stays what it is. A variable
 // that is not set is a fault that names it.
 func (n Node) Text(expected string) (text string, ok bool) {
@@ -80,11 +83,9 @@ func (n Node) Secret(expected, suggestedName string) (text string, ok bool) {
 		return "", false
 	}
 	if !variable.MatchString(n.node.Value) {
-		// The line holds the secret: it is left out of what may end in a log.
-		fault := n.file.Fault(n.node.Line, n.node.Column, "a secret is written out in the file",
+		n.file.faults.hide(n.node.Value)
+		n.Warn("a secret is written out in the file",
 			"a variable, so that the file can be shown and kept in version control", `"${`+suggestedName+`}"`)
-		fault.Severity, fault.Source = Warning, ""
-		n.file.faults.Add(fault)
 	}
 	return text, true
 }

@@ -44,10 +44,22 @@ var usualCauses = []struct {
 	{regexp.MustCompile(`^\s*-?\s*[a-z_]+:[^\s/]`), "a colon needs a space after it", "key: value"},
 }
 
-// syntaxFault turns the parser's error into a fault with a line, and adds the usual cause where
+// mayHoldSecret finds lines that are not shown while nothing is known of their values yet.
+var mayHoldSecret = regexp.MustCompile(`(?i)(secret|bearer|token|password|key)["']?\s*:\s*["']?[^\s"'$]`)
+
+// syntaxFault turns the parser's error into a fault, without a line that may hold a secret.
+func (f *File) syntaxFault(err error) Fault {
+	fault := f.placeSyntaxError(err)
+	if mayHoldSecret.MatchString(fault.Source) {
+		fault.Source = ""
+	}
+	return fault
+}
+
+// placeSyntaxError turns the parser's error into a fault with a line, and adds the usual cause where
 // the line shows one. The parser gives no column: the caret stands at the cause, else at the
 // line's first character.
-func (f *File) syntaxFault(err error) Fault {
+func (f *File) placeSyntaxError(err error) Fault {
 	parts := errorLine.FindStringSubmatch(strings.Split(err.Error(), "\n")[0])
 	line, _ := strconv.Atoi(parts[1])
 	line = min(max(line, 1), len(f.Lines))

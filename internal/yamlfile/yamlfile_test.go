@@ -113,7 +113,10 @@ func TestWordsNumbersTruths(t *testing.T) {
 			t.Errorf("%s: %v, %q", text, ok, only(t, faults))
 		}
 	}
-	word := func(n yamlfile.Node) bool { w, ok := n.Word([]string{"first", "second"}, "third"); return ok && w != "" }
+	word := func(n yamlfile.Node) bool {
+		w, ok := n.Word([]string{"first", "second"}, "third")
+		return ok && w != ""
+	}
 	f("v: first", "", word)
 	f("v: frist", `"frist" is not a word that is known here | first`, word)
 	f("v: third", `"third" is planned, not built yet | `, word)
@@ -158,6 +161,16 @@ func TestSecretsAreNotShown(t *testing.T) {
 	}
 	if text := faults.String(); strings.Contains(text, "whsec_literal") || !strings.Contains(text, "${CRM_SECRET}") {
 		t.Errorf("the warning is\n%s", text)
+	}
+	node, faults = read(t, "v: {url: x, secret: whsec_literal}")
+	m, _ := node.Map([]string{"secret"})
+	m.Get("secret").Secret("a secret", "S")
+	if text := faults.String(); strings.Contains(text, "whsec_literal") || !strings.Contains(text, "secret: *************}") {
+		t.Errorf("a fault beside the secret shows it:\n%s", text)
+	}
+	broken := &yamlfile.Faults{}
+	if yamlfile.Parse("f.yaml", []byte("a: {secret: hunter2, b: @}\n"), nil, broken); strings.Contains(broken.String(), "hunter2") {
+		t.Errorf("a broken line shows its secret:\n%s", broken)
 	}
 	node, faults = read(t, "v: ${EMPTY}")
 	if _, ok := node.Secret("a secret", "X"); ok || only(t, faults) != "the secret is empty | " {
