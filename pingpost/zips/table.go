@@ -56,7 +56,7 @@ type table struct {
 type county struct {
 	state pingpost.State
 	name  string
-	key   string
+	key   string // countyKey of the name
 }
 
 func (t *table) point(row int) point {
@@ -71,10 +71,15 @@ func (t *table) place(row int) Place {
 	}
 }
 
-func (t *table) list(keep func(row int) bool) []pingpost.ZIP {
+// list gives the ZIPs of some counties; each territory without counties is one, without a name.
+func (t *table) list(wanted func(county) bool) []pingpost.ZIP {
+	keep := make([]bool, len(t.counties))
+	for i, its := range t.counties {
+		keep[i] = wanted(its)
+	}
 	var zips []pingpost.ZIP
 	for row, zip := range t.zips {
-		if keep(row) {
+		if keep[t.county[row]] {
 			zips = append(zips, zip)
 		}
 	}

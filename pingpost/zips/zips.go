@@ -13,7 +13,8 @@
 // (AA, AE, AP) are not in it: nobody repairs a roof there. A ZIP is a set of mail routes, not an
 // area: its centroid is a point that the postal service or the Census gives for it, and a ZIP of
 // post boxes sits at its town. Of the territories only Puerto Rico has counties here (its
-// municipios). NOTICE names the sources.
+// municipios). Time zones were given by ZIP, not by centroid; along the borders of zones a ZIP may
+// reach into both. NOTICE names the sources.
 package zips
 
 import (
@@ -87,8 +88,7 @@ func Miles(a, b Place) float64 {
 
 // InState lists the ZIPs of a state in ascending order.
 func InState(state pingpost.State) []pingpost.ZIP {
-	t := loaded()
-	return t.list(func(row int) bool { return t.counties[t.county[row]].state == state })
+	return loaded().list(func(its county) bool { return its.state == state })
 }
 
 // InCounty lists the ZIPs of a county in ascending order; none where the state has no county of
@@ -96,15 +96,12 @@ func InState(state pingpost.State) []pingpost.ZIP {
 // difference: "St. Clair", "st clair" and "Saint Clair County" are one. An independent city is
 // "Richmond City" or "City of Richmond", which is not Richmond County. A ZIP that reaches into
 // several counties belongs to the one that the table gives it.
-func InCounty(state pingpost.State, county string) []pingpost.ZIP {
-	t, wanted := loaded(), countyKey(county)
+func InCounty(state pingpost.State, name string) []pingpost.ZIP {
+	wanted := countyKey(name)
 	if wanted == "" {
 		return nil
 	}
-	return t.list(func(row int) bool {
-		its := t.counties[t.county[row]]
-		return its.state == state && its.key == wanted
-	})
+	return loaded().list(func(its county) bool { return its.state == state && its.key == wanted })
 }
 
 // Counties lists the names of a state's counties in alphabetical order, as Place has them.

@@ -15,6 +15,11 @@
 //
 // and then, in the repository: go run ./pingpost/zips/generate -from THAT_FOLDER
 //
+// What a source lacks is taken from the nearest place of the same state: 154 time zones and the
+// counties of post boxes. The time zones were held against a look-up of the centroids
+// (@photostructure/tz-lookup 11.7.0, not needed here): 99.5 % have the same offsets in winter and
+// summer, and the others lie along borders, where that look-up is the coarser of the two.
+//
 // Every input is held against its SHA-256, and nothing depends on map order: the same packages
 // give the same table, byte for byte with the same release of Go (whose compressor may change).
 package main
