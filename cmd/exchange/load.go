@@ -40,7 +40,7 @@ func loadCommand(env *cli.Env) *cobra.Command {
 			"the instant at which a send was due. The contacts are invented and cannot belong to a person.",
 		Example: "  exchange load --rate 1000,5000 --for 10s --fail-if 'p99>5ms' http://127.0.0.1:8080/v1/ping/northside\n" +
 			"  exchange load --leads --rate 20 'http://127.0.0.1:9080/v1/leads?wait=1'",
-		Args:    cobra.ExactArgs(1),
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			flags.options.Target = args[0]
 			return runLoad(cmd.Context(), env, flags)

@@ -27,6 +27,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return program.Main(ctx, args, stdin, stdout, stderr, getenv)
 }
 
+// configFile is what is read where nothing else is said.
+const configFile = "exchange.yaml"
+
 var program = cli.Program{
 	Name:  "exchange",
 	Short: "exchange sells leads to contractors in ping-post auctions.",
@@ -34,10 +37,11 @@ var program = cli.Program{
 		"  exchange simulate --for 30s                           try it out, with homeowners and rivals made up\n" +
 		"  exchange report --seller webform                      what was sold, and what it came to\n" +
 		"  exchange load --rate 1000,5000 --for 10s --fail-if 'p99>5ms' http://127.0.0.1:8080/v1/ping/northside",
-	ConfigFile: "exchange.yaml",
+	ConfigFile: configFile,
 	Commands: func(env *cli.Env) []*cobra.Command {
 		return []*cobra.Command{
-			loadCommand(env),
+			serveCommand(env), simulateCommand(env), loadCommand(env),
+			reportCommand(env), timelineCommand(env), verifyCommand(env),
 		}
 	},
 }

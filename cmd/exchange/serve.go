@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"leadbid/exchange"
+	"leadbid/exchange/server"
+	"leadbid/exchange/store"
+	"leadbid/internal/cli"
+	"leadbid/internal/lifecycle"
+)
+
+// stopWithin bounds a graceful stop: auctions and posts under way are given their time.
+const stopWithin = 20 * time.Second
+
+func serveCommand(env *cli.Env) *cobra.Command {
+	command := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the market: take leads, ask buyers, post, charge",
+		Args:  cobra.NoArgs,
+	}
+	newLog := env.LogFlags(command, "info")
+	command.RunE = func(cmd *cobra.Command, _ []string) error {
+		config, dir, err := readConfig(env)
+		if err != nil {
+			return err
+		}
+		log, err := newLog()
+		if err != nil {
+			return err
+		}
+		m := &market{config: config, dir: dir, path: storePath(config.Store, dir), log: log}
+		announce := lifecycle.Part{Name: "announcement", Start: func(context.Context) error {
+			env.Sayf("taking leads at %s, operators at http://%s", m.address(), m.server.AdminAddr())
+			return nil
+		}}
+		if err := lifecycle.New(stopWithin, append(m.parts(), announce)...).Run(cmd.Context()); err != nil {
+			return cli.Hint(err, "server.listen, server.admin and store of the configuration say where; is another exchange running there?")
+		}
+		return nil
+	}
+	return command
+}
+
+// market is an exchange in this process: its books and its server.
+type market struct {
+	config *exchange.Config
+	dir    string // where the configuration's relative paths begin
+	path   string // of the books
+	seed   uint64 // for ties; 0 draws one
+	log    zerolog.Logger
+
+	store  *store.Store
+	server *server.Server
+}
+
+// parts are the market's, in the order of their start.
+func (m *market) parts() []lifecycle.Part {
+	return []lifecycle.Part{{
+		Name: "books",
+		Start: func(ctx context.Context) (err error) {
+			if err := os.MkdirAll(filepath.Dir(m.path), 0o700); err != nil {
+				return fmt.Errorf("making the folder of the books: %w", err)
+			}
+			m.store, err = store.Open(ctx, m.path, store.Options{})
+			return err
+		},
+		Stop: func(context.Context) error { return m.store.Close() },
+	}, {
+		Name: "exchange",
+		Start: func(ctx context.Context) (err error) {
+			m.server, err = server.New(server.Options{
+				Config: m.config, Store: m.store, Log: m.log, Registry: prometheus.NewRegistry(), Dir: m.dir, Seed: m.seed,
+			})
+			if err != nil {
+				return err
+			}
+			if err := m.server.Start(ctx); err != nil {
+				_ = m.server.Shutdown(ctx) // It lets go of what New took; the failed start is what to tell.
+				return err
+			}
+			return nil
+		},
+		Stop: func(ctx context.Context) error { return m.server.Shutdown(ctx) },
+	}}
+}
+
+// address is where sellers bring their leads.
+func (m *market) address() string {
+	scheme := "http"
+	if m.config.Server.TLSCert != "" {
+		scheme = "https"
+	}
+	return scheme + "://" + m.server.Addr() + "/v1/leads"
+}
