@@ -61,20 +61,24 @@ func (w *Writer) Close() error {
 
 // Reader reads records in their order.
 type Reader struct {
+	zstd  *zstd.Decoder
 	lines *bufio.Reader
 	count int   // records read
 	err   error // stands once it came
 }
 
-// NewReader reads a recording. It holds nothing that would have to be closed.
+// NewReader reads a recording. Close it when done.
 func NewReader(r io.Reader) (*Reader, error) {
 	decoder, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
 		zstd.WithDecoderMaxWindow(window))
 	if err != nil {
 		return nil, fmt.Errorf("recording: opening: %w", err)
 	}
-	return &Reader{lines: bufio.NewReaderSize(decoder, 64<<10)}, nil
+	return &Reader{zstd: decoder, lines: bufio.NewReaderSize(decoder, 64<<10)}, nil
 }
+
+// Close frees the decompressor. It does not close the reader below.
+func (r *Reader) Close() { r.zstd.Close() }
 
 // Next gives the next record; io.EOF after the last, ErrTruncated where the recording is cut off
 // instead of ended. Other errors name the record by its number, from 1; nothing follows them.

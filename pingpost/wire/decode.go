@@ -48,28 +48,59 @@ func (d *decoder) read(shape *body) bool {
 	return false
 }
 
+// object reads an object of the message.
 func (d *decoder) object(shape *body) bool {
-	return d.members(func(name string) bool {
-		m := shape.find(name)
-		if m != nil && d.peek() == '{' {
-			switch {
-			case m.child != nil:
-				return d.object(m.child)
-			case m.field == fieldAttrs:
-				return d.members(d.attribute)
-			}
+	for first := true; ; first = false {
+		name, more := d.member(first)
+		if !more {
+			return d.problem == ""
 		}
-		if m == nil {
-			return d.attribute(shape.at(name))
+		if !d.place(shape, shape.find(name), name) {
+			return false
 		}
-		v, ok := d.fieldValue()
-		if ok && (m.child != nil || m.field == fieldAttrs) && v.kind != kindNull {
-			d.invalidAt(shape.at(name), "must be an object, and is "+kindNames[v.kind])
+	}
+}
+
+// place reads the value of a name to where it belongs; m is nil for a name that is not mapped.
+func (d *decoder) place(shape *body, m *member, name string) bool {
+	if m == nil {
+		return d.attribute(shape.at(name))
+	}
+	if m.child != nil || m.field == fieldAttrs {
+		if d.peek() != '{' {
+			return d.notAnObject(shape.at(name))
 		}
-		d.values[m.field] = v
-		d.values[m.slot] = v
-		return ok
-	})
+		if m.child != nil {
+			return d.object(m.child)
+		}
+		return d.attributes()
+	}
+	v, ok := d.fieldValue()
+	d.values[m.field] = v
+	d.values[m.slot] = v
+	return ok
+}
+
+// notAnObject reads what stands where an object belongs. null says nothing.
+func (d *decoder) notAnObject(path string) bool {
+	v, ok := d.fieldValue()
+	if ok && v.kind != kindNull {
+		d.invalidAt(path, "must be an object, and is "+kindNames[v.kind])
+	}
+	return ok
+}
+
+// attributes reads the object that holds attributes by their own names.
+func (d *decoder) attributes() bool {
+	for first := true; ; first = false {
+		name, more := d.member(first)
+		if !more {
+			return d.problem == ""
+		}
+		if !d.attribute(name) {
+			return false
+		}
+	}
 }
 
 // fieldValue reads the value of one field. How deep it may be nested does not depend on where it
@@ -301,7 +332,8 @@ func (d *decoder) texts(f field, dst []string) []string {
 		return dst
 	}
 	s := scanner{body: unsafe.Slice(unsafe.StringData(list), len(list))}
-	s.items(func(item value) {
+	for first := true; s.item(first); first = false {
+		item, _ := s.value() // the list was read once, so it is whole
 		switch {
 		case item.kind != kindText:
 			d.invalid(f, "must be a list of strings, and holds "+kindNames[item.kind])
@@ -310,7 +342,7 @@ func (d *decoder) texts(f field, dst []string) []string {
 		case len(dst) < pingpost.MaxSubIDs:
 			dst = append(dst, item.text)
 		}
-	})
+	}
 	return dst
 }
 

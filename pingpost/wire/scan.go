@@ -218,63 +218,68 @@ func (s *scanner) digits() bool {
 
 // nested skips an object or a list, checking all of it.
 func (s *scanner) nested() (kind, bool) {
-	if s.body[s.pos] == '[' {
-		return kindArray, s.items(func(value) {})
-	}
-	return kindObject, s.members(func(string) bool {
-		_, ok := s.value()
-		return ok
-	})
-}
-
-// items reads a list; each is called with every item.
-func (s *scanner) items(each func(value)) bool {
-	return s.inside(']', "a comma or the end of a list", func() bool {
-		item, ok := s.value()
-		if ok {
-			each(item)
-		}
-		return ok
-	})
-}
-
-// members reads an object; read is called with each name and reads its value.
-func (s *scanner) members(read func(name string) bool) bool {
-	return s.inside('}', "a comma or the end of an object", func() bool {
-		if s.peek() != '"' {
-			return s.unexpected("a name in quotes")
-		}
-		name, ok := s.str()
-		if !ok || s.peek() != ':' {
-			return ok && s.unexpected("a colon")
-		}
-		s.pos++
-		return read(name)
-	})
-}
-
-// inside reads what an object or a list holds, between its opening byte and its last.
-func (s *scanner) inside(last byte, belongs string, read func() bool) bool {
 	if s.depth >= maxDepth {
-		return s.fail("values are nested more than " + strconv.Itoa(maxDepth) + " deep")
+		return kindAbsent, s.fail("values are nested more than " + strconv.Itoa(maxDepth) + " deep")
+	}
+	s.depth++
+	kind := kindObject
+	if s.body[s.pos] == '[' {
+		kind = kindArray
+		for first := true; s.item(first); first = false {
+			if _, ok := s.value(); !ok {
+				return kind, false
+			}
+		}
+	} else {
+		for first := true; ; first = false {
+			if _, more := s.member(first); !more {
+				break
+			}
+			if _, ok := s.value(); !ok {
+				return kind, false
+			}
+		}
+	}
+	s.depth--
+	return kind, s.problem == ""
+}
+
+// member goes to the next value of an object and gives its name. first tells that the opening
+// brace is at hand. more is false after the last member, and where the object is broken.
+func (s *scanner) member(first bool) (name string, more bool) {
+	if !s.more(first, '}') {
+		return "", false
+	}
+	if s.peek() != '"' {
+		return "", s.unexpected("a name in quotes")
+	}
+	name, ok := s.str()
+	if !ok || s.peek() != ':' {
+		return "", ok && s.unexpected("a colon")
 	}
 	s.pos++
-	if s.peek() == last {
+	return name, true
+}
+
+// item goes to the next value of a list. first tells that the opening bracket is at hand. It is
+// false after the last item, and where the list is broken.
+func (s *scanner) item(first bool) bool { return s.more(first, ']') }
+
+// more goes past the opening byte or a comma, or past the last byte.
+func (s *scanner) more(first bool, last byte) bool {
+	if first {
+		s.pos++
+		if s.peek() != last {
+			return true
+		}
+	}
+	switch s.peek() {
+	case last:
+		s.pos++
+		return false
+	case ',':
 		s.pos++
 		return true
 	}
-	s.depth++
-	for read() {
-		switch s.peek() {
-		case ',':
-			s.pos++
-		case last:
-			s.pos++
-			s.depth--
-			return true
-		default:
-			return s.unexpected(belongs)
-		}
-	}
-	return false
+	return s.unexpected("a comma or " + string(last))
 }
