@@ -1,12 +1,21 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"database/sql"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,6 +37,10 @@ func TestScripts(t *testing.T) {
 			"bidder":      startBidder,
 			"closed-port": closedPort,
 			"exits":       exits,
+			"lead":        bringLead,
+			"serving":     serving,
+			"stop":        stopServing,
+			"tamper":      tamper,
 		},
 	})
 }
@@ -49,6 +62,103 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit %d, want %d", got, want)
 	}
+}
+
+// served is a program that a script started in the background.
+type served struct {
+	process *os.Process
+	ended   chan error
+}
+
+// announcement is how serve tells where it listens.
+var announcement = regexp.MustCompile(`taking leads at (http://\S+), operators at (http://\S+)`)
+
+// serving is "serving program args...": starts a program that serves, waits until it says where,
+// and sets $LEADS and $ADMIN to that. It is stopped by "stop", or with the script.
+func serving(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: serving program args...")
+	}
+	path, err := exec.LookPath(args[0]) // testscript puts the commands of Main into the PATH.
+	ts.Check(err)
+	command := exec.Command(path, args[1:]...)
+	command.Dir = ts.Getenv("WORK")
+	command.Env = append(os.Environ(), "WEBFORM_KEY="+ts.Getenv("WEBFORM_KEY"))
+	stderr, err := command.StderrPipe()
+	ts.Check(err)
+	ts.Check(command.Start())
+	program := &served{process: command.Process, ended: make(chan error, 1)}
+	said := make(chan []string, 1)
+	go func() {
+		lines := bufio.NewScanner(stderr)
+		for lines.Scan() {
+			if found := announcement.FindStringSubmatch(lines.Text()); found != nil {
+				said <- found
+			}
+		}
+		program.ended <- command.Wait()
+	}()
+	select {
+	case found := <-said:
+		ts.Setenv("LEADS", found[1])
+		ts.Setenv("ADMIN", found[2])
+	case err := <-program.ended:
+		ts.Fatalf("%q ended before it served: %v", args, err)
+	}
+	running.Store(ts.Getenv("WORK"), program)
+	ts.Defer(func() {
+		if _, still := running.LoadAndDelete(ts.Getenv("WORK")); still {
+			ts.Check(program.process.Kill())
+			<-program.ended
+		}
+	})
+}
+
+// running holds what each script started, by the script's folder.
+var running sync.Map
+
+// stopServing is "stop": asks what "serving" started to end, which it must do without an error.
+func stopServing(ts *testscript.TestScript, neg bool, args []string) {
+	value, ok := running.LoadAndDelete(ts.Getenv("WORK"))
+	if neg || len(args) != 0 || !ok {
+		ts.Fatalf("usage: stop, after serving")
+	}
+	program := value.(*served)
+	ts.Check(program.process.Signal(os.Interrupt))
+	ts.Check(<-program.ended)
+}
+
+// bringLead is "lead KEY FILE": brings the lead in a file to $LEADS, waits for its end, prints the
+// answer, and sets $OFFER to its id.
+func bringLead(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: lead KEY FILE")
+	}
+	request, err := http.NewRequest(http.MethodPost, ts.Getenv("LEADS")+"?wait=1", strings.NewReader(ts.ReadFile(args[1])))
+	ts.Check(err)
+	request.Header.Set("Authorization", "Bearer "+args[0])
+	response, err := http.DefaultClient.Do(request)
+	ts.Check(err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	ts.Check(err)
+	fmt.Fprintf(ts.Stdout(), "%d %s\n", response.StatusCode, body)
+	var offer struct {
+		ID string `json:"offer_id"`
+	}
+	ts.Check(json.Unmarshal(body, &offer))
+	ts.Setenv("OFFER", offer.ID)
+}
+
+// tamper is "tamper FILE SQL": changes the books behind the exchange's back.
+func tamper(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: tamper FILE SQL")
+	}
+	database, err := sql.Open("sqlite", ts.MkAbs(args[0]))
+	ts.Check(err)
+	_, err = database.Exec(args[1])
+	ts.Check(errors.Join(err, database.Close()))
 }
 
 // startBidder is "bidder": a rival buyer that answers pings at $BIDDER until the script ends.

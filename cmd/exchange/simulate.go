@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -93,7 +94,7 @@ func (f *simulateFlags) check() error {
 		return cli.Usage("--speed %g: say more than 0 and at most 100000", f.speed)
 	case f.perDay() > 10_000_000:
 		return cli.Hint(cli.Usage("--rate %g at --speed %g is more than 10 million homeowners a day", f.rate, f.speed),
-			"--speed %.0f or more makes that rate possible", f.rate*86_400/10_000_000+1)
+			"--speed %.0f or more makes that rate possible", math.Ceil(f.rate*86_400/10_000_000))
 	case f.rivals < 0 || f.rivals > maxRivals:
 		return cli.Usage("--rivals %d: say 0 to %d", f.rivals, maxRivals)
 	}
