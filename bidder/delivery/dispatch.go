@@ -153,31 +153,38 @@ func (d *Deliverer) refresh(e *endpoint) {
 	}
 }
 
+// task is a job in a worker's hands, with what it is to be done by.
+type task struct {
+	job
+	settings rules.Target
+	disabled bool // no request is made
+	began    time.Time
+}
+
 // work makes attempts at an endpoint until its queue is empty or ctx ends.
 func (d *Deliverer) work(ctx context.Context, e *endpoint) {
 	for {
-		j, settings, disabled, ok := d.take(ctx, e)
+		t, ok := d.take(ctx, e)
 		if !ok {
 			return
 		}
-		began := d.options.Clock()
 		result := outcome{err: errDisabled}
-		if !disabled {
-			result = d.send(ctx, settings, j)
+		if !t.disabled {
+			result = d.send(ctx, t.settings, t.job)
 		}
 		// An attempt that was cut short by our own end says nothing about the endpoint.
 		finished := result.err == nil || ctx.Err() == nil
 		if finished {
-			finished = d.note(ctx, j, result)
+			finished = d.note(ctx, t.job, result)
 		}
-		d.finish(e, settings, j, began, result, finished, disabled)
+		d.finish(e, t, result, finished)
 		d.tell()
 	}
 }
 
-// take gives a worker its next job; ok is false where it should end. Who ends because of ctx lets
+// take gives a worker its next task; ok is false where it should end. Who ends because of ctx lets
 // go of what is still queued, for another crew to take up.
-func (d *Deliverer) take(ctx context.Context, e *endpoint) (j job, settings rules.Target, disabled, ok bool) {
+func (d *Deliverer) take(ctx context.Context, e *endpoint) (t task, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if ctx.Err() != nil {
@@ -187,11 +194,11 @@ func (d *Deliverer) take(ctx context.Context, e *endpoint) (j job, settings rule
 		e.busy--
 		close(d.changed)
 		d.changed = make(chan struct{})
-		return job{}, rules.Target{}, false, false
+		return task{}, false
 	}
-	j = e.queue[0]
+	t = task{job: e.queue[0], settings: e.settings, disabled: e.health.gone, began: d.options.Clock()}
 	e.queue = e.queue[1:]
-	return j, e.settings, e.health.gone, true
+	return t, true
 }
 
 // release lets go of queued jobs.
@@ -207,19 +214,18 @@ func (d *Deliverer) release(e *endpoint, which func(job) bool) {
 	e.queue = kept
 }
 
-// finish draws the conclusions from an attempt once its end is in the outbox.
-func (d *Deliverer) finish(
-	e *endpoint, settings rules.Target, j job, began time.Time, result outcome, finished, disabled bool,
-) {
+// finish lets go of a task and draws the conclusions from it; finished says that its end is in the
+// outbox.
+func (d *Deliverer) finish(e *endpoint, t task, result outcome, finished bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.held, j.ID)
-	if !finished || disabled || !e.known || settings != e.settings {
+	delete(d.held, t.ID)
+	if !finished || t.disabled || !e.known || t.settings != e.settings {
 		return
 	}
 	wasDown := e.health.down
-	e.health.judge(began, d.options.Clock(), result)
-	if result.err != nil && j.early {
+	e.health.judge(t.began, d.options.Clock(), result)
+	if result.err != nil && t.early {
 		// It is still down: what else was to be tried ahead of time waits for its time.
 		d.release(e, func(other job) bool { return other.early })
 	}
@@ -256,7 +262,7 @@ func (d *Deliverer) note(ctx context.Context, j job, result outcome) bool {
 
 const (
 	noteTimeout = 5 * time.Second
-	noteAgain   = 200 * time.Millisecond
+	noteAgain   = 500 * time.Millisecond
 )
 
 // attempt turns the result of an attempt into the outbox's form, and logs it. worth is false where

@@ -247,12 +247,12 @@ func TestMilesOfKnownDistances(t *testing.T) {
 }
 
 func TestDamagedTableIsAnErrorAndNoPanic(t *testing.T) {
-	for size := 0; size < len(packed); size += 4999 {
+	for size := 0; size < len(packed); size += 49_999 {
 		if _, err := decode(packed[:size]); err == nil {
 			t.Errorf("a table cut off at byte %d was read", size)
 		}
 	}
-	for at := 0; at < len(packed); at += 4999 {
+	for at := 0; at < len(packed); at += 49_999 {
 		damaged := slices.Clone(packed)
 		damaged[at] ^= 0x10
 		_, _ = decode(damaged) // must only not panic; gzip's checksum finds most
