@@ -86,7 +86,7 @@ func (o *offer) endNotice(answer int, tells Tells, e Event) BuyerNotice {
 	return notice
 }
 
-// lostBecause is why a bid did not win.
+// lostBecause is why a bid did not win. What other buyers did with the lead is not told.
 func (o *offer) lostBecause(answer int, e Event) pingpost.Reason {
 	switch {
 	case o.passed[answer] != pingpost.ReasonNone:
@@ -95,8 +95,10 @@ func (o *offer) lostBecause(answer int, e Event) pingpost.Reason {
 		return pingpost.BelowFloor
 	case e.Kind == Sold:
 		return pingpost.Outbid
+	case e.Kind == Expired || e.Kind == Withdrawn:
+		return e.Reason
 	}
-	return e.Reason
+	return pingpost.Lost
 }
 
 // strongestOther is the bid that a buyer had to beat: the winner's, or for the winner itself the

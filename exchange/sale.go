@@ -206,12 +206,16 @@ func (m *Market) rejected(now time.Time, o *offer, c PostAnswered) {
 	m.sell(now, o)
 }
 
-// postUnknown waits for the next attempt, or withdraws the post where there is no time for one.
+// postUnknown waits for the next attempt; where there is no time for one, it still waits for an
+// answer until the post deadline, and then withdraws the post.
 func (m *Market) postUnknown(now time.Time, o *offer, latency time.Duration) {
-	next := now.Add(postRetryDelay(o.hop.attempt))
-	if !next.Before(o.hop.postBy) {
+	if !now.Before(o.hop.postBy) {
 		m.void(now, o, 1)
 		return
+	}
+	next := now.Add(postRetryDelay(o.hop.attempt))
+	if next.After(o.hop.postBy) {
+		next = o.hop.postBy
 	}
 	m.emitFor(now, o, Event{Kind: PostUnknown, Buyer: o.hop.buyer, Attempt: o.hop.attempt, Until: next, Latency: latency})
 }
@@ -274,7 +278,7 @@ func (m *Market) overdue(now time.Time, o *offer) {
 		return
 	case o.phase == posting && !closed:
 		m.postUnknown(now, o, 0)
-	case o.phase == unknown && !closed:
+	case o.phase == unknown && !closed && now.Before(o.hop.postBy):
 		m.post(now, o, o.hop.attempt+1)
 	case o.phase == posting || o.phase == unknown:
 		m.void(now, o, 1)
