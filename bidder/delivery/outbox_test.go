@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -178,8 +179,8 @@ type receiver struct {
 func newReceiver(t *testing.T) *receiver {
 	r := &receiver{}
 	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
-		body := make([]byte, request.ContentLength)
-		if _, err := readFull(request, body); err != nil {
+		body, err := io.ReadAll(request.Body)
+		if err != nil {
 			t.Errorf("receiver: %v", err)
 		}
 		r.mu.Lock()
@@ -193,20 +194,6 @@ func newReceiver(t *testing.T) *receiver {
 	}))
 	t.Cleanup(r.Close)
 	return r
-}
-
-func readFull(request *http.Request, body []byte) (int, error) {
-	read := 0
-	for read < len(body) {
-		n, err := request.Body.Read(body[read:])
-		if read += n; err != nil {
-			if read == len(body) {
-				break
-			}
-			return read, err
-		}
-	}
-	return read, nil
 }
 
 func (r *receiver) answers(status int) {

@@ -69,7 +69,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	dialer := net.Dialer{Timeout: connectTimeout}
 	for _, ip := range addresses {
 		var conn net.Conn
-		conn, err = dialer.DialContext(ctx, network, netip.AddrPortFrom(ip, uint16(port)).String())
+		conn, err = dialer.DialContext(ctx, network, netip.AddrPortFrom(ip.Unmap(), uint16(port)).String())
 		if err == nil {
 			return conn, nil
 		}

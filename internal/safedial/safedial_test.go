@@ -131,7 +131,7 @@ func TestAllowPrivateServesHTTP(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The first address answers nothing there: the second is tried.
-	resolver := &names{answers: map[string][][]netip.Addr{"crm.example": {addrs("127.0.0.77", "127.0.0.1")}}}
+	resolver := &names{answers: map[string][][]netip.Addr{"crm.example": {addrs("127.0.0.77", "::ffff:127.0.0.1")}}}
 	for _, host := range []string{"127.0.0.1", "crm.example"} {
 		client := func(allow bool) error {
 			dialer := &Dialer{AllowPrivate: allow, Resolver: resolver}
