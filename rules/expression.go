@@ -82,17 +82,16 @@ func (x *expressions) condition(s source, split bool) (when condition, picked *z
 		return condition{}, nil, false, false
 	}
 	t := x.translator(s)
-	// The whole is translated even where a part goes to the index: it is what is checked.
-	whole := t.truth(tree)
+	rest := t.truth(tree)
 	if t.failed {
 		return condition{}, nil, false, false
 	}
-	rest := whole
-	if split {
-		if zips, others, found := x.pick(tree); found {
-			picked, rest = zips, conjunction(t, others)
-		}
+	if zips, others, found := x.pick(tree); found && split {
+		// The whole was translated because it is what had to be checked. What runs is the rest.
+		t = x.translator(s)
+		picked, rest = zips, conjunction(t, others)
 	}
+	x.uses.add(&t.uses)
 	if rest == nil {
 		return condition{}, picked, t.facts, true
 	}
@@ -130,6 +129,7 @@ func (x *expressions) number(s source) (n number, facts, ok bool) {
 	if t.failed {
 		return number{}, false, false
 	}
+	x.uses.add(&t.uses)
 	program, err := x.compile(t, part.node(), reflect.Float64)
 	if err == nil {
 		err = part.needs.prepare(func(node ast.Node, kind reflect.Kind) (*vm.Program, error) {
@@ -144,7 +144,7 @@ func (x *expressions) number(s source) (n number, facts, ok bool) {
 }
 
 func (x *expressions) translator(s source) *translator {
-	return &translator{where: s.where, lists: x.lists, attrs: x.attrs, uses: x.uses, named: x.named,
+	return &translator{where: s.where, lists: x.lists, attrs: x.attrs, named: x.named,
 		report: func(offset int, message, expected, typed string) { s.node.FaultAt(offset, message, expected, typed) }}
 }
 

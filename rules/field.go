@@ -222,6 +222,14 @@ type usage struct {
 	lead                       [9]bool
 }
 
+func (u *usage) add(other *usage) {
+	u.zip, u.host = u.zip || other.zip, u.host || other.host
+	u.date, u.leadLocal = u.date || other.date, u.leadLocal || other.leadLocal
+	for i, used := range other.lead {
+		u.lead[i] = u.lead[i] || used
+	}
+}
+
 func (u *usage) note(name string) {
 	switch {
 	case name == "zip" || name == "zip3":

@@ -28,9 +28,10 @@ func mustLoad(t testing.TB, folder, name string) *Ruleset {
 }
 
 // loadText loads a configuration with one campaign c: the usual rest, and these lines in it.
-func loadText(t testing.TB, campaign string) (*Ruleset, *yamlfile.Faults) {
-	t.Helper()
-	return load(fstest.MapFS{"bidder.yaml": {Data: []byte(frame + campaign)},
+func loadText(campaign string) (*Ruleset, *yamlfile.Faults) { return loadWhole(frame + campaign) }
+
+func loadWhole(text string) (*Ruleset, *yamlfile.Faults) {
+	return load(fstest.MapFS{"bidder.yaml": {Data: []byte(text)},
 		"rich.txt": {Data: []byte("zip\n60614\n60043\n")}}, "bidder.yaml", testenv, false)
 }
 
@@ -49,7 +50,12 @@ campaigns:
 
 func one(t testing.TB, campaign string) (*Ruleset, *Campaign) {
 	t.Helper()
-	rs, faults := loadText(t, campaign)
+	return loadCampaign(t, frame+campaign)
+}
+
+func loadCampaign(t testing.TB, text string) (*Ruleset, *Campaign) {
+	t.Helper()
+	rs, faults := loadWhole(text)
 	if rs == nil {
 		t.Fatalf("faults:\n%s", faults)
 	}

@@ -23,7 +23,7 @@ type translator struct {
 	where  place
 	lists  map[string]*list
 	attrs  *attributes
-	uses   *usage
+	uses   usage
 	named  map[string]bool // attributes that a rule names, for the recording
 	report func(offset int, message, expected, typed string)
 	facts  bool // budget.* or capacity.* was read

@@ -287,7 +287,7 @@ campaigns:
 			t.Fatalf("%s\n%s", text, faults)
 		}
 		e, plain := indexed.NewEvaluation(), linear.NewEvaluation()
-		for range 50 {
+		for range 80 {
 			p := drawPing(t)
 			compareCandidates(t, indexed, p)
 			e.Begin(monday, p)

@@ -33,8 +33,8 @@ var usualCauses = []struct {
 	{regexp.MustCompile(`[:,\[{]\s*!\w`), "a text that begins with ! must be quoted",
 		`when: '!homeowner', or: when: not homeowner`},
 	{regexp.MustCompile(`:\s+[@` + "`" + `%]`), "a text that begins with @, % or ` must be quoted", "'...' around the text"},
-	{regexp.MustCompile(`[{,]\s*\w+:\s*[^"'\s\[{][^"'{}]*[\[\]]`),
-		"inside braces an expression with brackets or commas must be quoted", `when: 'zip in ["60614"]'`},
+	{regexp.MustCompile(`[{,]\s*\w+:\s*[^"'\s\[{][^"'{}]*[\[\]?]`),
+		"inside braces an expression with brackets, commas or ? must be quoted", `when: 'zip in ["60614"]'`},
 	{regexp.MustCompile(`:\s+"[^"]*"\s*[^\s#,}\]"]`), "there is more text after the closing quote",
 		`'...' around the whole text: when: '"a" in sub_ids'`},
 	{regexp.MustCompile(`:\s+'[^']*'\s*[^\s#,}\]']`), "there is more text after the closing quote",
@@ -62,6 +62,9 @@ func (f *File) syntaxFault(err error) Fault {
 func (f *File) placeSyntaxError(err error) Fault {
 	parts := errorLine.FindStringSubmatch(strings.Split(err.Error(), "\n")[0])
 	line, _ := strconv.Atoi(parts[1])
+	if strings.HasPrefix(parts[2], "did not find expected") {
+		line++ // the parser counts lines from 0 in these, its scanner from 1 in all others
+	}
 	line = min(max(line, 1), len(f.Lines))
 	for line > 1 && strings.TrimSpace(f.Lines[line-1]) == "" {
 		line--
