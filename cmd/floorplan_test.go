@@ -35,7 +35,8 @@ const floorPlan = `
 	# Floor 0: words, values and formats. CORE, as are floors 1 and 2: see coreRules.
 	NONE < pingpost
 	pingpost < internal/yamlfile
-	internal/yamlfile < pingpost/wire, pingpost/recording, pingpost/zips
+	internal/yamlfile < pingpost/wire, pingpost/zips
+	pingpost/wire < pingpost/recording
 	pingpost/wire, pingpost/recording, pingpost/zips < FLOOR0
 
 	# Floor 1: three parts that do not know each other. The Agent joins them.
@@ -125,7 +126,7 @@ var coreImports = map[string]string{
 }
 
 // coreExceptions are pure packages below a forbidden one.
-var coreExceptions = []string{"net/url"}
+var coreExceptions = []string{"net/url", "net/netip"}
 
 // coreCalls are functions and types that the core must not name, by package.
 var coreCalls = map[string]map[string]string{
@@ -158,6 +159,10 @@ var revealers = map[string]string{
 	"bidder/server":   "hashes contacts under the store's key to find duplicates",
 	"bidder/delivery": "delivers the lead to the contractor's own systems",
 	"exchange/store":  "keeps offered leads until they are sold",
+	"exchange/server": "shows a bought lead to the buyer who paid for it",
+	// A homeowner of the simulation is nobody's contact.
+	"exchange/simulate": "brings invented contacts to an intake, as a seller would",
+	"rules":             "shows the lead to the contractor's own reject rules, at the post",
 }
 
 // topFolders are the folders at the top, each with its reason.

@@ -57,8 +57,8 @@ type BuyerLine struct {
 	Voided    int64          `json:"voided"`
 	Returned  int64          `json:"returned"`
 	Spend     pingpost.Cents `json:"spend"`
-	Latency50 time.Duration  `json:"latency_p50"`
-	Latency95 time.Duration  `json:"latency_p95"`
+	Latency50 time.Duration  `json:"latency_p50_ns"`
+	Latency95 time.Duration  `json:"latency_p95_ns"`
 	NotAsked  []ReasonLine   `json:"not_asked,omitempty"` // why not eligible
 }
 
