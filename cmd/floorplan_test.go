@@ -57,6 +57,7 @@ const floorPlan = `
 
 	# Floor 3, the contractor's side.
 	budget, TOOLS < budget/store
+	budget/store < budget/store/storetest
 	budget/store, rules < bidder/delivery
 	bidder, budget/store, bidder/delivery < bidder/server
 	bidder < bidder/backtest
@@ -154,12 +155,13 @@ var yamlImporters = []string{"internal/yamlfile", "internal/deps"}
 // revealers are the packages that may turn personal data back into text, each with its reason.
 // Everybody else passes it on as pingpost.Private, which prints as [redacted].
 var revealers = map[string]string{
-	"pingpost/wire":   "writes the post that hands the lead to the winner",
-	"budget/store":    "keeps accepted leads for delivery and for their owner",
-	"bidder/server":   "hashes contacts under the store's key to find duplicates",
-	"bidder/delivery": "delivers the lead to the contractor's own systems",
-	"exchange/store":  "keeps offered leads until they are sold",
-	"exchange/server": "shows a bought lead to the buyer who paid for it",
+	"pingpost/wire":          "writes the post that hands the lead to the winner",
+	"budget/store":           "keeps accepted leads for delivery and for their owner",
+	"budget/store/storetest": "compares what a store kept with what it was given, in tests",
+	"bidder/server":          "hashes contacts under the store's key to find duplicates",
+	"bidder/delivery":        "delivers the lead to the contractor's own systems",
+	"exchange/store":         "keeps offered leads until they are sold",
+	"exchange/server":        "shows a bought lead to the buyer who paid for it",
 	// A homeowner of the simulation is nobody's contact.
 	"exchange/simulate": "brings invented contacts to an intake, as a seller would",
 	"rules":             "shows the lead to the contractor's own reject rules, at the post",
@@ -499,6 +501,7 @@ func coreFaults(file *ast.File) []fault {
 // ourPackages lists the module's packages with the files of every platform, parsed.
 func ourPackages(t *testing.T, fset *token.FileSet) []ourPackage {
 	t.Helper()
+	watchFolders(t)
 	var packages []ourPackage
 	decoder := json.NewDecoder(strings.NewReader(goList(t, "-e",
 		"-json=ImportPath,Dir,Doc,GoFiles,IgnoredGoFiles,TestGoFiles,XTestGoFiles", "./...")))
@@ -531,6 +534,23 @@ func ourPackages(t *testing.T, fset *token.FileSet) []ourPackage {
 			}
 		}
 		packages = append(packages, pkg)
+	}
+}
+
+// watchFolders reads every folder of the module in this process. The go command takes a test's
+// result from its cache as long as what the test has read is unchanged, and it does not see what
+// go list reads: without this, a new file would go unnoticed.
+func watchFolders(t *testing.T) {
+	t.Helper()
+	err := filepath.WalkDir("..", func(name string, entry os.DirEntry, err error) error {
+		hidden := strings.HasPrefix(entry.Name(), ".") && name != ".."
+		if err == nil && entry.IsDir() && hidden {
+			return filepath.SkipDir
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
