@@ -179,6 +179,13 @@ func (p *posting) buy() (answer PostAnswer, refused pingpost.Reason, err error) 
 	if leased {
 		paid, answer.Lease = int64(lease.ID), &lease
 	}
+	var caps []capRow
+	if !leased {
+		// Before the lead is there: a cap that is new counts the leads that came before it.
+		if caps, err = p.openCaps(); err != nil {
+			return answer, 0, err
+		}
+	}
 	bidAt, err := p.bidAt(lease.ID)
 	if err != nil {
 		return answer, 0, err
@@ -191,7 +198,7 @@ func (p *posting) buy() (answer PostAnswer, refused pingpost.Reason, err error) 
 		return answer, 0, err
 	}
 	if !leased {
-		if refused, err = p.chargeCaps(); err != nil || refused != pingpost.ReasonNone {
+		if refused, err = p.chargeCaps(caps); err != nil || refused != pingpost.ReasonNone {
 			return answer, refused, err
 		}
 	}
@@ -233,22 +240,30 @@ func (p *posting) chargeLease() (budget.LeaseState, bool, error) {
 		int64(c.Price), int64(c.Ref.Lease), c.Line.Campaign, c.Line.Exchange)
 }
 
-// chargeCaps pays from the caps themselves, in the windows of the bid. Without a cap of dollars
-// nothing is bought.
-func (p *posting) chargeCaps() (refused pingpost.Reason, err error) {
-	c, covered := &p.post.Charge, false
-	for _, w := range c.Caps {
-		covered = covered || w.Cap.Cents.Set
+func (p *posting) openCaps() ([]capRow, error) {
+	rows := make([]capRow, 0, len(p.post.Charge.Caps))
+	for _, w := range p.post.Charge.Caps {
 		row, err := openCap(p.tx, w)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
-		hit, err := row.takeFrom(p.tx, "spent", int64(c.Price), 1)
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// chargeCaps pays from the caps themselves, in the windows of the bid. Without a cap of dollars
+// nothing is bought.
+func (p *posting) chargeCaps(caps []capRow) (refused pingpost.Reason, err error) {
+	price, covered := int64(p.post.Charge.Price), false
+	for _, row := range caps {
+		covered = covered || row.cap.Cents.Set
+		hit, err := row.takeFrom(p.tx, "spent", price, 1)
 		switch {
 		case err != nil:
 			return 0, err
 		case !hit:
-			if cents, _ := row.left(); cents < int64(c.Price) {
+			if cents, _ := row.left(); cents < price {
 				return pingpost.BudgetExhausted, nil
 			}
 			return pingpost.CapacityFull, nil

@@ -1,0 +1,330 @@
+package storetest
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"leadbid/budget"
+	"leadbid/budget/store"
+	"leadbid/pingpost"
+)
+
+func keyOf(p store.Post) store.PostKey {
+	return store.PostKey{
+		Exchange: p.Charge.Exchange, PingID: p.Charge.PingID, BidID: p.Charge.BidID, BodyHash: p.BodyHash,
+	}
+}
+
+func testPostOnce(t *testing.T, b *bench) {
+	plan := planOf(cents(pingpost.Day, 100_00))
+	lease := b.lease(plan, 100_00, 10)
+	p := b.post(plan, lease.ID, 40_00)
+	ctx := context.Background()
+	if _, found, err := b.s.Answer(ctx, keyOf(p)); found || err != nil {
+		t.Fatalf("a new post: %v %v", found, err)
+	}
+	first := b.accepted(p)
+	if first.Lease == nil || first.Lease.UsedCents != 40_00 || first.Lease.UsedLeads != 1 || first.Lease.Rev <= lease.Rev {
+		t.Errorf("the lease came back as %+v", first.Lease)
+	}
+	repeat := store.PostAnswer{Outcome: store.PostAccepted, LeadID: p.LeadID, Price: 40_00, Repeat: true}
+	p.LeadID = "another"
+	if diff := cmp.Diff(repeat, b.send(p)); diff != "" {
+		t.Error(diff)
+	}
+	if answer, found, err := b.s.Answer(ctx, keyOf(p)); !found || err != nil || !cmp.Equal(repeat, answer) {
+		t.Errorf("%+v %v %v", answer, found, err)
+	}
+	otherBody, otherBid, otherPing, otherExchange := p, p, p, p
+	otherBody.BodyHash[0]++
+	otherBid.Charge.BidID = "bid-x"
+	otherPing.Charge.PingID = "ping-x"
+	otherExchange.Charge.Exchange = "south"
+	for i, other := range []store.Post{otherBody, otherBid, otherPing, otherExchange} {
+		if answer := b.send(other); answer.Outcome != store.PostConflict {
+			t.Errorf("%d: %+v", i, answer)
+		}
+		if answer, found, err := b.s.Answer(ctx, keyOf(other)); !found || err != nil || answer.Outcome != store.PostConflict {
+			t.Errorf("%d: %+v %v %v", i, answer, found, err)
+		}
+	}
+	refuse := b.post(plan, lease.ID, 40_00)
+	refuse.Charge.Refuse, refuse.Charge.Detail = pingpost.RejectedByRule, "not our town"
+	b.refused(refuse, pingpost.RejectedByRule)
+	refuse.Charge.Refuse, refuse.Charge.Detail = 0, ""
+	if answer := b.send(refuse); answer.Reason != pingpost.RejectedByRule || answer.Detail != "not our town" || !answer.Repeat {
+		t.Errorf("the repeat of a refusal: %+v", answer)
+	}
+	counts, err := b.s.Counts(ctx)
+	b.must(err)
+	if counts.Leads != 1 || counts.Refused != 1 || counts.Charged != 40_00 || counts.Owed != 2 || counts.OpenLeases != 1 {
+		t.Errorf("%+v", counts)
+	}
+	dear := b.post(plan, lease.ID, 10_00)
+	dear.Charge.Price = 10_01
+	if _, err := b.s.Post(ctx, dear); err == nil {
+		t.Error("more than the bid was charged")
+	}
+	b.verify()
+}
+
+func testCapsPay(t *testing.T, b *bench) {
+	plan := planOf(cents(pingpost.Day, 100_00))
+	lease := b.lease(plan, 50_00, 1)
+	b.accepted(b.post(plan, lease.ID, 10_00))
+	second := b.post(plan, lease.ID, 10_00) // the lease has no lead left
+	if answer := b.accepted(second); answer.Lease != nil {
+		t.Errorf("paid by %+v", answer.Lease)
+	}
+	b.spentLeased(plan, 10_00, 50_00)
+	b.refused(b.post(plan, lease.ID, 41_00), pingpost.BudgetExhausted)
+	b.accepted(b.post(plan, lease.ID, 40_00))
+	b.spentLeased(plan, 50_00, 50_00)
+
+	// A post after the lease was closed is paid in the windows of its bid, not of the day it comes.
+	late := b.post(plan, lease.ID, 10_00)
+	b.wait(24 * time.Hour)
+	b.upkeep(plan, budget.Upkeep{})
+	b.accepted(late)
+	b.spentLeased(plan, 0, 0)
+	b.wait(-24 * time.Hour)
+	b.spentLeased(plan, 70_00, 0)
+
+	none := b.post(planOf(), 999, 10_00)
+	b.refused(none, pingpost.BudgetExhausted)
+	wrongLine := b.post(plan, lease.ID, 10_00)
+	wrongLine.Charge.Line.Campaign = "roofing"
+	if answer := b.send(wrongLine); answer.Lease != nil {
+		t.Error("a lease paid for another campaign")
+	}
+	b.verify()
+}
+
+func testCapacity(t *testing.T, b *bench) {
+	plan := planOf(business(pingpost.Day, 1000_00), leads(pingpost.Hour, 2))
+	lease := b.lease(plan, 500_00, 1)
+	first := b.post(plan, lease.ID, 10_00)
+	b.accepted(first)
+	b.accepted(b.post(plan, lease.ID, 10_00))
+	b.refused(b.post(plan, lease.ID, 10_00), pingpost.CapacityFull)
+	if grant := b.upkeep(plan, want(1_00, 1)).Grants[0]; grant.Refused != pingpost.CapacityFull {
+		t.Errorf("%+v", grant)
+	}
+	b.credit(first, pingpost.OutcomeReturned)
+	b.accepted(b.post(plan, lease.ID, 10_00))
+	b.verify()
+}
+
+func testDuplicates(t *testing.T, b *bench) {
+	plan := planOf(cents(pingpost.Total, 1000_00))
+	phone, email, other := sha256.Sum256([]byte("phone")), sha256.Sum256([]byte("email")), sha256.Sum256([]byte("other"))
+	first := b.post(plan, 0, 10_00)
+	first.Contacts = [][32]byte{phone, email}
+	b.accepted(first)
+	again := b.post(plan, 0, 10_00)
+	again.Contacts = [][32]byte{other, email}
+	b.refused(again, pingpost.DuplicateLead)
+	b.spentLeased(plan, 10_00, 0)
+	fresh := b.post(plan, 0, 10_00)
+	fresh.Contacts = [][32]byte{other, other}
+	b.accepted(fresh) // the refused post has not taken the contact
+	welcome := b.post(plan, 0, 10_00)
+	welcome.Contacts, welcome.DedupeFor = [][32]byte{phone}, 0
+	b.accepted(welcome)
+	b.wait(100 * time.Hour)
+	soon, late := b.post(plan, 0, 10_00), b.post(plan, 0, 10_00)
+	soon.Contacts, soon.DedupeFor = [][32]byte{phone}, 101*time.Hour
+	late.Contacts, late.DedupeFor = [][32]byte{phone}, 100*time.Hour
+	b.refused(soon, pingpost.DuplicateLead)
+	b.accepted(late)
+	b.verify()
+}
+
+func testReturned(t *testing.T, b *bench) {
+	plan := planOf(cents(pingpost.Day, 100_00), business(pingpost.Month, 200_00))
+	lease := b.lease(plan, 50_00, 5)
+	early, closed, direct := b.post(plan, lease.ID, 20_00), b.post(plan, lease.ID, 30_00), b.post(plan, lease.ID, 25_00)
+	for _, p := range []store.Post{early, closed, direct} {
+		b.accepted(p)
+	}
+	answer := b.credit(early, pingpost.OutcomeReturned)
+	if answer.Credited != 20_00 || !answer.Found || answer.Lease == nil || answer.Lease.UsedCents != 30_00 {
+		t.Errorf("%+v", answer)
+	}
+	b.spentLeased(plan, 25_00, 50_00)
+	b.wait(48 * time.Hour)
+	b.upkeep(plan, budget.Upkeep{})
+	for _, p := range []store.Post{closed, direct} {
+		if answer := b.credit(p, pingpost.OutcomeReturned); answer.Credited != p.Charge.Price || answer.Lease != nil {
+			t.Errorf("%+v", answer)
+		}
+	}
+	for _, p := range []store.Post{early, closed, direct} {
+		for _, outcome := range []pingpost.Outcome{pingpost.OutcomeReturned, pingpost.OutcomeVoided} {
+			if answer := b.credit(p, outcome); answer.Credited != 0 || !answer.Repeat || !answer.Found {
+				t.Errorf("again: %+v", answer)
+			}
+		}
+	}
+	b.wait(-48 * time.Hour)
+	b.spentLeased(plan, 0, 0)
+	if month := b.use(plan, 1); month.UsedCents != 0 || month.UsedLeads != 0 {
+		t.Errorf("%+v", month)
+	}
+	if answer := b.send(early); answer.Outcome != store.PostAccepted || !answer.Repeat {
+		t.Errorf("the post of a returned lead, again: %+v", answer)
+	}
+	if _, err := b.s.Credit(context.Background(), store.Credit{Outcome: pingpost.OutcomeLost}); err == nil {
+		t.Error("a lost bid was credited")
+	}
+	b.verify()
+}
+
+func testVoided(t *testing.T, b *bench) {
+	plan := planOf(cents(pingpost.Day, 100_00))
+	unposted, refused, accepted := b.post(plan, 0, 10_00), b.post(plan, 0, 500_00), b.post(plan, 0, 10_00)
+	if answer := b.credit(unposted, pingpost.OutcomeReturned); answer.Found || answer.Repeat {
+		t.Errorf("nothing was there to return: %+v", answer)
+	}
+	if answer := b.credit(unposted, pingpost.OutcomeVoided); answer.Found || answer.Repeat {
+		t.Errorf("%+v", answer)
+	}
+	if answer := b.credit(unposted, pingpost.OutcomeVoided); !answer.Repeat {
+		t.Errorf("%+v", answer)
+	}
+	b.refused(unposted, pingpost.Voided)
+	unposted.BodyHash[0]++
+	b.refused(unposted, pingpost.Voided)
+	b.refused(refused, pingpost.BudgetExhausted)
+	if answer := b.credit(refused, pingpost.OutcomeVoided); !answer.Found || answer.Credited != 0 {
+		t.Errorf("%+v", answer)
+	}
+	b.accepted(accepted)
+	if answer := b.credit(accepted, pingpost.OutcomeVoided); answer.Credited != 10_00 {
+		t.Errorf("%+v", answer)
+	}
+	stolen := accepted
+	stolen.Charge.PingID = "another"
+	if answer := b.credit(stolen, pingpost.OutcomeReturned); answer.Found || answer.Credited != 0 {
+		t.Errorf("a credit that names another ping: %+v", answer)
+	}
+	b.spentLeased(plan, 0, 0)
+	b.verify()
+}
+
+func testLateCap(t *testing.T, b *bench) {
+	plan := planOf(cents(pingpost.Month, 1000_00))
+	lease := b.lease(plan, 500_00, 50)
+	b.accepted(b.post(plan, lease.ID, 30_00))
+	b.accepted(b.post(plan, 0, 10_00))
+	b.wait(time.Hour)
+	more := planOf(cents(pingpost.Month, 1000_00), cents(pingpost.Day, 100_00), cents(pingpost.Hour, 100_00))
+	if got := b.lease(more, 500_00, 50); got.Cents != 60_00 {
+		t.Errorf("a day of $100 that has bought for $40 granted %v", got.Cents)
+	}
+	b.verify()
+}
+
+func testOutbox(t *testing.T, b *bench) {
+	plan := planOf(cents(pingpost.Day, 100_00))
+	p := b.post(plan, 0, 10_00)
+	b.accepted(p)
+	ctx := context.Background()
+	due := func(max int) []store.Delivery {
+		deliveries, err := b.s.Due(ctx, b.clock(), max)
+		b.must(err)
+		return deliveries
+	}
+	all := due(10)
+	if len(all) != 2 || len(due(1)) != 1 || all[0].ID == all[1].ID || all[0].LeadID != p.LeadID ||
+		all[0].Target != "crm" || all[0].Campaign != "hvac" || !all[0].FirstAt.Equal(p.At) {
+		t.Fatalf("%+v", all)
+	}
+	if all[0].Lead.Post.Lead.FirstName.Reveal() != "Ann" {
+		t.Error("the lead came without its name")
+	}
+	b.must(b.s.Attempted(ctx, store.Attempt{ID: all[0].ID, At: b.clock(), Next: b.clock().Add(time.Minute), Error: "503"}))
+	b.must(b.s.Attempted(ctx, store.Attempt{ID: all[1].ID, At: b.clock(), Done: true}))
+	b.must(b.s.Attempted(ctx, store.Attempt{ID: all[1].ID, At: b.clock(), Dead: true})) // too late
+	if now := due(10); len(now) != 0 {
+		t.Errorf("%+v", now)
+	}
+	b.wait(time.Minute)
+	if again := due(10); len(again) != 1 || again[0].Attempts != 1 || again[0].ID != all[0].ID {
+		t.Errorf("%+v", again)
+	}
+	b.must(b.s.Attempted(ctx, store.Attempt{ID: all[0].ID, At: b.clock(), Dead: true, Error: "410"}))
+	counts, err := b.s.Counts(ctx)
+	b.must(err)
+	if counts.Owed != 0 || counts.Delivered != 1 || counts.Dead != 1 {
+		t.Errorf("%+v", counts)
+	}
+	if err := b.s.Attempted(ctx, store.Attempt{ID: all[0].ID}); err == nil {
+		t.Error("an attempt without an end was noted")
+	}
+}
+
+func testLeads(t *testing.T, b *bench) {
+	plan := planOf(cents(pingpost.Day, 100_00))
+	var posts []store.Post
+	for range 3 {
+		posts = append(posts, b.post(plan, 0, 10_00))
+		b.accepted(posts[len(posts)-1])
+		b.wait(time.Second)
+	}
+	b.credit(posts[1], pingpost.OutcomeReturned)
+	list := func(filter store.LeadFilter) []store.Lead {
+		leads, err := b.s.Leads(context.Background(), filter)
+		b.must(err)
+		return leads
+	}
+	all := list(store.LeadFilter{Campaign: "hvac", Exchange: "north"})
+	if len(all) != 3 || all[0].ID != posts[2].LeadID || !all[1].Returned || all[0].Returned || all[0].Owed != 2 {
+		t.Fatalf("%+v", all)
+	}
+	if diff := cmp.Diff(posts[2].Lead, all[0].Post, cmp.AllowUnexported(pingpost.Private{})); diff != "" {
+		t.Error(diff)
+	}
+	for filter, n := range map[store.LeadFilter]int{
+		{Campaign: "roofing"}: 0, {Exchange: "south"}: 0, {ID: posts[0].LeadID}: 1, {Max: 2}: 2, {Since: posts[1].At}: 2,
+	} {
+		if got := list(filter); len(got) != n {
+			t.Errorf("%+v found %d", filter, len(got))
+		}
+	}
+}
+
+// testConcurrent lets 64 goroutines post at once, each bid twice, some through a lease and some
+// past it, for a cap that has money for half of them.
+func testConcurrent(t *testing.T, b *bench) {
+	plan := planOf(cents(pingpost.Day, 320_00), leads(pingpost.Week, 1000))
+	lease := b.lease(plan, 100_00, 100)
+	var accepted atomic.Int64
+	var group sync.WaitGroup
+	for i := range 64 {
+		group.Go(func() {
+			p := b.post(plan, lease.ID*budget.LeaseID(i%2), 10_00)
+			first, err := b.s.Post(context.Background(), p)
+			second, again := b.s.Post(context.Background(), p)
+			if err != nil || again != nil || !second.Repeat || first.Outcome != second.Outcome {
+				t.Errorf("%+v %v, then %+v %v", first, err, second, again)
+			}
+			if first.Outcome == store.PostAccepted {
+				accepted.Add(1)
+			}
+		})
+	}
+	group.Wait()
+	use := b.use(plan, 0)
+	if n := accepted.Load(); int64(use.UsedCents) != n*10_00 || n != 32 {
+		t.Errorf("%d accepted, %v used", n, fmt.Sprint(use.UsedCents))
+	}
+	b.verify()
+}
