@@ -42,6 +42,12 @@ func TestPrivateFieldsReachTheWinnerOnly(t *testing.T) {
 	show(s.do(testLead("a", pingpost.HVAC)))
 	show(s.close("a", bidOf("ann", 40_00), bidOf("bob", 30_00)))
 	show(s.do(PostAnswered{Offer: "a", Buyer: "ann", Verdict: pingpost.Verdict{Kind: pingpost.VerdictRejected}}))
+	// Asked again with the whole timeline, the post goes to whom the price is held now, only.
+	for _, action := range s.market.Actions(s.timeline("a")) {
+		if post, ok := action.(SendPost); ok && post.Buyer != "bob" {
+			t.Errorf("a lead held for bob is posted to %s", post.Buyer)
+		}
+	}
 	show(s.do(accept("a", "bob")))
 	show(s.do(Return{Offer: "a"}))
 	if len(posts) != 2 || posts[0].Buyer != "ann" || posts[1].Buyer != "bob" {

@@ -266,6 +266,9 @@ func TestRandomTraffic(t *testing.T) {
 			commands = append(commands, randomCommand(random, round))
 		}
 		h.now = h.now.Add(time.Duration(random.IntN(3000)) * time.Millisecond)
+		if round%40 == 39 { // a night between them, so that presets begin a new day
+			h.now = h.now.Add(24 * time.Hour)
+		}
 		h.do(commands...)
 		if random.IntN(15) == 0 {
 			want := h.market.StateHash()
@@ -277,6 +280,10 @@ func TestRandomTraffic(t *testing.T) {
 		}
 	}
 	h.verify()
+	want := h.market.StateHash()
+	if h.load(); h.market.StateHash() != want {
+		t.Fatal("the market loaded in the end is another one")
+	}
 }
 
 func randomCommand(random *rand.Rand, round int) exchange.Command {
