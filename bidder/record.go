@@ -66,9 +66,10 @@ type (
 		ClearingPrice pingpost.Cents `json:"clearing_price,omitempty"`
 		MinBidToWin   pingpost.Cents `json:"min_bid_to_win,omitempty"`
 	}
-	// UpkeepRecord is a question to the store.
+	// UpkeepRecord is a look for what to ask of the store, and the question that came of it.
 	UpkeepRecord struct {
-		Ask *budget.Upkeep `json:"ask,omitempty"`
+		Surrender bool           `json:"surrender,omitempty"`
+		Ask       *budget.Upkeep `json:"ask,omitempty"`
 	}
 )
 

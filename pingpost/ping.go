@@ -56,11 +56,11 @@ type Score struct {
 // Consent is what the ping or post tells of the homeowner's consent to be called. Nothing here
 // is verified with the issuer: a format that is right is not a consent that is genuine.
 type Consent struct {
-	Agreed              Tri    // the plain flag
-	TrustedFormURL      string // a certificate's address
-	TrustedFormPromised bool   // the certificate will come with the post
-	LeadID              string // a LeadiD token
-	LeadIDPromised      bool   // the token will come with the post
+	Agreed              Tri    `json:"agreed,omitempty"`               // the plain flag
+	TrustedFormURL      string `json:"trustedform_url,omitempty"`      // a certificate's address
+	TrustedFormPromised bool   `json:"trustedform_promised,omitempty"` // the certificate will come with the post
+	LeadID              string `json:"leadid,omitempty"`               // a LeadiD token
+	LeadIDPromised      bool   `json:"leadid_promised,omitempty"`      // the token will come with the post
 }
 
 // Attr is a field that is not part of the canonical vocabulary, by its name in the ping. Value

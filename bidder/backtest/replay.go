@@ -194,8 +194,12 @@ func (r *replay) post(record *recording.Record, p bidder.PostRecord) {
 }
 
 func (r *replay) upkeep(record *recording.Record, u bidder.UpkeepRecord) {
-	var mine bidder.UpkeepRecord
-	if ask, ok, _ := r.agent.Upkeep(record.At); ok {
+	look := r.agent.Upkeep
+	if u.Surrender {
+		look = r.agent.Surrender
+	}
+	mine := bidder.UpkeepRecord{Surrender: u.Surrender}
+	if ask, ok, _ := look(record.At); ok {
 		mine.Ask = &ask
 	}
 	r.compareData(record, "upkeep", mine)

@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"time"
+
+	"leadbid/bidder"
 )
 
 const (
@@ -38,10 +40,10 @@ func (s *Server) tendLeases(ctx context.Context) time.Duration {
 	}
 	ask, ok, stamp := s.agent.Upkeep(s.clock.now())
 	if !ok {
-		s.record.upkeep(stamp, nil)
+		s.record.upkeep(stamp, bidder.UpkeepRecord{})
 		return s.untilDue()
 	}
-	s.record.upkeep(stamp, &ask)
+	s.record.upkeep(stamp, bidder.UpkeepRecord{Ask: &ask})
 	bounded, cancel := context.WithTimeout(ctx, leaseTimeout)
 	defer cancel()
 	answer, err := s.store.Upkeep(bounded, s.run, s.plan, ask)
@@ -81,10 +83,12 @@ func (s *Server) storeBack() {
 // returnLeases gives back at a graceful stop what no open bid needs, so that the next run, or
 // another replica, finds it at once instead of after the leases' end.
 func (s *Server) returnLeases(ctx context.Context) {
-	ask, ok, _ := s.agent.Surrender(s.clock.now())
+	ask, ok, stamp := s.agent.Surrender(s.clock.now())
 	if !ok {
+		s.record.upkeep(stamp, bidder.UpkeepRecord{Surrender: true})
 		return
 	}
+	s.record.upkeep(stamp, bidder.UpkeepRecord{Surrender: true, Ask: &ask})
 	bounded, cancel := context.WithTimeout(ctx, shutdownStep)
 	defer cancel()
 	if _, err := s.store.Upkeep(bounded, s.run, s.plan, ask); err != nil {

@@ -117,8 +117,8 @@ func (r *recorder) notice(stamp bidder.Stamp, n *pingpost.Notice, ref budget.Bid
 	})
 }
 
-func (r *recorder) upkeep(stamp bidder.Stamp, ask *budget.Upkeep) {
-	r.input(stamp, recording.KindUpkeep, bidder.UpkeepRecord{Ask: ask})
+func (r *recorder) upkeep(stamp bidder.Stamp, record bidder.UpkeepRecord) {
+	r.input(stamp, recording.KindUpkeep, record)
 }
 
 func (r *recorder) answered(stamp bidder.Stamp, answer budget.UpkeepAnswer) {

@@ -37,9 +37,7 @@ func checkCommand(env *cli.Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			for _, warning := range faults.Warnings() {
-				env.Sayf("%s", warning)
-			}
+			sayWarnings(env, faults)
 			rows := [][]any{}
 			for _, sentence := range rs.Summary() {
 				rows = append(rows, []any{sentence})

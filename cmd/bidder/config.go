@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"leadbid/bidder/server"
 	"leadbid/budget/store"
@@ -22,10 +23,14 @@ func load(env *cli.Env) (*rules.Ruleset, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	for _, warning := range faults.Warnings() {
-		env.Sayf("%s", warning)
-	}
+	sayWarnings(env, faults)
 	return rs, dir, nil
+}
+
+func sayWarnings(env *cli.Env, faults *yamlfile.Faults) {
+	if text := faults.String(); text != "" {
+		env.Sayf("%s", strings.TrimSuffix(text, "\n"))
+	}
 }
 
 // loadQuietly is load for commands that show the warnings themselves.
@@ -38,7 +43,7 @@ func loadQuietly(env *cli.Env) (rs *rules.Ruleset, dir string, faults *yamlfile.
 	dir = filepath.Dir(path)
 	rs, faults = rules.Load(os.DirFS(dir), filepath.Base(path), lookup(env))
 	if rs == nil {
-		return nil, "", faults, cli.Faults(faults)
+		return nil, "", faults, cli.Faults(faults.Err())
 	}
 	return rs, dir, faults, nil
 }

@@ -1,0 +1,366 @@
+package server_test
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"leadbid/bidder"
+	"leadbid/bidder/backtest"
+	"leadbid/bidder/server"
+	"leadbid/budget/store"
+	"leadbid/rules"
+)
+
+func configFS(t *testing.T, _, text string) fs.FS {
+	t.Helper()
+	return fstest.MapFS{"bidder.yaml": {Data: []byte(text)}}
+}
+
+func TestPingToDeliveredLead(t *testing.T) {
+	r := start(t, t.TempDir(), configuration)
+	b := r.ask("p-1")
+	if b.Status != "bid" || b.Bid != "50.00" || b.Expires <= 0 || len(b.BidID) > 96 {
+		t.Fatalf("got %+v, want a bid of 50.00", b)
+	}
+	status, verdict := r.take(b, 1)
+	if status != http.StatusOK || verdict.Status != "accepted" || verdict.LeadID == "" {
+		t.Fatalf("the post got %d %+v, want accepted", status, verdict)
+	}
+	lines := r.deliver()
+	if len(lines) != 1 || !strings.Contains(lines[0], verdict.LeadID) || !strings.Contains(lines[0], "312-555-0101") {
+		t.Fatalf("delivered %q, want the one lead with its contact", lines)
+	}
+	counts, err := r.server.Store().Counts(t.Context())
+	if err != nil || counts.Leads != 1 || counts.Charged != 50_00 || counts.Delivered != 1 {
+		t.Errorf("the books say %+v (%v), want one lead of $50, delivered", counts, err)
+	}
+}
+
+func TestRepeatedPingAndPost(t *testing.T) {
+	r := start(t, t.TempDir(), configuration)
+	first, again := r.ask("p-1"), r.ask("p-1")
+	if again.BidID != first.BidID || again.Bid != first.Bid || again.Expires > first.Expires {
+		t.Fatalf("the same ping got %+v, then %+v", first, again)
+	}
+	_, one := r.take(first, 1)
+	_, two := r.take(first, 1)
+	if one != two || one.Status != "accepted" {
+		t.Fatalf("the same post got %+v, then %+v", one, two)
+	}
+	if status, _ := r.take(first, 2); status != http.StatusConflict {
+		t.Errorf("another body under the same bid got %d, want 409", status)
+	}
+	counts, _ := r.server.Store().Counts(t.Context())
+	if counts.Leads != 1 || counts.Charged != 50_00 {
+		t.Errorf("charged %s for %d leads, want one charge of $50", counts.Charged, counts.Leads)
+	}
+}
+
+func TestSamePersonIsBoughtOnce(t *testing.T) {
+	r := start(t, t.TempDir(), configuration)
+	r.take(r.ask("p-1"), 1)
+	if _, verdict := r.take(r.ask("p-2"), 1); verdict.Status != "rejected" || verdict.Reason != "duplicate_lead" {
+		t.Errorf("the same person again got %+v, want rejected, duplicate_lead", verdict)
+	}
+}
+
+func TestForgedAndForeignBids(t *testing.T) {
+	r := start(t, t.TempDir(), configuration)
+	b := r.ask("p-1")
+	forged := b
+	forged.BidID = b.BidID[:len(b.BidID)-1] + "x"
+	if forged.BidID == b.BidID {
+		forged.BidID = b.BidID[:len(b.BidID)-1] + "y"
+	}
+	if _, verdict := r.take(forged, 1); verdict.Reason != "bid_unknown" {
+		t.Errorf("a forged bid id got %+v, want bid_unknown", verdict)
+	}
+	if _, answer := r.post("/v1/post/south", southKey, postBody(b, 1)); parse(t, answer).Reason != "bid_unknown" {
+		t.Errorf("another exchange's bid id got %s, want bid_unknown", answer)
+	}
+	dearer := b
+	dearer.Bid = "50.01"
+	if _, verdict := r.take(dearer, 1); verdict.Reason != "price_mismatch" {
+		t.Errorf("a price above the bid got %+v, want price_mismatch", verdict)
+	}
+}
+
+func TestNotices(t *testing.T) {
+	r := start(t, t.TempDir(), configuration)
+	notice := func(b bid, outcome string) (int, string) {
+		return r.post("/v1/notice/north", northKey,
+			`{"ping_id":"`+b.PingID+`","bid_id":"`+b.BidID+`","outcome":"`+outcome+`"}`)
+	}
+	// A lost bid frees its hold: far more bids than the day's budget has room for at one time.
+	for i := range 30 {
+		b := r.ask("lost-" + fmt.Sprint(i))
+		if b.Status != "bid" {
+			t.Fatalf("bid %d: %s", i, b.Reason)
+		}
+		if status, answer := notice(b, "lost"); status != http.StatusOK {
+			t.Fatalf("a loss notice got %d %s", status, answer)
+		}
+	}
+	// A voided bid is refused from then on.
+	voided := r.ask("voided")
+	if status, answer := notice(voided, "voided"); status != http.StatusOK {
+		t.Fatalf("a voided notice got %d %s", status, answer)
+	}
+	if _, verdict := r.take(voided, 7); verdict.Reason != "voided" {
+		t.Errorf("a voided bid's post got %+v, want voided", verdict)
+	}
+	// A returned lead gives its money back, once.
+	returned := r.ask("returned")
+	r.take(returned, 8)
+	for range 2 {
+		if status, answer := notice(returned, "returned"); status != http.StatusOK {
+			t.Fatalf("a returned notice got %d %s", status, answer)
+		}
+	}
+	counts, _ := r.server.Store().Counts(t.Context())
+	if counts.Charged != 50_00 || counts.Credited != 50_00 || counts.Returned != 1 {
+		t.Errorf("the books say %+v, want $50 charged and credited once", counts)
+	}
+	if status, _ := notice(bid{PingID: "x", BidID: "y"}, "lost"); status != http.StatusNotFound {
+		t.Errorf("a notice for a bid that is not ours got %d, want 404", status)
+	}
+}
+
+func TestBadInput(t *testing.T) {
+	r := start(t, t.TempDir(), configuration)
+	f := func(name, path, key, body string, status int, want string) {
+		t.Helper()
+		got, answer := r.post(path, key, body)
+		if got != status || !strings.Contains(answer, want) {
+			t.Errorf("%s: got %d %s, want %d and %q", name, got, answer, status, want)
+		}
+	}
+	ping := "/v1/ping/north"
+	f("no JSON", ping, northKey, `{"ping_id":`, 400, "malformed")
+	f("wrong type", ping, northKey, `{"ping_id":"p","service":7,"zip":"60614"}`, 400, `"field":"service"`)
+	f("four digits", ping, northKey, `{"ping_id":"p","service":"hvac","zip":"6061"}`, 400, `"field":"zip"`)
+	f("a ZIP as a number", ping, northKey, `{"ping_id":"p","service":"hvac","zip":60614}`, 400, `"field":"zip"`)
+	f("no id", ping, northKey, `{"service":"hvac","zip":"60614"}`, 400, `"field":"ping_id"`)
+	f("unknown fields are kept, not refused", ping, northKey,
+		`{"ping_id":"u","service":"hvac","zip":"60614","moon":"full","consent":{"leadid_promised":true}}`, 200, `"status":"bid"`)
+	f("wrong key", ping, southKey, pingBody("p"), 401, "unauthorized")
+	f("no key", ping, "", pingBody("p"), 401, "unauthorized")
+	f("unknown exchange", "/v1/ping/west", northKey, pingBody("p"), 401, "unauthorized")
+	f("unknown route", "/v2/ping/north", northKey, pingBody("p"), 404, "not_found")
+	f("oversized ping", ping, northKey, `{"ping_id":"`+strings.Repeat("x", 33<<10)+`"}`, 413, "")
+	f("oversized post", "/v1/post/north", northKey, `{"ping_id":"`+strings.Repeat("x", 65<<10)+`"}`, 413, "")
+	f("malformed post", "/v1/post/north", northKey, `[]`, 400, "malformed")
+	f("malformed notice", "/v1/notice/north", northKey, `{"outcome":"maybe"}`, 400, "invalid_field")
+	if status, answer := r.admin("/metrics"); status != 200 || !strings.Contains(answer, "bidder_bad_input_total") {
+		t.Errorf("the metrics do not count bad input: %d", status)
+	}
+}
+
+func TestLateAnswerIsNoBidAndHoldsNothing(t *testing.T) {
+	r := start(t, t.TempDir(), configuration)
+	for i := range 30 {
+		body := strings.Replace(pingBody("late-"+fmt.Sprint(i)), `"tmax_ms":2000`, `"tmax_ms":1`, 1)
+		if _, answer := r.post("/v1/ping/north", northKey, body); parse(t, answer).Reason != "late" {
+			t.Fatalf("ping %d with 1 ms left got %s, want late", i, answer)
+		}
+	}
+	if b := r.ask("in-time"); b.Status != "bid" {
+		t.Errorf("after late bids: %+v, want a bid: their holds are freed", b)
+	}
+}
+
+func TestReasonsOnlyWhereConfigured(t *testing.T) {
+	r := start(t, t.TempDir(), configuration)
+	body := strings.Replace(pingBody("p"), `"hvac"`, `"roofing"`, 1)
+	if _, answer := r.post("/v1/ping/north", northKey, body); parse(t, answer).Reason != "service_not_bought" {
+		t.Errorf("north got %s, want the reason", answer)
+	}
+	if _, answer := r.post("/v1/ping/south", southKey, body); parse(t, answer).Reason != "" {
+		t.Errorf("south got %s, want no reason", answer)
+	}
+}
+
+func TestStoreAway(t *testing.T) {
+	r := start(t, t.TempDir(), configuration)
+	b := r.ask("p-1")
+	if err := r.server.Store().Close(); err != nil {
+		t.Fatal(err)
+	}
+	if status, _ := r.take(b, 1); status != http.StatusServiceUnavailable {
+		t.Errorf("a post without books got %d, want 503", status)
+	}
+	if again := r.ask("p-2"); again.Status != "bid" {
+		t.Errorf("with a lease in hand: %+v, want a bid", again)
+	}
+}
+
+func TestPauseFileWorksOnARunningBidder(t *testing.T) {
+	dir := t.TempDir()
+	r := start(t, dir, configuration)
+	path := filepath.Join(dir, pauseFile(t))
+	if err := server.WritePauses(path, bidder.Pauses{All: true}); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the pause", func() bool { return r.ask("paused").Reason == "paused" })
+	if err := server.WritePauses(path, bidder.Pauses{}); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the end of the pause", func() bool { return r.ask("resumed").Status == "bid" })
+	if _, status := r.admin("/status"); !strings.Contains(status, `"state":"live"`) {
+		t.Errorf("the status says %s", status)
+	}
+}
+
+func pauseFile(t *testing.T) string {
+	rs, _ := rules.Load(configFS(t, "", configuration), "bidder.yaml", func(string) (string, bool) { return northKey, true })
+	if rs == nil {
+		t.Fatal("the configuration does not load")
+	}
+	return rs.Settings().PauseFile
+}
+
+// await polls a condition of another goroutine's making, up to five seconds.
+func await(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%s did not come within 5 s", what)
+		case <-tick.C:
+		}
+	}
+}
+
+func TestRestartKeepsTheBooks(t *testing.T) {
+	dir := t.TempDir()
+	r := start(t, dir, configuration)
+	b := r.ask("p-1")
+	_, accepted := r.take(b, 1)
+	open := r.ask("p-2")
+	r.stop()
+
+	again := start(t, dir, configuration)
+	if _, verdict := again.take(b, 1); verdict != accepted {
+		t.Errorf("after a restart the same post got %+v, want %+v", verdict, accepted)
+	}
+	if _, verdict := again.take(open, 2); verdict.Status != "accepted" {
+		t.Errorf("a bid of the former run got %+v, want accepted", verdict)
+	}
+	if lines := again.deliver(); len(lines) != 2 {
+		t.Errorf("%d leads delivered, want 2", len(lines))
+	}
+	report, err := again.server.Store().Verify(t.Context())
+	if err != nil || len(report.Findings) > 0 {
+		t.Errorf("verify: %v %v", report.Findings, err)
+	}
+}
+
+// TestRecordedTrafficReplaysEqual is the acceptance of the recording: live traffic over HTTP, in
+// parallel, replayed by the same code, gives the same bytes.
+func TestRecordedTrafficReplaysEqual(t *testing.T) {
+	dir := t.TempDir()
+	r := start(t, dir, configuration)
+	done := make(chan struct{})
+	for worker := range 4 {
+		go func() {
+			defer func() { done <- struct{}{} }()
+			for i := range 60 {
+				b := r.ask(fmt.Sprintf("w%d-%d", worker, i))
+				switch {
+				case b.Status != "bid":
+				case i%5 == 0:
+					r.take(b, worker*1000+i)
+				default:
+					r.post("/v1/notice/north", northKey, `{"ping_id":"`+b.PingID+`","bid_id":"`+b.BidID+`","outcome":"lost"}`)
+				}
+			}
+		}()
+	}
+	for range 4 {
+		<-done
+	}
+	r.stop()
+	segments, err := backtest.Segments(filepath.Join(dir, "recordings"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	otherKeys := func(name string) (string, bool) { return name + northKey, true }
+	rs, _ := rules.Load(configFS(t, dir, configuration), "bidder.yaml", otherKeys)
+	report, err := backtest.Replay(t.Context(), rs, segments, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !report.Identical() || report.Uncompared > 0 || report.Pings != 240 {
+		t.Fatalf("got %+v, want 240 pings, all the same", report)
+	}
+	counts := books(t, dir)
+	if report.Spend != counts.Charged || report.Wins != counts.Leads {
+		t.Errorf("the recording says %d wins for %s, the books %d for %s", report.Wins, report.Spend, counts.Leads, counts.Charged)
+	}
+}
+
+func books(t *testing.T, dir string) store.Counts {
+	t.Helper()
+	opened, err := server.ReadStore(t.Context(), "sqlite:data/bidder.db", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer opened.Close()
+	counts, err := opened.Counts(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return counts
+}
+
+// TestPersonalDataStaysIn greps everything that the bidder says for the words of one lead.
+func TestPersonalDataStaysIn(t *testing.T) {
+	dir := t.TempDir()
+	r := start(t, dir, configuration)
+	b := r.ask("p-1")
+	_, answer := r.post("/v1/post/north", northKey, postBody(b, 1))
+	_, again := r.post("/v1/post/north", northKey, postBody(b, 2))
+	r.deliver()
+	_, metrics := r.admin("/metrics")
+	_, status := r.admin("/status")
+	r.stop()
+	said := answer + again + metrics + status + r.log.String()
+	for _, secret := range []string{"Canary", "canary-1", "555-0101", northKey, southKey} {
+		if strings.Contains(said, secret) {
+			t.Errorf("%q got out", secret)
+		}
+	}
+	segments, _ := filepath.Glob(filepath.Join(dir, "recordings", "*"))
+	for _, path := range segments {
+		if text := decompress(t, path); strings.Contains(text, "anary") || strings.Contains(text, "555-01") {
+			t.Errorf("%s holds personal data", filepath.Base(path))
+		}
+	}
+	if len(segments) == 0 {
+		t.Error("nothing was recorded")
+	}
+}
+
+func TestRefusesToListenWithoutTheFolder(t *testing.T) {
+	rs, _ := rules.Load(configFS(t, "", strings.Replace(configuration, "sqlite:data/bidder.db", "sqlite:blocked/bidder.db", 1)),
+		"bidder.yaml", func(name string) (string, bool) { return name + northKey, true })
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "blocked"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := server.New(t.Context(), server.Options{Rules: rs, Dir: dir}); err == nil {
+		t.Error("a bidder started without its books")
+	}
+}
