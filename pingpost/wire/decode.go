@@ -8,11 +8,11 @@ import (
 )
 
 const (
-	maxAttrs     = 64  // attributes of one message; more are dropped
-	maxConstants = 16  // places of constants in one kind of reply
-	maxID        = 128 // bytes of an id
-	maxWord      = 256 // bytes of a free text in a ping
-	maxURL       = 2048
+	maxAttrs     = 64   // attributes of one message; more are dropped
+	maxConstants = 16   // places of constants in one kind of reply
+	maxID        = 128  // bytes of an id
+	maxWord      = 256  // bytes of a free text in a ping
+	maxURL       = 2048 // bytes of a certificate's address
 	maxPrivate   = 8192 // bytes of a contact field or a note
 )
 
@@ -75,15 +75,14 @@ func (d *decoder) place(shape *body, m *member, name string) bool {
 		}
 		return d.attributes()
 	}
-	v, ok := d.fieldValue()
-	d.values[m.field] = v
-	d.values[m.slot] = v
+	v, ok := d.value()
+	d.values[m.field], d.values[m.slot] = v, v // what is neither goes to 0, where nobody looks
 	return ok
 }
 
 // notAnObject reads what stands where an object belongs. null says nothing.
 func (d *decoder) notAnObject(path string) bool {
-	v, ok := d.fieldValue()
+	v, ok := d.value()
 	if ok && v.kind != kindNull {
 		d.invalidAt(path, "must be an object, and is "+kindNames[v.kind])
 	}
@@ -103,19 +102,9 @@ func (d *decoder) attributes() bool {
 	}
 }
 
-// fieldValue reads the value of one field. How deep it may be nested does not depend on where it
-// stands, because an attribute may be written in another place than it was read from.
-func (d *decoder) fieldValue() (value, bool) {
-	around := d.depth
-	d.depth = 0
-	v, ok := d.value()
-	d.depth = around
-	return v, ok
-}
-
 // attribute reads a value that no field is mapped to.
 func (d *decoder) attribute(name string) bool {
-	v, ok := d.fieldValue()
+	v, ok := d.value()
 	if ok && d.collect {
 		kind := pingpost.AttrJSON
 		switch v.kind {

@@ -123,6 +123,27 @@ func TestAliasesAndWordsAreRead(t *testing.T) {
 	}
 }
 
+// Where several of our words are written as one of theirs, the profile's first is read for it.
+func TestSharedWordsAreReadAsTheFirst(t *testing.T) {
+	profile := contrary(t)
+	f := func(word string, want pingpost.Reason) {
+		t.Helper()
+		body := `{"response":{"success":false,"id":"p","message":"` + word + `"}}`
+		if got, err := profile.DecodeAnswer([]byte(body), 200); err != nil || got.Reason != want {
+			t.Errorf("%q: got %v, %v; want %v", word, got.Reason, err, want)
+		}
+	}
+	f("No Coverage", pingpost.OutsideArea)
+	f("No Matches", pingpost.OutsideArea)
+	f("Quota Reached", pingpost.BudgetExhausted)
+	f("paced", pingpost.PacedOut)
+	f("outside_area", pingpost.ReasonNone)
+	written := string(profile.AppendAnswer(nil, &pingpost.Answer{PingID: "p", Reason: pingpost.ServiceNotBought}))
+	if want := `{"response":{"success":false,"id":"p","price":0,"message":"No Coverage"}}`; written != want {
+		t.Errorf("got  %s\nwant %s", written, want)
+	}
+}
+
 func TestStatusAloneTellsAnOutcome(t *testing.T) {
 	profile := native(t)
 	f := func(status int, body string, want pingpost.VerdictKind) {

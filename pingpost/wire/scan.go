@@ -7,7 +7,9 @@ import (
 	"unsafe"
 )
 
-// maxDepth is how deep the value of a field may be nested. Real ones use three levels.
+// maxDepth is how deep the value of a field may be nested. Real ones use three levels. It counts
+// from the field and not from the body, because an attribute may be written in another place than
+// it was read from.
 const maxDepth = 32
 
 // kind is the type of a JSON value.
