@@ -54,7 +54,7 @@ type expressions struct {
 
 func newExpressions(lists map[string]*list, attrs *attributes, uses *usage, named map[string]bool) *expressions {
 	parsing, running := conf.CreateNew(), conf.New(environment{})
-	parsing.MaxNodes = maxNodes
+	parsing.MaxNodes, parsing.DisableIfOperator = maxNodes, true
 	for name := range parsing.Builtins {
 		if _, allowed := functions[name]; !allowed {
 			// A function that the parser does not know becomes a plain call, which is refused by name.
