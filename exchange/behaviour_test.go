@@ -331,6 +331,50 @@ func TestAnswersFromOutside(t *testing.T) {
 	}
 }
 
+// TestPresetEligibility: the first check that keeps a preset from an offer is its reason.
+func TestPresetEligibility(t *testing.T) {
+	f := func(want pingpost.Reason, change func(b *Buyer, c *OpenOffer)) {
+		t.Helper()
+		config := testConfig()
+		lead := testLead("a", pingpost.Plumbing)
+		change(&config.Buyers[3], &lead)
+		s := newScript(t, config)
+		s.do(lead)
+		if got := s.timeline("a")[1].Targets[3]; got.Reason != want || got.Eligible != (want == pingpost.ReasonNone) {
+			t.Errorf("got %+v, want %v", got, want)
+		}
+	}
+	f(pingpost.ReasonNone, func(b *Buyer, c *OpenOffer) {})
+	f(pingpost.ReasonNone, func(b *Buyer, c *OpenOffer) { b.Preset.ZIPs, c.Ping.ZIP, c.Lead.ZIP = nil, 501, 501 })
+	f(pingpost.ServiceNotBought, func(b *Buyer, c *OpenOffer) { b.Preset.Services = nil })
+	f(pingpost.OutsideArea, func(b *Buyer, c *OpenOffer) { c.Ping.ZIP, c.Lead.ZIP = 501, 501 })
+	f(pingpost.BelowFloor, func(b *Buyer, c *OpenOffer) { b.Preset.Bid = 9_99 })
+	f(pingpost.BudgetExhausted, func(b *Buyer, c *OpenOffer) { b.Preset.DayBudget = 9_99 })
+	f(pingpost.InsufficientCredits, func(b *Buyer, c *OpenOffer) { b.CreditLimit = 9_99 })
+}
+
+// TestCheckSeesDamage damages an open offer by hand, in one way at a time.
+func TestCheckSeesDamage(t *testing.T) {
+	f := func(name string, damage func(o *offer)) {
+		t.Helper()
+		s := newScript(t, testConfig())
+		s.do(testLead("a", pingpost.HVAC))
+		s.close("a", bidOf("ann", 40_00))
+		damage(s.market.offers["a"])
+		if s.market.Check() == nil {
+			t.Errorf("%s: Check sees nothing", name)
+		}
+	}
+	f("waiting for nothing", func(o *offer) { o.phase = clearing })
+	f("hold without a post", func(o *offer) { o.phase = resting })
+	f("no appointment", func(o *offer) { o.due = time.Time{} })
+	f("appointment after the window", func(o *offer) { o.due = o.facts.WindowEnd.Add(1) })
+	f("ended in flight", func(o *offer) { o.end = Expired })
+	f("too many posts", func(o *offer) { o.posted = 9 })
+	f("sold and open", func(o *offer) { o.sale = &sale{} })
+	f("another price", func(o *offer) { o.hop.price++ })
+}
+
 // TestTimeDoesNotGoBack: an earlier instant counts as the latest one.
 func TestTimeDoesNotGoBack(t *testing.T) {
 	s := newScript(t, testConfig())

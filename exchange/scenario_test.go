@@ -92,10 +92,13 @@ func scenarioConfig(t *testing.T, changes string) *Config {
 		case "window":
 			config.Campaigns[0].Window, _ = time.ParseDuration(value)
 		case "fallback":
-			config.Campaigns[0].Fallback = []string{"hvac-2"}
-			second := testCampaign("hvac-2", pingpost.AuctionFirst, pingpost.HVAC)
-			second.Auction.Reserve = dollars(t, value)
-			config.Campaigns = append(config.Campaigns, second)
+			for i, reserve := range strings.Split(value, ",") {
+				name := fmt.Sprintf("hvac-%d", i+2)
+				next := testCampaign(name, pingpost.AuctionFirst, pingpost.HVAC)
+				next.Auction.Reserve = dollars(t, reserve)
+				config.Campaigns[0].Fallback = append(config.Campaigns[0].Fallback, name, "plumbing")
+				config.Campaigns = append(config.Campaigns, next)
+			}
 		default:
 			t.Fatalf("market: %q", word)
 		}
