@@ -53,7 +53,7 @@ func TestTornTail(t *testing.T) {
 	if err != nil || len(all) != 12 {
 		t.Fatalf("%d records, %v", len(all), err)
 	}
-	for cut := range content {
+	for cut := 0; cut < len(content); cut += stride {
 		records, err := read(t, content[:cut])
 		if cut > 0 && !errors.Is(err, recording.ErrTruncated) {
 			t.Fatalf("cut at %d of %d: %v, want ErrTruncated", cut, len(content), err)
@@ -80,7 +80,7 @@ func TestFlippedByte(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range content {
+	for i := 0; i < len(content); i += stride {
 		flipped := bytes.Clone(content)
 		flipped[i] ^= 0x20
 		r, err := recording.NewReader(bytes.NewReader(flipped))

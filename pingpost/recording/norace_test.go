@@ -2,4 +2,7 @@
 
 package recording_test
 
-const raceEnabled = false
+const (
+	raceEnabled = false
+	stride      = 1
+)

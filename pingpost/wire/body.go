@@ -87,7 +87,6 @@ type constant struct {
 type reply struct {
 	read     *body // what any of the outcomes holds
 	outcomes []outcome
-	slots    uint8 // how many constants it has
 }
 
 // of gives the outcome of a kind; nil where the exchange has no way to say that.

@@ -183,7 +183,6 @@ func (l loader) readReply(m *replyMessage, node yamlfile.Node, allowed []field, 
 		bodyNode := parts.Need("body", "the body as it looks on the wire")
 		shape.fill(bodyNode, read.write, nil)
 		shape.fill(bodyNode, m.read, &read)
-		m.slots = shape.slots
 		var paths [numFields]string
 		read.write.paths(&paths)
 		for f, path := range paths {

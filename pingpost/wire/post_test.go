@@ -105,7 +105,7 @@ func TestAppendError(t *testing.T) {
 // Bytes that no sane sender sends, in every place of a body.
 func TestEveryByteInEveryPlace(t *testing.T) {
 	profile, ping := native(t), pingpost.Ping{}
-	for at := range len(usualPing) {
+	for at := 0; at < len(usualPing); at += stride {
 		for _, b := range []byte{0, '\n', '"', '\\', '{', '}', '[', ',', ':', '0', 'e', 0x7f, 0x80, 0xff} {
 			body := []byte(usualPing)
 			body[at] = b
