@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"leadbid/exchange/load"
+	"leadbid/exchange/simulate"
 	"leadbid/pingpost"
 	"leadbid/pingpost/wire"
 )
@@ -191,6 +192,44 @@ func checkOutputs(t *testing.T, result *load.Result) {
 	}
 }
 
+func TestASimulatedRivalAnswersTheLoad(t *testing.T) {
+	native := nativeProfile(t)
+	roster, err := simulate.NewRoster(simulate.DefaultRosterSettings(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	noon := time.Date(2026, 6, 1, 17, 0, 0, 0, time.UTC)
+	server, err := simulate.NewRivalServer(roster, simulate.ServerOptions{Now: func() time.Time { return noon }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	base := "http://" + listener.Addr().String() + "/rival-02/v1/"
+	result, err := load.Run(t.Context(), load.Options{
+		Target: base + "ping/northside", Protocol: load.Pings(native), Population: population(t, 300),
+		Rates: []int{1000}, For: 300 * time.Millisecond, Run: "rival",
+		NoticeTarget: base + "notice/northside", NoticeProfile: native,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	step := result.Steps[0]
+	if step.Answered != 300 || step.Bids == 0 || step.NoBids == 0 || result.Notices.Sent != step.Bids {
+		t.Errorf("%+v, notices %+v", step, result.Notices)
+	}
+	if account := server.Accounts()[1]; account.Pings != 300 || account.Bids != step.Bids {
+		t.Errorf("the rival counts %+v, the load %d bids", account, step.Bids)
+	}
+	if err := errors.Join(server.Close(context.Background()), <-served); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestTimeoutsAreErrors(t *testing.T) {
 	native := nativeProfile(t)
 	hold := make(chan struct{})
@@ -222,7 +261,10 @@ func TestStopsWithItsContext(t *testing.T) {
 		Rates: []int{100, 100}, For: time.Hour,
 	})
 	if !errors.Is(err, context.Canceled) || len(result.Steps) != 1 || result.Steps[0].Answered == 0 {
-		t.Errorf("after a stop: %v, %+v; expected context.Canceled and what was measured", err, result)
+		t.Fatalf("after a stop: %v, %+v; expected context.Canceled and what was measured", err, result)
+	}
+	if step := result.Steps[0]; step.Scheduled != step.Answered+step.Errors+step.Dropped {
+		t.Errorf("after a stop, sends without an end: %+v", step)
 	}
 }
 

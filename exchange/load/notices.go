@@ -30,8 +30,8 @@ type notices struct {
 
 type lostBid struct{ pingID, bidID string }
 
-// noticeConnections keep up with 200,000 notices a second as little as the pings would; at the
-// rates that one machine can measure they are enough.
+// noticeConnections carry some ten thousand notices a second on one machine; what comes faster
+// fills the queue, and then counts as dropped.
 const noticeConnections = 8
 
 // startNotices returns nil where none are wanted; nil's methods do nothing.

@@ -115,7 +115,8 @@ func (o *Options) check() error {
 		fault(rate < 1 || rate > maxRate, "the rate %d is not 1 to %d sends per second", rate, maxRate)
 	}
 	fault(o.For <= 0, "a step lasts %v, and must last longer than nothing", o.For)
-	fault(o.Connections < 1 || o.Connections > 10_000, "%d connections are asked for, and 1 to 10,000 are possible", o.Connections)
+	fault(o.Connections < 1 || o.Connections > 10_000,
+		"%d connections are asked for, and 1 to 10,000 are possible", o.Connections)
 	fault(o.Backlog < 1 || o.Backlog > 1_000_000, "the backlog is %d, and must be 1 to 1,000,000", o.Backlog)
 	fault(o.Timeout < 0, "the timeout is %v, and must be above 0", o.Timeout)
 	fault(len(o.Population) == 0, "the population is empty: nobody to send")
@@ -136,14 +137,16 @@ func isLabel(text string) bool {
 // host must be named by allowHost, letter by letter with its port where the address has one, so
 // that nobody floods a stranger by a slip of the pen.
 func CheckTarget(target, allowHost string) error {
+	const example = "http://127.0.0.1:8080/v1/ping/northside"
 	address, err := url.Parse(target)
 	switch {
 	case err != nil:
-		return fmt.Errorf("load: the target %q is not an address such as http://127.0.0.1:8080/v1/ping/northside", target)
+		return fmt.Errorf("load: the target %q is not an address such as %s", target, example)
 	case (address.Scheme != "http" && address.Scheme != "https") || address.Host == "":
-		return fmt.Errorf("load: the target %q is not a full http or https address such as http://127.0.0.1:8080/v1/ping/northside", target)
+		return fmt.Errorf("load: the target %q is not a full http or https address such as %s", target, example)
 	case httpguard.IsLoopback(address.Hostname()), address.Host == allowHost:
 		return nil
 	}
-	return fmt.Errorf("load: %s is not on this machine: to send load there, name it with --allow-host %s", address.Host, address.Host)
+	return fmt.Errorf("load: %s is not on this machine: to send load there, name it with --allow-host %s",
+		address.Host, address.Host)
 }

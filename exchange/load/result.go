@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"leadbid/exchange/simulate"
 )
 
 // Result is what a run measured. Its JSON is stable: times are in milliseconds.
@@ -30,7 +32,7 @@ type Step struct {
 	Scheduled int64   `json:"scheduled"` // sends whose time came: Answered + Errors + Dropped
 	Answered  int64   `json:"answered"`
 	Errors    int64   `json:"errors"`
-	Dropped   int64   `json:"dropped"` // not sent, because the backlog was full
+	Dropped   int64   `json:"dropped"` // not sent: the backlog was full, or the run was stopped
 	Bids      int64   `json:"bids"`
 	NoBids    int64   `json:"no_bids"`
 
@@ -87,6 +89,7 @@ func newStep(rate int, length time.Duration) Step {
 func (s *Step) merge(w *worker) {
 	s.latency.Merge(w.latency)
 	s.lag.Merge(w.lag)
+	s.Dropped += w.unsent
 	s.Bids += w.bids
 	s.NoBids += w.noBids
 	for name, count := range w.reasons {
@@ -142,7 +145,8 @@ func (r *Result) WriteJSON(w io.Writer) error {
 // WriteText writes the result as a table for people.
 func (r *Result) WriteText(w io.Writer) error {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s, %d connections, %d different synthetic homeowners\n\n", r.Target, r.Connections, r.Population)
+	fmt.Fprintf(&text, "%s, %d connections, %d different homeowners (%s)\n\n",
+		r.Target, r.Connections, r.Population, simulate.Label)
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "rate/s\tanswered\tbids\terrors\tdropped\tp50\tp90\tp99\tp99.9\tmax\tlag p99\t")
 	for _, s := range r.Steps {

@@ -78,6 +78,8 @@ func newClient(target *url.URL, connections int, timeout time.Duration) *fasthtt
 		Addr: hostPort(target), IsTLS: target.Scheme == "https",
 		// One more than are used at once, so that a connection on its way back is no obstacle.
 		MaxConns: connections + 1, MaxIdleConnDuration: time.Minute,
+		// A kept-alive connection that the target had closed meanwhile is opened again and the request
+		// repeated, by the client itself: a ping that comes twice is one ping.
 		ReadTimeout: timeout, WriteTimeout: timeout, MaxResponseBodySize: 1 << 20,
 		Dial:                     func(addr string) (net.Conn, error) { return net.DialTimeout("tcp", addr, timeout) },
 		NoDefaultUserAgentHeader: true,
@@ -107,7 +109,7 @@ func (g *generator) step(ctx context.Context, index, rate int) Step {
 	var working sync.WaitGroup
 	for i := range workers {
 		workers[i] = newWorker(g, start)
-		working.Go(func() { workers[i].work(queue) })
+		working.Go(func() { workers[i].work(ctx, queue) })
 	}
 	var sent, dropped atomic.Int64
 	stopTelling := g.tell(index, rate, start, &sent, &dropped)
@@ -128,7 +130,9 @@ func (g *generator) step(ctx context.Context, index, rate int) Step {
 // pace keeps the schedule: one send every 1/rate seconds. It runs on a thread of its own and only
 // ever puts a send into the queue or, where that is full, drops it. It returns how many sends
 // were scheduled.
-func (g *generator) pace(ctx context.Context, rate int, start time.Time, queue chan<- due, sent, dropped *atomic.Int64) int64 {
+func (g *generator) pace(
+	ctx context.Context, rate int, start time.Time, queue chan<- due, sent, dropped *atomic.Int64,
+) int64 {
 	done := make(chan int64)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with its goroutine, and its timer setting with it
@@ -197,6 +201,7 @@ type worker struct {
 
 	latency, lag *hdrhistogram.Histogram
 	bids, noBids int64
+	unsent       int64 // still waiting when the run was stopped
 	reasons      map[string]int64
 	errors       map[string]int64
 }
@@ -219,8 +224,12 @@ func setPost(request *fasthttp.Request, target, key string) {
 	}
 }
 
-func (w *worker) work(queue <-chan due) {
+func (w *worker) work(ctx context.Context, queue <-chan due) {
 	for send := range queue {
+		if ctx.Err() != nil {
+			w.unsent++
+			continue
+		}
 		prepared := &w.generator.requests[send.number%int64(len(w.generator.requests))]
 		w.body = prepared.appendTo(w.body[:0], send.number)
 		w.request.SetBodyRaw(w.body)

@@ -117,7 +117,9 @@ func (t *Threshold) readLimit(value string) error {
 	return nil
 }
 
-// Failures lists each threshold that a step fails, in words; none means that the run passed.
+// Failures lists each threshold that a step fails, in words; none means that the run passed. A
+// step that measured nothing fails every threshold of a time or a share: an absent target is not
+// a fast one.
 func (r *Result) Failures(thresholds []Threshold) []string {
 	var failures []string
 	for i := range r.Steps {
@@ -139,8 +141,22 @@ func (t *Threshold) value(step *Step) float64 {
 	return value
 }
 
+// known tells whether the step measured what the threshold is about.
+func (t *Threshold) known(step *Step) bool {
+	switch t.metric.unit {
+	case unitTime:
+		return step.Answered+step.Errors > 0
+	case unitShare:
+		return step.Answered > 0
+	}
+	return true
+}
+
 func (t *Threshold) fails(step *Step) bool {
 	value := t.value(step)
+	if !t.known(step) {
+		return true
+	}
 	switch t.operator {
 	case ">":
 		return value > t.limit
@@ -156,6 +172,8 @@ func (t *Threshold) fails(step *Step) bool {
 func (t *Threshold) show(step *Step) string {
 	value := t.value(step)
 	switch {
+	case !t.known(step):
+		return "unknown, for want of answers"
 	case t.metric.unit == unitTime:
 		return strconv.FormatFloat(value, 'f', -1, 64) + "ms"
 	case t.ofSends || t.metric.unit == unitShare:

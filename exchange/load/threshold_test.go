@@ -9,7 +9,7 @@ import (
 
 func TestThresholds(t *testing.T) {
 	result := &load.Result{Steps: []load.Step{{
-		Rate: 1000, Scheduled: 10_000, Errors: 5, Dropped: 0, BidShare: .625,
+		Rate: 1000, Scheduled: 10_000, Answered: 9_995, Errors: 5, Dropped: 0, BidShare: .625,
 		Latency: load.Percentiles{P50: .2, P90: .9, P99: 5, P999: 7.25, Max: 12},
 		Lag:     load.Percentiles{P99: .3},
 	}}}
@@ -40,6 +40,12 @@ func TestThresholds(t *testing.T) {
 	f("bid_share<60%", "")
 	f("bid_share<=0.625", "at 1000/s bid_share is 62.50%: fails bid_share<=0.625")
 	f("p99>4ms, errors>0", "at 1000/s p99 is 5ms: fails p99>4ms; at 1000/s errors is 5: fails errors>0")
+
+	// Nothing came back: nothing is known, and that is no pass.
+	result = &load.Result{Steps: []load.Step{{Rate: 10, Scheduled: 20, Dropped: 20}}}
+	f("p99>5ms", "at 10/s p99 is unknown, for want of answers: fails p99>5ms")
+	f("bid_share<1%", "at 10/s bid_share is unknown, for want of answers: fails bid_share<1%")
+	f("errors>0", "")
 }
 
 func TestThresholdFaults(t *testing.T) {

@@ -28,9 +28,14 @@ const areaCodes = "" +
 const Phones = len(areaCodes) / 3 * 100
 
 var (
-	firstNames = strings.Fields("Alma Ben Carla Dana Ed Fay Gus Hana Ivan Jo Kay Leo Mia Ned Ola Pam Quin Ray Sue Tom Uma Vic Wes Xena Yara Zoe")
-	lastNames  = strings.Fields("Abbot Baker Cole Dunn Ellis Ford Grant Hale Irwin Jones Kerr Lane Mason North Olsen Price Quist Reed Stone Tate Upton Vance Wells York Zeller")
-	streets    = strings.Fields("Ash Birch Cedar Dogwood Elm Fir Grove Hickory Juniper Larch Maple Oak Pine Spruce Walnut Willow")
+	firstNames = strings.Fields("Alma Ben Carla Dana Ed Fay Gus Hana " +
+		"Ivan Jo Kay Leo Mia Ned Ola Pam Quin Ray " +
+		"Sue Tom Uma Vic Wes Xena Yara Zoe")
+	lastNames = strings.Fields("Abbot Baker Cole Dunn Ellis Ford Grant " +
+		"Hale Irwin Jones Kerr Lane Mason North Olsen Price " +
+		"Quist Reed Stone Tate Upton Vance Wells York Zeller")
+	streets = strings.Fields("Ash Birch Cedar Dogwood Elm Fir Grove Hickory Juniper " +
+		"Larch Maple Oak Pine Spruce Walnut Willow")
 )
 
 // contact invents who a homeowner is. No contact can belong to a person: phones are reserved for

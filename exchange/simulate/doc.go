@@ -17,3 +17,6 @@
 // Generator is for one goroutine at a time. Roster is immutable after NewRoster and may be asked
 // from many. RivalServer locks for itself.
 package simulate
+
+// Label is what everything that shows figures of this market says of them.
+const Label = "synthetic, illustrative"

@@ -49,8 +49,8 @@ type Driven struct {
 	Sent    int // sends that ended without an error
 	Failed  int // sends that ended with one
 	Dropped int // homeowners who found all sends taken: they do not wait
-	Last    time.Time
-	// Last is the virtual instant of the last homeowner offered.
+
+	Last time.Time // the virtual instant of the last homeowner offered
 }
 
 // Run calls send for one homeowner after another at their virtual times, until a bound of the
@@ -59,7 +59,9 @@ type Driven struct {
 //
 // The schedule never waits for an intake: who comes while all sends are taken is dropped and
 // counted. Only without a Clock, where there is no schedule, each homeowner waits for room.
-func (d Drive) Run(ctx context.Context, generator *Generator, send func(context.Context, Homeowner) error) (Driven, error) {
+func (d Drive) Run(
+	ctx context.Context, generator *Generator, send func(context.Context, Homeowner) error,
+) (Driven, error) {
 	switch {
 	case d.InFlight < 1 || d.InFlight > 10_000:
 		return Driven{}, fmt.Errorf("simulate: %d sends at once are asked for, and 1 to 10,000 are possible", d.InFlight)

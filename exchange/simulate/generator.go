@@ -164,7 +164,8 @@ func (g *Generator) arrivals(r *region, today *regionsDay, trade *season, start 
 		if at.Before(g.settings.Start) {
 			continue
 		}
-		id := fmt.Sprintf("sim-%016x", keyed(g.settings.Seed, "homeowner", "", r.number, trade.number, start.Unix(), int64(i)))
+		key := keyed(g.settings.Seed, "homeowner", "", r.number, trade.number, start.Unix(), int64(i))
+		id := fmt.Sprintf("sim-%016x", key)
 		fresh = append(fresh, g.homeowner(id, at, r, trade, place, storms))
 	}
 	return fresh

@@ -29,8 +29,9 @@ type Facts struct {
 	Storm       float64 // by how much storms multiply requests here and now; 1 on a plain day
 	Contact     float64 // chance that a quick call reaches the person
 	Close       float64 // chance that an exclusive lead becomes a job
-	Worth       pingpost.Cents
+
 	// Worth is what the job leaves the contractor, before the lead's price, if it is sold.
+	Worth pingpost.Cents
 }
 
 // source is where a seller found the homeowner. Quality moves the lead score and the close rate,
@@ -58,7 +59,9 @@ func sourceOtherThan(random *rand.Rand, name string) source {
 }
 
 // homeowner makes one request, its contact apart. All its chances come from its id.
-func (g *Generator) homeowner(id string, at time.Time, r *region, trade *season, place zips.Place, storms float64) Homeowner {
+func (g *Generator) homeowner(
+	id string, at time.Time, r *region, trade *season, place zips.Place, storms float64,
+) Homeowner {
 	random := chanceFor(g.settings.Seed, "person", id)
 	h := Homeowner{At: at, Ping: pingpost.Ping{
 		ID: id, TmaxMS: g.settings.TmaxMS, Auction: g.settings.Auction, Floor: g.settings.Floor,
@@ -138,8 +141,9 @@ func home(random *rand.Rand, owners float64) (pingpost.Tri, pingpost.Property) {
 // and two promise one; half carry a token. The formats are right; no issuer knows any of them.
 func consent(random *rand.Rand) (atPing, atPost pingpost.Consent) {
 	atPost = pingpost.Consent{
-		Agreed:         pingpost.Yes,
-		TrustedFormURL: fmt.Sprintf("https://cert.trustedform.com/%016x%016x%08x", random.Uint64(), random.Uint64(), random.Uint32()),
+		Agreed: pingpost.Yes,
+		TrustedFormURL: fmt.Sprintf("https://cert.trustedform.com/%016x%016x%08x",
+			random.Uint64(), random.Uint64(), random.Uint32()),
 	}
 	if random.Float64() < .5 {
 		high, low := random.Uint64(), random.Uint64()

@@ -65,8 +65,8 @@ func (r *region) drawPlace(random *rand.Rand, storms []*storm, reach float64, at
 		weights[i] = r.weight[i] * factors[i]
 		total += weights[i]
 	}
-	at2 := drawIndex(random, weights, total)
-	return r.places[at2], factors[at2]
+	drawn := drawIndex(random, weights, total)
+	return r.places[drawn], factors[drawn]
 }
 
 func drawIndex(random *rand.Rand, weights []float64, total float64) int {

@@ -52,7 +52,8 @@ func DefaultRosterSettings(seed uint64) RosterSettings {
 //
 //	bid = round to tick( anchor * exp(Spread * N) * Level * hours * Shade )
 //
-// for those of 1 + Poisson(m) rivals who want the ping, m being larger where more people live.
+// for those of 1 + Poisson(m) rivals who want the ping, m being larger where more people live. Where
+// fewer trade in the service, all of them want it.
 // Rivals must not be changed after the first question; from then on a Roster is safe for
 // concurrent use.
 type Roster struct {
@@ -120,7 +121,9 @@ func newRival(settings *RosterSettings, number int) Rival {
 // Bid is what a rival answers to a ping at an instant, when it has already spent so much on this
 // day of its own. A bid of 0 has the reason. It depends on nothing else, so that a repeated ping
 // gets the same bid as long as the money lasts.
-func (m *Roster) Bid(rival int, now time.Time, ping *pingpost.Ping, spent pingpost.Cents) (pingpost.Cents, pingpost.Reason) {
+func (m *Roster) Bid(
+	rival int, now time.Time, ping *pingpost.Ping, spent pingpost.Cents,
+) (pingpost.Cents, pingpost.Reason) {
 	r := &m.Rivals[rival]
 	trade := tradeOf(m.settings.Trades, ping)
 	switch {

@@ -22,7 +22,8 @@ import (
 // ServerOptions say how the rivals are reached and what time it is for them.
 type ServerOptions struct {
 	Key string           // the bearer key that every rival asks for; "" asks for none
-	Now func() time.Time // the rivals' clock, for office hours and daily budgets; nil is the wall clock
+	Now func() time.Time // the rivals' clock, for office hours and daily budgets, safe for
+	// concurrent use; nil is the wall clock
 }
 
 // RivalServer hosts every rival of a roster behind one listener, each under its own base address

@@ -57,25 +57,31 @@ func (s *Settings) check() error {
 			faults = append(faults, fmt.Errorf("simulate: "+format, values...))
 		}
 	}
-	fault(!(s.PerDay > 0 && s.PerDay <= 10_000_000), "per day is %g, and must be above 0 and at most 10,000,000", s.PerDay)
+	fault(!(s.PerDay > 0 && s.PerDay <= 10_000_000),
+		"per day is %g, and must be above 0 and at most 10,000,000", s.PerDay)
 	fault(len(s.Metros) == 0, "no metro is given: homeowners must live somewhere")
 	fault(len(s.Trades) == 0, "no trade is given: homeowners must need something")
 	fault(!(s.DayShape >= 1), "day shape is %g, and must be at least 1", s.DayShape)
-	fault(!(s.StormsPerYear >= 0 && s.StormsPerYear <= 100), "storms per year is %g, and must be 0 to 100", s.StormsPerYear)
-	fault(!(s.SpellsPerYear >= 0 && s.SpellsPerYear <= 50), "spells per year is %g, and must be 0 to 50", s.SpellsPerYear)
-	fault(!(s.DuplicateShare >= 0 && s.DuplicateShare <= .5), "duplicate share is %g, and must be 0 to 0.5", s.DuplicateShare)
+	fault(!(s.StormsPerYear >= 0 && s.StormsPerYear <= 100),
+		"storms per year is %g, and must be 0 to 100", s.StormsPerYear)
+	fault(!(s.SpellsPerYear >= 0 && s.SpellsPerYear <= 50),
+		"spells per year is %g, and must be 0 to 50", s.SpellsPerYear)
+	fault(!(s.DuplicateShare >= 0 && s.DuplicateShare <= .5),
+		"duplicate share is %g, and must be 0 to 0.5", s.DuplicateShare)
 	fault(!(s.Exclusive >= 0 && s.Exclusive <= 1), "the exclusive share is %g, and must be 0 to 1", s.Exclusive)
 	fault(s.Exclusive < 1 && s.MaxSold < 2, "a shared lead goes to %d buyers, and must go to 2 at least", s.MaxSold)
 	for _, metro := range s.Metros {
 		_, known := zips.Lookup(metro.Center)
 		fault(!known, "ZIP %v, the centre of a metro, is not in the ZIP table", metro.Center)
-		fault(!(metro.Miles >= 0 && metro.Miles <= 300), "the metro around %v reaches %g miles, and must reach 0 to 300", metro.Center, metro.Miles)
+		fault(!(metro.Miles >= 0 && metro.Miles <= 300),
+			"the metro around %v reaches %g miles, and must reach 0 to 300", metro.Center, metro.Miles)
 		fault(!(metro.Share > 0), "the metro around %v has share %g, and must have more than 0", metro.Center, metro.Share)
 	}
 	for _, trade := range s.Trades {
 		fault(len(trade.Services) == 0 || len(trade.Jobs) == 0, "trade %q has no service or no job", trade.Name)
 		fault(!(trade.Share > 0), "trade %q has share %g, and must have more than 0", trade.Name, trade.Share)
-		fault(!(sum(trade.Hours[:]) > 0 && sum(trade.Months[:]) > 0), "trade %q never happens: its curve of hours or months is empty", trade.Name)
+		fault(!(sum(trade.Hours[:]) > 0 && sum(trade.Months[:]) > 0),
+			"trade %q never happens: its curve of hours or months is empty", trade.Name)
 		fault(trade.Anchor <= 0, "trade %q has no anchor price", trade.Name)
 	}
 	return errors.Join(faults...)

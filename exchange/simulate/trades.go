@@ -59,7 +59,8 @@ func DefaultTrades() []Trade {
 	return []Trade{
 		{
 			Name: "plumbing", Services: []pingpost.Service{pingpost.Plumbing},
-			Jobs:  []Weighted[pingpost.Job]{{pingpost.Repair, .72}, {pingpost.Replace, .14}, {pingpost.Install, .1}, {pingpost.Maintain, .04}},
+			Jobs: []Weighted[pingpost.Job]{{pingpost.Repair, .72}, {pingpost.Replace, .14},
+				{pingpost.Install, .1}, {pingpost.Maintain, .04}},
 			Tasks: []string{"leak", "drain", "water_heater", "toilet", "pipe"},
 			Share: .22, Hours: plumbingHours, Months: plumbingMonths, Storm: .15, Owners: .72,
 			Anchor: 28_00, EmergencyAnchor: 45_00, Close: .30, Ticket: 650_00, Margin: .45,

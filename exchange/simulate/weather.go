@@ -16,9 +16,9 @@ type storm struct {
 }
 
 const (
-	stormPeak   = 14 * time.Hour
-	stormDays   = 14 // after so many days nothing is left of it
-	spellDaysUp = 5  // the longest heat wave or cold snap, in days
+	stormPeak        = 14 * time.Hour
+	stormDays        = 14 // after so many days nothing is left of it
+	longestSpellDays = 5  // the longest heat wave or cold snap, in days
 )
 
 // stormsOf lists the storms whose effect reaches into the local day, oldest first. A storm
@@ -67,7 +67,7 @@ func stormFactor(storms []*storm, place int, reach float64, at time.Time) float6
 // on an ordinary one. Heat comes from June to August, cold from December to February.
 func (g *Generator) spell(r *region, day int64) float64 {
 	factor := 1.0
-	for start := day - spellDaysUp + 1; start <= day; start++ {
+	for start := day - longestSpellDays + 1; start <= day; start++ {
 		switch time.Unix(start*86400, 0).UTC().Month() {
 		case time.June, time.July, time.August, time.December, time.January, time.February:
 		default:
@@ -78,7 +78,7 @@ func (g *Generator) spell(r *region, day int64) float64 {
 		if random.Float64() >= g.settings.SpellsPerYear/daysOfSeasons {
 			continue
 		}
-		amplitude, days := between(random, 2, 5), int64(3+random.IntN(spellDaysUp-2))
+		amplitude, days := between(random, 2, 5), int64(3+random.IntN(longestSpellDays-2))
 		if day-start < days {
 			factor = math.Max(factor, amplitude)
 		}
