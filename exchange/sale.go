@@ -111,16 +111,15 @@ func (m *Market) sell(now time.Time, o *offer) {
 
 // cannotPay is why the best bidder cannot have the lead at the price; ReasonNone where it can.
 func (m *Market) cannotPay(now time.Time, o *offer, best rival, price pingpost.Cents) pingpost.Reason {
-	b := m.buyers[best.buyer]
-	until := o.answers[best.answer].Until
+	target, until := o.target(best.buyer), o.answers[best.answer].Until
 	switch {
-	case b == nil || m.state(best.buyer).paused:
+	case m.buyers[best.buyer] == nil || m.state(best.buyer).paused:
 		return pingpost.Paused
 	case !until.IsZero() && !until.After(now):
 		return pingpost.BidExpired
 	case m.books.available(best.buyer) < price:
 		return pingpost.InsufficientCredits
-	case b.Preset != nil && b.Preset.DayBudget > 0 && b.Preset.DayBudget-m.state(b.Name).used[o.facts.Day] < price:
+	case target.Budget > 0 && target.Budget-m.state(best.buyer).used[o.facts.Day] < price:
 		return pingpost.BudgetExhausted
 	}
 	return pingpost.ReasonNone
@@ -131,7 +130,7 @@ func (m *Market) cannotPay(now time.Time, o *offer, best rival, price pingpost.C
 func (m *Market) hold(now time.Time, o *offer, best rival, price pingpost.Cents, rivals, hopNumber int) {
 	facts := &HoldFacts{Bid: best.bid, BidID: o.answers[best.answer].BidID, Rivals: rivals, Hop: hopNumber}
 	held := Event{Kind: Held, Buyer: best.buyer, Price: price, Hold: facts, Entries: holdEntries(best.buyer, price)}
-	if m.buyers[best.buyer].Preset != nil {
+	if o.target(best.buyer).Preset > 0 {
 		held.Day = o.facts.Day
 		m.emitFor(now, o, held)
 		m.endSold(now, o)

@@ -226,6 +226,6 @@ func (s *Store) inSnapshot(ctx context.Context, do func(q querier) error) error 
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() //nolint:errcheck // nothing was written
+	defer tx.Rollback() // nothing was written
 	return do(tx)
 }

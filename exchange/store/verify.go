@@ -206,8 +206,7 @@ func (v *verifier) timeline(events []exchange.Event) error {
 	}, `SELECT `+offerColumns+` FROM offer WHERE id = ?`, string(id))
 }
 
-// states: the Market that a restart would make is sound, and nothing in it is overdue for long
-// while an exchange runs.
+// states: the Market that a restart would make is sound.
 func (v *verifier) states() error {
 	snapshot, err := readSnapshot(v.q, time.Unix(1<<40, 0))
 	if err != nil {
