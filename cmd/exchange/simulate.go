@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"math"
 	"net"
@@ -268,8 +267,10 @@ func (s *simulation) run(ctx context.Context, env *cli.Env) (*simulated, error) 
 		URL: s.market.address(), Key: s.market.config.Sellers[0].Key,
 		Client: &http.Client{Transport: transport},
 	}
+	var refusals refusals
 	driven, err := drive.Run(ctx, generator, func(ctx context.Context, h simulate.Homeowner) error {
 		_, err := seller.Sell(ctx, &h)
+		refusals.add(err)
 		return err
 	})
 	progress.Done()
@@ -282,11 +283,17 @@ func (s *simulation) run(ctx context.Context, env *cli.Env) (*simulated, error) 
 	if err := s.market.server.Drain(bounded); err != nil {
 		return nil, err
 	}
-	return s.takeStock(bounded, driven, time.Since(began))
+	outcome, err := s.takeStock(bounded)
+	if err != nil {
+		return nil, err
+	}
+	outcome.Seed, outcome.Seconds = s.flags.seed, time.Since(began).Seconds()
+	outcome.Homeowners = homeowners{driven.Offered, driven.Sent, driven.Dropped, refusals.lines()}
+	return outcome, nil
 }
 
 // takeStock reads the books and holds them against the rivals'.
-func (s *simulation) takeStock(ctx context.Context, driven simulate.Driven, took time.Duration) (*simulated, error) {
+func (s *simulation) takeStock(ctx context.Context) (*simulated, error) {
 	report, err := s.market.store.Report(ctx, time.Time{}, time.Time{})
 	if err != nil {
 		return nil, err
@@ -295,10 +302,7 @@ func (s *simulation) takeStock(ctx context.Context, driven simulate.Driven, took
 	if err != nil {
 		return nil, err
 	}
-	outcome := &simulated{
-		Seed: s.flags.seed, Seconds: took.Seconds(), Report: report,
-		Homeowners: homeowners{driven.Offered, driven.Sent, driven.Failed, driven.Dropped},
-	}
+	outcome := &simulated{Report: report}
 	for _, finding := range verified.Findings {
 		outcome.Invariants.Findings = append(outcome.Invariants.Findings, finding.ID+": "+finding.What)
 	}
@@ -307,58 +311,4 @@ func (s *simulation) takeStock(ctx context.Context, driven simulate.Driven, took
 	}
 	outcome.Invariants.OK = len(outcome.Invariants.Findings) == 0
 	return outcome, nil
-}
-
-// simulated is what a simulation came to. Its JSON is stable.
-type simulated struct {
-	Seed       uint64          `json:"seed"`
-	Seconds    float64         `json:"seconds"`
-	Homeowners homeowners      `json:"homeowners"`
-	Report     exchange.Report `json:"report"`
-	Invariants struct {
-		OK       bool     `json:"ok"`
-		Findings []string `json:"findings,omitempty"`
-	} `json:"invariants"`
-}
-
-type homeowners struct {
-	Offered int `json:"offered"`
-	Sent    int `json:"sent"`
-	Failed  int `json:"failed"`
-	Dropped int `json:"dropped"` // came while too many others were being served
-}
-
-// compare finds where the exchange and a rival disagree on what the rival bought and owes.
-func (o *simulated) compare(accounts []simulate.Account) {
-	lines := map[string]exchange.BuyerLine{}
-	for _, line := range o.Report.Buyers {
-		lines[line.Buyer] = line
-	}
-	for _, account := range accounts {
-		line := lines[account.Name]
-		if line.Spend != account.Charged || line.Won != account.Accepted {
-			o.Invariants.Findings = append(o.Invariants.Findings, fmt.Sprintf(
-				"%s counts %d leads for %s, the exchange %d for %s", account.Name, account.Accepted, account.Charged, line.Won, line.Spend))
-		}
-	}
-}
-
-func (o *simulated) print(env *cli.Env) error {
-	summary := cli.Table{Columns: []string{"figure", "value"}, NoHead: true}
-	summary.Add("homeowners", o.Homeowners.Offered)
-	summary.Add("leads brought", o.Homeowners.Sent)
-	summary.Add("not taken", o.Homeowners.Failed+o.Homeowners.Dropped)
-	summary.Add("invariants hold", o.Invariants.OK)
-	shown := o.Report
-	shown.Services = nil // For a look at the market they are too many rows; the JSON has them.
-	if err := env.Print(o, append([]cli.Table{summary}, reportTables(shown)...)...); err != nil {
-		return err
-	}
-	if o.Invariants.OK {
-		return nil
-	}
-	for _, finding := range o.Invariants.Findings {
-		env.Sayf("%s", finding)
-	}
-	return cli.Failed("%d findings: the books are not right", len(o.Invariants.Findings))
 }

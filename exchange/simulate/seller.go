@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 
 	"leadbid/pingpost"
@@ -54,16 +55,43 @@ func (s *Seller) Sell(ctx context.Context, homeowner *Homeowner) (Sale, error) {
 	return ReadSale(answer, response.StatusCode)
 }
 
-// ReadSale reads the answer of an intake.
+// Refusal is the error for a lead that an intake did not take.
+type Refusal struct {
+	Status int
+	Code   string // the intake's word for why: service_not_bought; "" where it gave none
+}
+
+// Error tells the status and the code.
+func (r *Refusal) Error() string {
+	return fmt.Sprintf("simulate: the intake answered %d %s", r.Status, r.Code)
+}
+
+// ReadSale reads the answer of an intake. The error is a *Refusal where the lead was not taken.
 func ReadSale(body []byte, status int) (Sale, error) {
 	var sale Sale
 	if status != http.StatusOK && status != http.StatusAccepted {
-		return sale, fmt.Errorf("simulate: the intake answered %d", status)
+		return sale, readRefusal(body, status)
 	}
 	if err := json.Unmarshal(body, &sale); err != nil || sale.Status == "" {
 		return Sale{}, fmt.Errorf("simulate: the intake answered %d with something that is not an offer", status)
 	}
 	return sale, nil
+}
+
+// readRefusal reads the code of an error. It takes nothing but a word: what else stands in an
+// answer may hold anything.
+func readRefusal(body []byte, status int) *Refusal {
+	var answer struct {
+		Error struct {
+			Code string `json:"code"`
+		} `json:"error"`
+	}
+	isWord := func(r rune) bool { return r == '_' || (r >= 'a' && r <= 'z') }
+	if json.Unmarshal(body, &answer) != nil || len(answer.Error.Code) > 40 ||
+		strings.TrimFunc(answer.Error.Code, isWord) != "" {
+		return &Refusal{Status: status}
+	}
+	return &Refusal{Status: status, Code: answer.Error.Code}
 }
 
 // nativeProfile is read once: it is part of the program, so it is either always right or never.

@@ -3,6 +3,7 @@ package simulate_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -84,6 +85,17 @@ func TestSellerWaitsForTheSale(t *testing.T) {
 		status, answer = bad.status, bad.answer
 		if sale, err := seller.Sell(context.Background(), &homeowner); err == nil || strings.Contains(err.Error(), "555") {
 			t.Errorf("%d %s was read as %+v, %v", bad.status, bad.answer, sale, err)
+		}
+	}
+	for body, want := range map[string]string{
+		`{"error":{"code":"service_not_bought","message":"no campaign"}}`: "service_not_bought",
+		`{"error":{"code":"call 555-0100"}}`:                              "", `{"error":7}`: "", ``: "",
+	} {
+		status, answer = 422, body
+		var refusal *simulate.Refusal
+		_, err := seller.Sell(context.Background(), &homeowner)
+		if !errors.As(err, &refusal) || *refusal != (simulate.Refusal{Status: 422, Code: want}) {
+			t.Errorf("%s was read as %v", body, err)
 		}
 	}
 	intake.Close()
