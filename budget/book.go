@@ -86,12 +86,18 @@ type lease struct {
 	unsettled []uint64 // ended holds that no reading has settled yet, in the order of their ends
 	retired   bool     // backs no new bid: the caps above its line are no longer those it was carved from
 
+	// What a question under way may take back of it: no bid is made from that before the answer.
+	leavingCents pingpost.Cents
+	leavingLeads int64
+
 	toldCents pingpost.Cents // the use that the last told cap uses include
 	toldLeads int64
 }
 
-func (l *lease) freeCents() pingpost.Cents { return l.Cents - l.UsedCents - l.heldCents }
-func (l *lease) freeLeads() int64          { return l.Leads - l.UsedLeads - l.heldLeads }
+func (l *lease) freeCents() pingpost.Cents {
+	return l.Cents - l.UsedCents - l.heldCents - l.leavingCents
+}
+func (l *lease) freeLeads() int64 { return l.Leads - l.UsedLeads - l.heldLeads - l.leavingLeads }
 
 // hold is what one bid has set aside.
 type hold struct {

@@ -49,6 +49,9 @@ type SavedLease struct {
 	ToldCents pingpost.Cents `json:"told_cents,omitempty"`
 	ToldLeads int64          `json:"told_leads,omitempty"`
 	Unsettled []uint64       `json:"unsettled,omitempty"`
+
+	LeavingCents pingpost.Cents `json:"leaving_cents,omitempty"`
+	LeavingLeads int64          `json:"leaving_leads,omitempty"`
 }
 
 // SavedHold is what one bid has set aside.
@@ -82,7 +85,7 @@ func (b *Book) Snapshot() State {
 	for _, l := range b.leases {
 		s.Leases = append(s.Leases, SavedLease{
 			State: l.LeaseState, Retired: l.retired, ToldCents: l.toldCents, ToldLeads: l.toldLeads,
-			Unsettled: slices.Clone(l.unsettled),
+			Unsettled: slices.Clone(l.unsettled), LeavingCents: l.leavingCents, LeavingLeads: l.leavingLeads,
 		})
 	}
 	for _, seq := range slices.Sorted(maps.Keys(b.holds)) {
@@ -122,6 +125,7 @@ func Restore(plan *Plan, s State) *Book {
 		l.retired = saved.Retired
 		l.toldCents, l.toldLeads = saved.ToldCents, saved.ToldLeads
 		l.unsettled = slices.Clone(saved.Unsettled)
+		l.leavingCents, l.leavingLeads = saved.LeavingCents, saved.LeavingLeads
 	}
 	for _, saved := range s.Holds {
 		l := b.byLease[saved.Lease]

@@ -45,15 +45,17 @@ func (b *Book) Upkeep(now time.Time) (ask Upkeep, ok bool) {
 	if ask.empty() || now.Before(b.gate(urgent)) {
 		return Upkeep{}, false
 	}
-	b.asked, b.underWay, b.swapped = now, true, false
 	for _, want := range ask.Wants {
 		b.byLine[want.Line].wantedAt = now
 	}
 	for _, keep := range ask.Keeps {
-		if lease := b.byLease[keep.ID]; b.gaveWay(now, lease, keep) {
+		lease := b.byLease[keep.ID]
+		if b.gaveWay(now, lease, keep) {
 			lease.line.yielded = now
 		}
+		b.setAside(now, lease, keep)
 	}
+	b.asked, b.underWay, b.swapped = now, true, false
 	return ask, true
 }
 
@@ -61,6 +63,28 @@ func (b *Book) Upkeep(now time.Time) (ask Upkeep, ok bool) {
 func (b *Book) gaveWay(now time.Time, lease *lease, keep Keep) bool {
 	return !lease.retired && b.current(now, lease) && !lease.line.active(now) &&
 		keep.ReturnCents > 0 && keep.ReturnCents == lease.freeCents()
+}
+
+// setAside keeps bids off what the store may take back: what is returned, and where a limit was
+// lowered, whatever no bid holds yet. It lasts until an answer shows the lease, since a question
+// that was not answered may still have been done.
+func (b *Book) setAside(now time.Time, lease *lease, keep Keep) {
+	cents, leads := keep.ReturnCents, keep.ReturnLeads
+	if keep.Extend && (b.swapped || b.overdrawn(now, lease)) {
+		cents, leads = max(lease.freeCents(), 0), max(lease.freeLeads(), 0)
+	}
+	lease.leavingCents += cents
+	lease.leavingLeads += leads
+}
+
+// overdrawn tells whether a cap that the lease was carved from has promised more than its limit.
+func (b *Book) overdrawn(now time.Time, lease *lease) bool {
+	return slices.ContainsFunc(lease.line.Caps, func(limit Cap) bool {
+		told := b.uses[keyOf(limit)]
+		return told != nil && told.covers(now) &&
+			(limit.Cents.Set && int64(told.SpentCents+told.LeasedCents) > limit.Cents.N ||
+				limit.Leads.Set && told.SpentLeads+told.LeasedLeads > limit.Leads.N)
+	})
 }
 
 // Due tells when Upkeep next has something to ask; ok is false while a question is under way and
@@ -131,6 +155,9 @@ func (b *Book) read(state LeaseState, at time.Time) {
 	lease := b.apply(state)
 	if lease == nil {
 		return
+	}
+	if at.Equal(b.asked) {
+		lease.leavingCents, lease.leavingLeads = 0, 0
 	}
 	for len(lease.unsettled) > 0 {
 		h := b.holds[lease.unsettled[0]]

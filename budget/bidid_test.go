@@ -1,0 +1,158 @@
+package budget
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"hash/fnv"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"leadbid/pingpost"
+)
+
+func ring(keys ...byte) *Keyring {
+	k := &Keyring{Keys: map[byte][32]byte{}}
+	for _, id := range keys {
+		k.Keys[id] = sha256.Sum256([]byte{id})
+		k.Current = id
+	}
+	return k
+}
+
+var someRef = BidRef{
+	Lease: 7, Campaign: CampaignTag("hvac"), Price: 42_50, Expires: time.UnixMilli(1772625600123).UTC(),
+	Run: 3, Seq: 99, Terms: TermsHash(60614, pingpost.HVAC, pingpost.Repair, true),
+}
+
+func TestBidIDsComeBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		ref := BidRef{
+			Lease:    LeaseID(rapid.Int64().Draw(t, "lease")),
+			Campaign: rapid.Uint32().Draw(t, "campaign"),
+			Price:    pingpost.Cents(rapid.Int64().Draw(t, "price")),
+			Expires:  time.UnixMilli(rapid.Int64Range(-1<<50, 1<<50).Draw(t, "expires")).UTC(),
+			Run:      rapid.Uint32().Draw(t, "run"), Seq: rapid.Uint64().Draw(t, "seq"), Terms: rapid.Uint64().Draw(t, "terms"),
+		}
+		exchange, ping := rapid.String().Draw(t, "exchange"), rapid.String().Draw(t, "ping")
+		id := string(ring(1).AppendBidID([]byte("x"), ref, exchange, ping))[1:]
+		if len(id) != BidIDLength || len(id) > 96 || strings.Trim(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+			t.Fatalf("%q", id)
+		}
+		if got, ok := ring(1, 2).OpenBidID(id, exchange, ping); !ok || got != ref {
+			t.Fatalf("%+v came back as %+v, %v", ref, got, ok)
+		}
+	})
+}
+
+// TestNothingElseOpens changes each character of an id, and each thing that is signed with it.
+func TestNothingElseOpens(t *testing.T) {
+	k := ring(1)
+	id := string(k.AppendBidID(nil, someRef, "north", "p-1"))
+	for i := range id {
+		for _, c := range []byte{'A', 'B', '_', '\n', '=', id[i] ^ 1} {
+			changed := id[:i] + string(c) + id[i+1:]
+			if _, ok := k.OpenBidID(changed, "north", "p-1"); ok && changed != id {
+				t.Fatalf("%q opened", changed)
+			}
+		}
+	}
+	for _, c := range []struct{ id, exchange, ping string }{
+		{id, "north", "p-2"}, {id, "south", "p-1"}, {id, "northp", "-1"}, {id, "nort", "hp-1"}, {id, "", "northp-1"},
+		{id + "A", "north", "p-1"}, {id + "\n", "north", "p-1"}, {id[:87], "north", "p-1"}, {"", "north", "p-1"},
+		{id[:40] + "\n" + id[40:], "north", "p-1"}, {strings.Repeat("A", BidIDLength), "north", "p-1"},
+	} {
+		if _, ok := k.OpenBidID(c.id, c.exchange, c.ping); ok {
+			t.Errorf("%+v opened", c)
+		}
+	}
+	if _, ok := ring(2).OpenBidID(id, "north", "p-1"); ok {
+		t.Error("a keyring without the key opened it")
+	}
+	other := &Keyring{Current: 1, Keys: map[byte][32]byte{1: sha256.Sum256([]byte("other"))}}
+	if _, ok := other.OpenBidID(id, "north", "p-1"); ok {
+		t.Error("another key opened it")
+	}
+}
+
+// TestSignatureIsHMAC holds the signature against the standard library's.
+func TestSignatureIsHMAC(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		key := [32]byte(rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "key"))
+		signed := rapid.SliceOfN(rapid.Byte(), 0, 600).Draw(t, "signed")
+		ping := rapid.String().Draw(t, "ping")
+		mac := hmac.New(sha256.New, key[:])
+		mac.Write(signed)
+		mac.Write([]byte{0, 0, 0, 5})
+		mac.Write([]byte("north" + ping))
+		if got := signature(&key, signed, "north", ping); string(got[:]) != string(mac.Sum(nil)) {
+			t.Fatalf("%x", got)
+		}
+	})
+}
+
+func TestTags(t *testing.T) {
+	for _, name := range []string{"", "a", "hvac-chicago", "Überdachung"} {
+		want := fnv.New32a()
+		want.Write([]byte(name))
+		if got := CampaignTag(name); got != want.Sum32() {
+			t.Errorf("%q: %d", name, got)
+		}
+	}
+	seen := map[uint64]bool{}
+	for _, zip := range []pingpost.ZIP{0, 501, 60614, 99999} {
+		for service := range pingpost.Service(30) {
+			for job := range pingpost.Job(8) {
+				for _, exclusive := range []bool{false, true} {
+					seen[TermsHash(zip, service, job, exclusive)] = true
+				}
+			}
+		}
+	}
+	if len(seen) != 4*30*8*2 {
+		t.Errorf("%d different terms", len(seen))
+	}
+}
+
+func TestBidIDsDoNotAllocate(t *testing.T) {
+	k, dst := ring(1), make([]byte, 0, 128)
+	id := string(k.AppendBidID(nil, someRef, "north", "p-1"))
+	if n := testing.AllocsPerRun(100, func() { dst = k.AppendBidID(dst[:0], someRef, "north", "p-1") }); n != 0 {
+		t.Errorf("signing: %v allocations", n)
+	}
+	if n := testing.AllocsPerRun(100, func() { k.OpenBidID(id, "north", "p-1") }); n != 0 {
+		t.Errorf("opening: %v allocations", n)
+	}
+}
+
+func FuzzOpenBidID(f *testing.F) {
+	k := ring(1)
+	f.Add(string(k.AppendBidID(nil, someRef, "north", "p-1")), "north", "p-1")
+	f.Add(strings.Repeat("A", BidIDLength), "", "")
+	f.Add(base64.RawURLEncoding.EncodeToString(make([]byte, bidIDBytes)), "north", "p")
+	f.Add("", "north", "p-1")
+	f.Fuzz(func(t *testing.T, id, exchange, ping string) {
+		ref, ok := k.OpenBidID(id, exchange, ping)
+		if ok && string(k.AppendBidID(nil, ref, exchange, ping)) != id {
+			t.Fatalf("%q opened as %+v, which is another id", id, ref)
+		}
+	})
+}
+
+func BenchmarkBidID(b *testing.B) {
+	k, dst := ring(1), make([]byte, 0, 128)
+	id := string(k.AppendBidID(nil, someRef, "north", "5f0c6c3e-9d55"))
+	b.Run("sign", func(b *testing.B) {
+		for b.Loop() {
+			dst = k.AppendBidID(dst[:0], someRef, "north", "5f0c6c3e-9d55")
+		}
+	})
+	b.Run("open", func(b *testing.B) {
+		for b.Loop() {
+			k.OpenBidID(id, "north", "5f0c6c3e-9d55")
+		}
+	})
+}
