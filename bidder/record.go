@@ -29,10 +29,10 @@ func (d *Decision) AppendJSON(dst []byte) []byte {
 		}
 	}
 	if d.Campaign != "" {
-		dst = strconv.AppendQuote(append(dst, `,"campaign":`...), d.Campaign)
+		dst = appendText(append(dst, `,"campaign":`...), d.Campaign)
 	}
 	if d.Rule != "" {
-		dst = strconv.AppendQuote(append(dst, `,"rule":`...), d.Rule)
+		dst = appendText(append(dst, `,"rule":`...), d.Rule)
 	}
 	if d.Repeat {
 		dst = append(dst, `,"repeat":true`...)
@@ -41,6 +41,23 @@ func (d *Decision) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"test":true`...)
 	}
 	return append(dst, '}')
+}
+
+// appendText appends a name as a JSON string. Names come from YAML, so they are valid UTF-8.
+func appendText(dst []byte, text string) []byte {
+	dst = append(dst, '"')
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case c < ' ':
+			dst = append(dst, `\u00`...)
+			dst = append(dst, "0123456789abcdef"[c>>4], "0123456789abcdef"[c&15])
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return append(dst, '"')
 }
 
 // The recorded forms of the inputs that are not pings. Each is the data of one record; together

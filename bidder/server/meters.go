@@ -1,6 +1,7 @@
 package server
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,9 +27,9 @@ type meters struct {
 }
 
 type pingMeters struct {
-	bids    prometheus.Counter
+	bids    counted
 	dollars prometheus.Counter
-	noBids  map[pingpost.Reason]prometheus.Counter
+	noBids  map[pingpost.Reason]*counted
 }
 
 // tookBuckets are seconds: from what a decision costs on a quiet machine to a missed deadline.
@@ -92,13 +93,13 @@ func (m *meters) watch(s *Server) {
 
 func newPingMeters(exchange string, bids, dollars, noBids *prometheus.CounterVec) *pingMeters {
 	p := &pingMeters{
-		bids:    bids.WithLabelValues(exchange),
+		bids:    counted{Counter: bids.WithLabelValues(exchange)},
 		dollars: dollars.WithLabelValues(exchange),
-		noBids:  map[pingpost.Reason]prometheus.Counter{},
+		noBids:  map[pingpost.Reason]*counted{},
 	}
 	for _, reason := range pingpost.Reasons() {
 		if reason <= pingpost.Observing || reason == pingpost.Internal {
-			p.noBids[reason] = noBids.WithLabelValues(exchange, reason.String())
+			p.noBids[reason] = &counted{Counter: noBids.WithLabelValues(exchange, reason.String())}
 		}
 	}
 	return p
@@ -108,13 +109,38 @@ func (m *meters) decided(x *exchange, d *bidder.Decision, took time.Duration) {
 	m.took.Observe(took.Seconds())
 	p := m.pings[x.Name]
 	if d.Bid {
-		p.bids.Inc()
+		p.bids.inc()
 		p.dollars.Add(dollars(d.Price))
 		return
 	}
 	if counter := p.noBids[d.Reason]; counter != nil {
-		counter.Inc()
+		counter.inc()
 	}
+}
+
+// answers reads the counters of pings back, summed over the exchanges.
+func (m *meters) answers() AnswerCounts {
+	counts := AnswerCounts{NoBids: map[string]int64{}}
+	for _, p := range m.pings {
+		counts.Bids += p.bids.count.Load()
+		for reason, counter := range p.noBids {
+			if n := counter.count.Load(); n > 0 {
+				counts.NoBids[reason.String()] += n
+			}
+		}
+	}
+	return counts
+}
+
+// counted is a counter that can also be read back.
+type counted struct {
+	prometheus.Counter
+	count atomic.Int64
+}
+
+func (c *counted) inc() {
+	c.count.Add(1)
+	c.Counter.Inc()
 }
 
 func (m *meters) refused(x *exchange, reason pingpost.Reason) {

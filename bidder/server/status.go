@@ -26,6 +26,7 @@ type Status struct {
 	// Undeliverable campaigns are paused because their leads have nowhere to go.
 	Undeliverable []string         `json:"undeliverable,omitempty"`
 	StoreError    string           `json:"store_error,omitempty"`
+	Answers       AnswerCounts     `json:"answers"`
 	Caps          []CapStatus      `json:"caps"`
 	Books         store.Counts     `json:"books"`
 	Recording     *RecordingStatus `json:"recording,omitempty"`
@@ -43,6 +44,12 @@ type CapStatus struct {
 	UsedLeads int64          `json:"used_leads"`
 }
 
+// AnswerCounts are the answers to pings since the start.
+type AnswerCounts struct {
+	Bids   int64            `json:"bids"`
+	NoBids map[string]int64 `json:"no_bids"` // by reason
+}
+
 // RecordingStatus tells whether the recording is whole.
 type RecordingStatus struct {
 	Dir     string `json:"dir"`
@@ -57,7 +64,7 @@ func (s *Server) Status(ctx context.Context) (Status, error) {
 	status := Status{
 		Now: now.In(settings.Business.Location), Timezone: settings.Business.Location.String(),
 		Business: settings.Business.Name, Rules: s.rules.Hash()[:12],
-		Pauses: pauses, Undeliverable: down, State: s.state(pauses),
+		Pauses: pauses, Undeliverable: down, State: s.state(pauses), Answers: s.meters.answers(),
 	}
 	if why := s.storeErr.Load(); why != nil {
 		status.StoreError = *why
