@@ -50,20 +50,29 @@ func TestVocabularies(t *testing.T) {
 	vocabulary(t, outcomeEnd, OutcomeWords(), ParseOutcome[string], ParseOutcome[[]byte])
 }
 
-// TestWordsMeanWhatTheySay pins a few values by hand: a word inserted in the middle of one list
-// and not of the other would pass every round trip.
+// TestWordsMeanWhatTheySay pins every value by hand: two words that changed places would pass every
+// round trip.
 func TestWordsMeanWhatTheySay(t *testing.T) {
 	for _, pair := range []struct {
 		value fmt.Stringer
 		want  string
 	}{
-		{Roofing, "roofing"}, {HVAC, "hvac"}, {GarageDoor, "garage_door"}, {WalkInTub, "walk_in_tub"},
-		{Moving, "moving"}, {ServiceOther, "other"},
-		{Install, "install"}, {Maintain, "maintain"}, {JobEmergency, "emergency"}, {JobUnknown, "unknown"},
-		{UrgencyEmergency, "emergency"}, {UrgencyThreeMonths, "three_months"}, {UrgencyYear, "year"},
-		{UrgencyFlexible, "flexible"}, {UrgencyUnknown, "unknown"},
-		{SingleFamily, "single_family"}, {MobileHome, "mobile"}, {Residential, "residential"},
-		{PropertyUnknown, "unknown"},
+		{Roofing, "roofing"}, {HVAC, "hvac"}, {Plumbing, "plumbing"}, {Electrical, "electrical"},
+		{Windows, "windows"}, {Siding, "siding"}, {Gutters, "gutters"}, {Solar, "solar"}, {Flooring, "flooring"},
+		{Painting, "painting"}, {Bathroom, "bathroom"}, {Kitchen, "kitchen"}, {Landscaping, "landscaping"},
+		{Tree, "tree"}, {Pest, "pest"}, {Fencing, "fencing"}, {Concrete, "concrete"}, {GarageDoor, "garage_door"},
+		{Handyman, "handyman"}, {Cleaning, "cleaning"}, {Appliance, "appliance"}, {Insulation, "insulation"},
+		{Locksmith, "locksmith"}, {Security, "security"}, {Restoration, "restoration"}, {Foundation, "foundation"},
+		{WalkInTub, "walk_in_tub"}, {Moving, "moving"}, {ServiceOther, "other"},
+		{Install, "install"}, {Replace, "replace"}, {Repair, "repair"}, {Maintain, "maintain"}, {Inspect, "inspect"},
+		{JobEmergency, "emergency"}, {JobUnknown, "unknown"},
+		{UrgencyEmergency, "emergency"}, {UrgencyASAP, "asap"}, {UrgencyWeek, "week"}, {UrgencyTwoWeeks, "two_weeks"},
+		{UrgencyMonth, "month"}, {UrgencyThreeMonths, "three_months"}, {UrgencySixMonths, "six_months"},
+		{UrgencyYear, "year"}, {UrgencyLater, "later"}, {UrgencyFlexible, "flexible"}, {UrgencyPlanning, "planning"},
+		{UrgencyUnknown, "unknown"},
+		{SingleFamily, "single_family"}, {MultiFamily, "multi_family"}, {Condo, "condo"}, {Townhome, "townhome"},
+		{Duplex, "duplex"}, {Apartment, "apartment"}, {MobileHome, "mobile"}, {Commercial, "commercial"},
+		{Residential, "residential"}, {PropertyUnknown, "unknown"},
 		{AuctionFirst, "first"}, {AuctionSecond, "second"}, {AuctionFixed, "fixed"}, {AuctionUnknown, "unknown"},
 		{OutcomeWon, "won"}, {OutcomeLost, "lost"}, {OutcomeReturned, "returned"}, {OutcomeVoided, "voided"},
 		{Hour, "hour"}, {Day, "day"}, {Week, "week"}, {Month, "month"}, {Total, "total"},
