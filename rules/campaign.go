@@ -172,7 +172,7 @@ func (l *loader) loadRules(c *Campaign, m yamlfile.Map) {
 		needed.Fault(fmt.Sprintf("there are more than %d rules", maxRules), "several campaigns", "")
 		items = nil
 	}
-	var picked []*zipSet
+	var picked [][]pingpost.ZIP
 	for i, item := range items {
 		rule, zips := l.loadRule(c, item, fmt.Sprintf("rule %d", i+1))
 		c.Rules, picked = append(c.Rules, rule), append(picked, zips)
@@ -204,7 +204,7 @@ func warnUnreachable(c *Campaign, node yamlfile.Node) {
 var plannedRuleKeys = []string{"value", "mode", "on_floor", "arms", "holdout", "ladder", "lookup", "table", "until",
 	"from", "note", "percent", "max", "min", "priority", "stop", "set"}
 
-func (l *loader) loadRule(c *Campaign, node yamlfile.Node, name string) (rule *Rule, picked *zipSet) {
+func (l *loader) loadRule(c *Campaign, node yamlfile.Node, name string) (rule *Rule, picked []pingpost.ZIP) {
 	rule = &Rule{Name: name, Line: node.Line()}
 	m, ok := node.Map([]string{"name", "when", "bid"}, plannedRuleKeys...)
 	if !ok {
@@ -229,7 +229,7 @@ func (r *Rule) loadName(m yamlfile.Map) {
 }
 
 // loadWhen reads a condition; without one the rule always holds.
-func (l *loader) loadWhen(c *Campaign, node yamlfile.Node, where place, split bool) (string, condition, *zipSet) {
+func (l *loader) loadWhen(c *Campaign, node yamlfile.Node, where place, split bool) (string, condition, []pingpost.ZIP) {
 	text, ok := expressionText(node, `a condition, such as urgency == "emergency"`)
 	if !ok {
 		return "", condition{}, nil
@@ -376,11 +376,11 @@ func isWebhookSecret(text string) bool {
 // checkCovered warns of a campaign that no dollar cap covers: it never bids, since nothing says
 // what it may spend.
 func (l *loader) checkCovered(c *Campaign, key yamlfile.Node) {
-	if c.Budget.any() || l.rs.settings.Business.Budget.any() {
+	if c.Budget.limited() || l.rs.settings.Business.Budget.limited() {
 		return
 	}
 	for _, name := range c.Exchanges {
-		if exchange := l.rs.Exchange(name); !exchange.Budget.any() {
+		if exchange := l.rs.Exchange(name); !exchange.Budget.limited() {
 			key.Warn(fmt.Sprintf("the campaign will never bid on %s: no budget in dollars covers it", name),
 				"a budget for the campaign, the exchange or the business", "budget: {day: $100}")
 			return
@@ -388,8 +388,8 @@ func (l *loader) checkCovered(c *Campaign, key yamlfile.Node) {
 	}
 }
 
-// any reports whether some period has a limit.
-func (l Limits) any() bool {
+// limited reports whether some period has a limit.
+func (l Limits) limited() bool {
 	for _, limit := range l {
 		if limit.Set {
 			return true

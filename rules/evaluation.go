@@ -53,7 +53,7 @@ type Evaluation struct {
 	attrNumbers []float64
 	attrTruths  []bool
 	attrsKnown  []bool
-	lead        [9]string
+	lead        [len(leadFields)]string
 }
 
 // NewEvaluation makes the scratch paper for decisions over this Ruleset.
@@ -116,15 +116,13 @@ func (e *Evaluation) beginPost(now time.Time, post *pingpost.Post) {
 // readLead reveals those fields of the lead that some reject rule names, for as long as the rules
 // are asked. They stay inside the expr machine: no trace, error or result carries them.
 func (e *Evaluation) readLead(lead *pingpost.Lead) {
-	used := &e.rs.uses.lead
-	for i, private := range [...]pingpost.Private{lead.FirstName, lead.LastName, lead.Phone, lead.Email, lead.Address} {
-		if used[i] {
-			e.lead[i] = private.Reveal()
+	for i, value := range [len(leadFields)]pingpost.Private{lead.FirstName, lead.LastName, lead.Phone, lead.Email,
+		lead.Address, pingpost.NewPrivate(lead.City), pingpost.NewPrivate(string(lead.State)),
+		pingpost.NewPrivate(lead.ZIP.String()), lead.Notes} {
+		e.lead[i] = ""
+		if e.rs.uses.lead[i] {
+			e.lead[i] = value.Reveal()
 		}
-	}
-	e.lead[5], e.lead[6], e.lead[7] = lead.City, string(lead.State), lead.ZIP.String()
-	if used[8] {
-		e.lead[8] = lead.Notes.Reveal()
 	}
 }
 

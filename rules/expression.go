@@ -73,10 +73,10 @@ type source struct {
 	node  yamlfile.Node
 }
 
-// condition compiles a truth. With an area it splits off the part that only picks ZIPs, so that
-// the index can hold it: picked is then the set of ZIPs for which the rest has to be asked. ok is
-// false after a fault.
-func (x *expressions) condition(s source, split bool) (when condition, picked *zipSet, facts, ok bool) {
+// condition compiles a truth. Where split is asked for it leaves out a part that only picks ZIPs,
+// so that the index can hold it: picked is then the ZIPs for which the rest has to be asked, and
+// nil where there is no such part. ok is false after a fault.
+func (x *expressions) condition(s source, split bool) (when condition, picked []pingpost.ZIP, facts, ok bool) {
 	tree, ok := x.parse(s)
 	if !ok {
 		return condition{}, nil, false, false
@@ -297,7 +297,7 @@ func conjunction(t *translator, parts []ast.Node) func() ast.Node {
 
 // pick finds an outermost condition that only says which ZIPs, and gives the others. A missing
 // ZIP is in no set, as every comparison with it is false.
-func (x *expressions) pick(tree ast.Node) (zips *zipSet, others []ast.Node, found bool) {
+func (x *expressions) pick(tree ast.Node) (zips []pingpost.ZIP, others []ast.Node, found bool) {
 	parts := conjuncts(tree)
 	for i, part := range parts {
 		if zips, ok := x.zipsOf(part); ok {
@@ -308,7 +308,7 @@ func (x *expressions) pick(tree ast.Node) (zips *zipSet, others []ast.Node, foun
 	return nil, nil, false
 }
 
-func (x *expressions) zipsOf(part ast.Node) (*zipSet, bool) {
+func (x *expressions) zipsOf(part ast.Node) (zips []pingpost.ZIP, ok bool) {
 	comparison, ok := part.(*ast.BinaryNode)
 	if !ok {
 		return nil, false
@@ -348,11 +348,29 @@ func (x *expressions) zipsOf(part ast.Node) (*zipSet, bool) {
 	default:
 		return nil, false
 	}
-	set := &zipSet{}
+	zips = []pingpost.ZIP{} // never nil: a list without entries picks none
 	for _, word := range words {
-		if !set.addWord(word, name.Value == "zip3") {
+		picked, ok := zipsOfWord(word, name.Value == "zip3")
+		if !ok {
 			return nil, false
 		}
+		zips = append(zips, picked...)
 	}
-	return set, true
+	return zips, true
+}
+
+// zipsOfWord gives the ZIP, or all that begin with three digits. ok is false for any other word.
+func zipsOfWord(word string, three bool) (zips []pingpost.ZIP, ok bool) {
+	if !three {
+		zip, err := pingpost.ParseZIP(word)
+		return []pingpost.ZIP{zip}, err == nil && zip.String() == word
+	}
+	first, err := pingpost.ParseZIP(word + "99")
+	if err != nil || len(word) != 3 {
+		return nil, false
+	}
+	for zip := max(first-99, 1); zip <= first; zip++ { // 0 stands for a ZIP that is not known
+		zips = append(zips, zip)
+	}
+	return zips, true
 }

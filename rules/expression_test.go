@@ -71,6 +71,12 @@ func TestMissingFields(t *testing.T) {
 			t.Errorf("%s: %v, want %v", when, got, want)
 		}
 	}
+	nowhere := &pingpost.Ping{Exchange: "north", Service: pingpost.HVAC}
+	for _, when := range []string{`zip3 == "000"`, `zip3 in ["000", "606"]`, `zip in rich`, `zip in []`, `zip not in []`, `zip != "60614"`} {
+		if ask(t, when, nowhere, nil) {
+			t.Errorf("%s holds without a ZIP", when)
+		}
+	}
 	for _, comparison := range []string{
 		`job == "repair"`, `job != "repair"`, `job in ["repair"]`, `job not in ["repair"]`,
 		`lead_score > 50`, `lead_score <= 50`, `lead_score != 3`, `lead_score not in [3]`, `0 < lead_score + 1`,
@@ -215,7 +221,7 @@ func TestReject(t *testing.T) {
 				t.Errorf("the trace shows the lead: %s", s)
 			}
 		}
-		if e.lead != ([9]string{}) || e.boxed != nil || e.env.City != "" {
+		if e.lead != ([len(leadFields)]string{}) || e.boxed != nil || e.env.City != "" {
 			t.Error("the lead outlives its decision")
 		}
 	}

@@ -185,11 +185,11 @@ func checkState(word string) (message, typed string) {
 	return "", ""
 }
 
-// The fields of a lead that reject rules may read, in the order of environment.Lead.
-var leadFields = []string{"first_name", "last_name", "phone", "email", "address", "city", "state", "zip", "notes"}
+// leadFields are what reject rules may read of a lead, in the order of environment.Lead.
+var leadFields = [...]string{"first_name", "last_name", "phone", "email", "address", "city", "state", "zip", "notes"}
 
-// The live facts that rules may read, in the order of environment.Facts: for budget and then for
-// capacity, by period, these three.
+// factNames are the live facts that rules may read, in the order of environment.Facts: these three
+// by period, for budget and then for capacity.
 var factNames = []string{"spent_share", "pace", "left"}
 
 const factsPerPeriod = 3
@@ -219,7 +219,7 @@ func (a *attributes) slot(name string, kind kind) int {
 // usage tells which costly fields rules read at all, so that no decision works them out in vain.
 type usage struct {
 	zip, host, date, leadLocal bool
-	lead                       [9]bool
+	lead                       [len(leadFields)]bool
 }
 
 func (u *usage) add(other *usage) {

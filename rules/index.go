@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"leadbid/pingpost"
@@ -92,44 +94,44 @@ func serviceBit(service pingpost.Service) uint64 {
 }
 
 // ruleIndex lists, for each ZIP that some rule of a campaign picks, the rules to ask there, in
-// file order: those that pick it, and those that pick none.
+// file order: those that pick it, and those that pick none. ZIPs with the same rules share a list.
 type ruleIndex struct {
 	everywhere []uint16 // for all other ZIPs
-	listOf     map[pingpost.ZIP]uint16
+	listOf     map[pingpost.ZIP]uint32
 	lists      [][]uint16
 }
 
-func buildRuleIndex(picked []*zipSet) ruleIndex {
-	index := ruleIndex{lists: [][]uint16{}}
-	union := &zipSet{}
+// buildRuleIndex takes the ZIPs that each rule picks, nil for a rule that is asked everywhere.
+func buildRuleIndex(picked [][]pingpost.ZIP) ruleIndex {
+	index := ruleIndex{}
+	picking := map[pingpost.ZIP][]uint16{}
 	for i, zips := range picked {
 		if zips == nil {
 			index.everywhere = append(index.everywhere, uint16(i))
-			continue
 		}
-		for _, zip := range zips.list() {
-			union.add(zip)
+		for _, zip := range zips {
+			if rules := picking[zip]; len(rules) == 0 || rules[len(rules)-1] != uint16(i) {
+				picking[zip] = append(rules, uint16(i))
+			}
 		}
 	}
-	if union.count == 0 {
+	if len(picking) == 0 {
 		return index
 	}
-	index.listOf = make(map[pingpost.ZIP]uint16, union.count)
-	shared := map[string]uint16{}
-	var key []byte
-	for _, zip := range union.list() {
-		key = key[:0]
-		var asked []uint16
-		for i, zips := range picked {
-			if zips == nil || zips.has(zip) {
-				asked = append(asked, uint16(i))
-				key = append(key, byte(i), byte(i>>8))
-			}
+	index.listOf = make(map[pingpost.ZIP]uint32, len(picking))
+	shared := map[string]uint32{}
+	for _, zip := range slices.Sorted(maps.Keys(picking)) {
+		rules := picking[zip]
+		key := make([]byte, 0, 2*len(rules))
+		for _, rule := range rules {
+			key = append(key, byte(rule), byte(rule>>8))
 		}
 		at, ok := shared[string(key)]
 		if !ok {
-			at = uint16(len(index.lists))
+			at = uint32(len(index.lists))
 			shared[string(key)] = at
+			asked := slices.Concat(index.everywhere, rules)
+			slices.Sort(asked)
 			index.lists = append(index.lists, asked)
 		}
 		index.listOf[zip] = at

@@ -252,7 +252,7 @@ func (e *Evaluation) Reject(c *Campaign, post *pingpost.Post, now time.Time, tr 
 
 // forgetLead drops the lead's fields and with them everything that may hold on to the post.
 func (e *Evaluation) forgetLead() {
-	e.lead, e.boxed = [9]string{}, nil
+	e.lead, e.boxed = [len(leadFields)]string{}, nil
 	e.env = environment{}
 	e.second = math.MinInt64
 }

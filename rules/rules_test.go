@@ -1,6 +1,10 @@
 package rules
 
 import (
+	"encoding/json"
+	"strings"
+
+	"github.com/google/go-cmp/cmp"
 	"os"
 	"testing"
 	"testing/fstest"
@@ -97,10 +101,70 @@ func TestDesignExample(t *testing.T) {
 	if got := tr.Path(); got != want {
 		t.Errorf("path %s", got)
 	}
-	for _, s := range tr.Steps {
-		t.Log(s.String())
+	var steps []string
+	for _, step := range tr.Steps {
+		steps = append(steps, step.String())
 	}
-	for _, s := range rs.Summary() {
-		t.Log(s)
+	if diff := cmp.Diff([]string{
+		"hours: yes",
+		"require consent: yes",
+		"require homeowner: yes",
+		`rule "emergency in a high-income ZIP": $50.00`,
+		`adjust "slow week" x1.2: $50.00 -> $60.00`,
+		`adjust "paid search" +3: $60.00 -> $63.00`,
+		"max_bid: $63.00 -> $60.00",
+	}, steps); diff != "" {
+		t.Errorf("steps: -want +got\n%s", diff)
+	}
+}
+
+func TestTraceNamesWhatStoodInTheWay(t *testing.T) {
+	f := func(campaign string, want ...string) {
+		t.Helper()
+		rs, c := one(t, campaign)
+		p := basePing()
+		p.LeadScore = pingpost.Score{}
+		e := rs.NewEvaluation()
+		e.Begin(monday, p)
+		tr := &Trace{}
+		if e.Check(c, tr) == 0 {
+			if price := e.Price(c, nil, tr); price.Reason == 0 {
+				c.Bid(price.Dollars, 3000, tr)
+			}
+		}
+		var steps []string
+		for _, step := range tr.Steps {
+			steps = append(steps, step.String())
+		}
+		if diff := cmp.Diff(want, steps); diff != "" {
+			t.Errorf("-want +got\n%s", diff)
+		}
+		if encoded, err := json.Marshal(tr); err != nil || !strings.Contains(string(encoded), `"steps":[{"kind":`) {
+			t.Errorf("%s, %v", encoded, err)
+		}
+	}
+	f("    rules: [{bid: 1}]\n    hours: {sun: \"10:00-11:00\"}\n", "hours: no (outside_hours)")
+	f("    rules:\n      - {name: far, when: 'zip == \"46402\"', bid: 1}\n      - bid: lead_score\n      - {name: free, bid: 0}\n",
+		`rule "far": does not apply`, "rule 2: the ping does not say lead_score", `rule "free": $0.00 (declined)`)
+	f("    rules: [{bid: 1 / sold_so_far}]\n",
+		"rule 1: its bid came to infinity: not a price: NaN, infinite, negative or above $1,000,000 (rule_error)")
+	f("    rules: [{bid: 20}]\n    adjust: [{name: good, multiply: lead_score}, {add: -25}]\n", "rule 1: $20.00",
+		`adjust "good": the ping does not say lead_score`,
+		"adjust 2: the price came to -5: not a price: NaN, infinite, negative or above $1,000,000 (rule_error)")
+	f("    rules: [{bid: 20}]\n    adjust: [{when: test, multiply: 2}]\n    limits: {min_bid: $30}\n", "rule 1: $20.00",
+		"adjust 1: does not apply", "min_bid $30.00: $20.00 (below_min_bid)")
+	f("    rules: [{bid: 20}]\n", "rule 1: $20.00", "the exchange's floor $30.00: $20.00 (below_floor)")
+}
+
+func TestSummary(t *testing.T) {
+	want := []string{
+		"Lakeview Heating, America/Chicago, live: bids are sent",
+		"the business spends at most $8,000.00 a month",
+		"exchange northside: profile native, a post may be refused, a bid stands 1m0s, at most $300.00 a day",
+		"campaign hvac-chicago buys hvac on northside; 237 ZIPs in IL; mon-fri 07:00-19:00, sat 08:00-14:00; 3 rules; " +
+			"2 adjustments; 1 reject rule; at most $60.00 a lead; at most $400.00 a day; at most 3 leads an hour, 12 leads a day",
+	}
+	if diff := cmp.Diff(want, mustLoad(t, "testdata/good", "design.yaml").Summary()); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
 	}
 }

@@ -72,17 +72,31 @@ func (c *Campaign) describeHours() string {
 		return "at all hours"
 	}
 	var parts []string
-	for i := range 7 {
-		day := (i + 1) % 7 // from Monday
-		var spans []string
-		for _, s := range c.hours.spans[day] {
-			spans = append(spans, fmt.Sprintf("%02d:%02d-%02d:%02d", s.from/60, s.from%60, s.to/60, s.to%60))
+	for first := 0; first < 7; {
+		spans := c.hours.describeDay(first)
+		last := first
+		for last < 6 && c.hours.describeDay(last+1) == spans {
+			last++
 		}
-		if len(spans) > 0 {
-			parts = append(parts, weekdayWords[day]+" "+strings.Join(spans, " and "))
+		days := weekdayNames()[first]
+		if last > first {
+			days += "-" + weekdayNames()[last]
 		}
+		if spans != "" {
+			parts = append(parts, days+" "+spans)
+		}
+		first = last + 1
 	}
 	return strings.Join(parts, ", ")
+}
+
+// describeDay gives the spans of a day, counted from Monday.
+func (h *hours) describeDay(day int) string {
+	var spans []string
+	for _, s := range h.spans[(day+1)%7] {
+		spans = append(spans, fmt.Sprintf("%02d:%02d-%02d:%02d", s.from/60, s.from%60, s.to/60, s.to%60))
+	}
+	return strings.Join(spans, " and ")
 }
 
 func describeBudget(limits Limits) string {

@@ -70,6 +70,8 @@ func (s Step) String() string {
 		b.WriteString(": rejects")
 	case s.Kind == StepRule && s.Priced:
 		b.WriteString(": " + s.After.String())
+	case s.Priced && s.Reason != pingpost.ReasonNone:
+		b.WriteString(": " + s.Before.String())
 	case s.Priced:
 		fmt.Fprintf(&b, ": %s -> %s", s.Before, s.After)
 	}

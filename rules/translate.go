@@ -228,7 +228,7 @@ func (t *translator) variable(node ast.Node, name string) operand {
 		t.named[rest] = true
 		return operand{kind: anAttribute, attr: rest, bare: true}
 	case dotted && group == "lead":
-		if i := slices.Index(leadFields, rest); i >= 0 {
+		if i := slices.Index(leadFields[:], rest); i >= 0 {
 			return t.leadPart(node, i)
 		}
 	case dotted && (group == "budget" || group == "capacity"):

@@ -1,10 +1,6 @@
 package rules
 
-import (
-	"strconv"
-
-	"leadbid/pingpost"
-)
+import "leadbid/pingpost"
 
 // zipSet is a set of ZIP codes: one bit for each of the hundred thousand. The zero value is
 // empty.
@@ -35,26 +31,6 @@ func (s *zipSet) remove(zip pingpost.ZIP) {
 		s.bits[zip>>6] &^= 1 << (zip & 63)
 		s.count--
 	}
-}
-
-// addWord adds a ZIP, or all that begin with three digits. ok is false for any other word.
-func (s *zipSet) addWord(word string, three bool) (ok bool) {
-	if !three {
-		zip, err := pingpost.ParseZIP(word)
-		if err != nil || zip.String() != word {
-			return false
-		}
-		s.add(zip)
-		return true
-	}
-	first, err := strconv.Atoi(word)
-	if err != nil || len(word) != 3 || first < 0 {
-		return false
-	}
-	for zip := first * 100; zip < first*100+100; zip++ {
-		s.add(pingpost.ZIP(zip))
-	}
-	return true
 }
 
 // list gives the ZIPs in ascending order.
