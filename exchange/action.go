@@ -55,11 +55,15 @@ func (m *Market) Actions(events []Event) []Action {
 		switch e.Kind {
 		case Targeted:
 			if buyers := o.pinged(m); len(buyers) > 0 && o.phase == asking {
-				actions = append(actions, SendPings{Offer: o.id, Ping: m.ping(o), Buyers: buyers, Deadline: o.facts.Deadline})
+				actions = append(actions, SendPings{
+					Offer: o.id, Ping: m.ping(o), Buyers: buyers, Deadline: o.facts.Deadline,
+				})
 			}
 		case PostRequested:
 			if o.phase == posting && o.hop.buyer == e.Buyer && o.hop.attempt == e.Attempt {
-				actions = append(actions, SendPost{Offer: o.id, Buyer: e.Buyer, Attempt: e.Attempt, Post: m.fullLead(o), Until: e.Until})
+				actions = append(actions, SendPost{
+					Offer: o.id, Buyer: e.Buyer, Attempt: e.Attempt, Post: m.fullLead(o), Until: e.Until,
+				})
 			}
 		case VoidRequested:
 			actions = append(actions, o.mustArrive(e, pingpost.OutcomeVoided))

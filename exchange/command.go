@@ -6,9 +6,10 @@ import (
 	"leadbid/pingpost"
 )
 
-// OfferID names an offer. It is made by the shell, 1 to 64 characters of [A-Za-z0-9_-],
-// and is the ping id that buyers see; an offer that a fallback opens is called ID.2, ID.3 and so on. Where a seller sends its own id of a lead, the shell derives
-// the offer id from (seller, that id), so that the same lead sent twice is the same offer.
+// OfferID names an offer. It is made by the shell, 1 to 64 characters of [A-Za-z0-9_-], and is the
+// ping id that buyers see; an offer that a fallback opens is called ID.2, ID.3 and so on. Where a
+// seller sends its own id of a lead, the shell derives the offer id from (seller, that id), so that
+// the same lead sent twice is the same offer.
 type OfferID string
 
 // BodyHash is the SHA-256 of a request body: the same id with another body is a conflict.
@@ -133,7 +134,7 @@ type Applied struct {
 	Events []Event
 	// Refused is why the command did nothing: NotEligible (no such seller, buyer or offer, or not
 	// in a state for it), ServiceNotBought (no campaign takes it), PingChanged (the id was used
-	// with another body), InvalidField, StoreAway (before Start). ReasonNone where it was taken.
+	// with another content), InvalidField, StoreAway (before Start). ReasonNone where it was taken.
 	Refused pingpost.Reason
 	// Repeat tells that the command was applied before, with the same content.
 	Repeat bool

@@ -53,7 +53,7 @@ type Event struct {
 	Seller  string          `json:"seller,omitempty"`  // Opened, the ends, Returned
 	Service string          `json:"service,omitempty"` // the word, on the same kinds
 	ZIP     string          `json:"zip,omitempty"`     // five digits, on the same kinds
-	Price   pingpost.Cents  `json:"price,omitempty"`   // Held: to be charged; TopUp: the amount; CreditLimitSet: the limit
+	Price   pingpost.Cents  `json:"price,omitempty"`   // charged, to be charged, topped up; a credit limit
 	Reason  pingpost.Reason `json:"reason,omitempty"`  // why a buyer was passed over, rejected or an offer ended
 	Detail  string          `json:"detail,omitempty"`  // a buyer's word, a lead id, a top-up's id
 	// Attempt counts posts and notices that are tried again, from 1. Until is when this attempt

@@ -50,7 +50,9 @@ func (m *Market) answerFor(o *offer, target Target, brought []Answer) Answer {
 		case answer.Status > AnswerBroken:
 			panic(fmt.Sprintf("exchange: %d is not a status of an answer", answer.Status))
 		case answer.Latency > deadline:
-			return Answer{Buyer: target.Buyer, Status: AnswerTimedOut, Reason: pingpost.TimedOut, Latency: answer.Latency}
+			return Answer{
+				Buyer: target.Buyer, Status: AnswerTimedOut, Reason: pingpost.TimedOut, Latency: answer.Latency,
+			}
 		case answer.Status != AnswerBid:
 			answer.Bid, answer.BidID, answer.Until = 0, "", time.Time{}
 		case answer.Bid <= 0, answer.Bid > pingpost.MaxCents, answer.BidID == "", clip(answer.BidID) != answer.BidID:
@@ -129,7 +131,9 @@ func (m *Market) cannotPay(now time.Time, o *offer, best rival, price pingpost.C
 // its buyer's at once.
 func (m *Market) hold(now time.Time, o *offer, best rival, price pingpost.Cents, rivals, hopNumber int) {
 	facts := &HoldFacts{Bid: best.bid, BidID: o.answers[best.answer].BidID, Rivals: rivals, Hop: hopNumber}
-	held := Event{Kind: Held, Buyer: best.buyer, Price: price, Hold: facts, Entries: holdEntries(best.buyer, price)}
+	held := Event{
+		Kind: Held, Buyer: best.buyer, Price: price, Hold: facts, Entries: holdEntries(best.buyer, price),
+	}
 	if o.target(best.buyer).Preset > 0 {
 		held.Day = o.facts.Day
 		m.emitFor(now, o, held)
@@ -150,7 +154,9 @@ func (m *Market) post(now time.Time, o *offer, attempt int) {
 	if o.hop.postBy.Before(until) {
 		until = o.hop.postBy
 	}
-	m.emitFor(now, o, Event{Kind: PostRequested, Buyer: o.hop.buyer, Price: o.hop.price, Attempt: attempt, Until: until})
+	m.emitFor(now, o, Event{
+		Kind: PostRequested, Buyer: o.hop.buyer, Price: o.hop.price, Attempt: attempt, Until: until,
+	})
 }
 
 // postAnswered takes the end of one attempt at a post. The ids are the same at every attempt, and
@@ -161,7 +167,8 @@ func (m *Market) postAnswered(now time.Time, c PostAnswered) Applied {
 		return Applied{Refused: pingpost.NotEligible}
 	}
 	if o.hop == nil || o.hop.buyer != c.Buyer {
-		if answer := o.answerOf(c.Buyer); answer >= 0 && (o.out[answer] || (o.sale != nil && o.sale.buyer == c.Buyer)) {
+		bought := o.sale != nil && o.sale.buyer == c.Buyer
+		if answer := o.answerOf(c.Buyer); answer >= 0 && (bought || o.out[answer]) {
 			return Applied{Repeat: true}
 		}
 		return Applied{Refused: pingpost.NotEligible}
@@ -176,8 +183,8 @@ func (m *Market) postAnswered(now time.Time, c PostAnswered) Applied {
 		}
 		return Applied{Repeat: true}
 	case c.Verdict.Kind == pingpost.VerdictAccepted:
-		m.emitFor(now, o, Event{Kind: PostAccepted, Buyer: c.Buyer, Price: o.hop.price, Detail: clip(c.Verdict.LeadID),
-			Latency: c.Latency})
+		m.emitFor(now, o, Event{Kind: PostAccepted, Buyer: c.Buyer, Price: o.hop.price,
+			Detail: clip(c.Verdict.LeadID), Latency: c.Latency})
 		m.endSold(now, o)
 	case c.Verdict.Kind == pingpost.VerdictRejected:
 		m.rejected(now, o, c)
@@ -216,7 +223,9 @@ func (m *Market) postUnknown(now time.Time, o *offer, latency time.Duration) {
 	if next.After(o.hop.postBy) {
 		next = o.hop.postBy
 	}
-	m.emitFor(now, o, Event{Kind: PostUnknown, Buyer: o.hop.buyer, Attempt: o.hop.attempt, Until: next, Latency: latency})
+	m.emitFor(now, o, Event{
+		Kind: PostUnknown, Buyer: o.hop.buyer, Attempt: o.hop.attempt, Until: next, Latency: latency,
+	})
 }
 
 // postRetryDelay is the wait after the n-th attempt at a post: a quarter of a second, doubling up

@@ -76,7 +76,8 @@ func writeEvent(tx *sqlstore.Tx, e *exchange.Event) error {
 		offer, step = string(e.Offer), e.Step
 	}
 	what := fmt.Sprintf("event %d", e.Seq)
-	err = must(tx, what, `INSERT INTO event (seq, at, kind, offer, step, buyer, body) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+	err = must(tx, what, `INSERT INTO event (seq, at, kind, offer, step, buyer, body)
+		VALUES (?, ?, ?, ?, ?, ?, ?)`,
 		e.Seq, micros(e.At), e.Kind.String(), offer, step, e.Buyer, string(body))
 	if err != nil {
 		return err
@@ -141,16 +142,18 @@ func writeSwitch(tx *sqlstore.Tx, what string, e *exchange.Event) error {
 // that has ended stays what it ended as.
 func writeOffer(tx *sqlstore.Tx, o exchange.OfferState, before int) error {
 	what := fmt.Sprintf("offer %q", o.ID)
-	if before == 0 {
-		return must(tx, what, `INSERT INTO offer (touched, step, ended, ended_at, settled, next, buyer, cents, share, reason, returned,
-			id, root, seller, campaign, service, zip, body, opened)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			micros(o.Touched), o.Step, o.End.String(), micros(o.EndAt), o.Settled, string(o.Next), o.Buyer, int64(o.Price),
-			int64(o.Share), o.Reason.String(), o.Returned, string(o.ID), string(o.Root), o.Seller, o.Campaign,
-			o.Service, o.ZIP, o.Body, micros(o.Opened))
+	state := []any{
+		micros(o.Touched), o.Step, o.End.String(), micros(o.EndAt), o.Settled, string(o.Next),
+		o.Buyer, int64(o.Price), int64(o.Share), o.Reason.String(), o.Returned,
 	}
-	return must(tx, what, `UPDATE offer SET touched = ?, step = ?, ended = ?, ended_at = ?, settled = ?, next = ?, buyer = ?, cents = ?,
-		share = ?, reason = ?, returned = ? WHERE id = ? AND step = ? AND (ended = '' OR ended = ?)`,
-		micros(o.Touched), o.Step, o.End.String(), micros(o.EndAt), o.Settled, string(o.Next), o.Buyer, int64(o.Price),
-		int64(o.Share), o.Reason.String(), o.Returned, string(o.ID), before, o.End.String())
+	if before == 0 {
+		return must(tx, what, `INSERT INTO offer (touched, step, ended, ended_at, settled, next,
+			buyer, cents, share, reason, returned, id, root, seller, campaign, service, zip, body, opened)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			append(state, string(o.ID), string(o.Root), o.Seller, o.Campaign, o.Service, o.ZIP, o.Body, micros(o.Opened))...)
+	}
+	return must(tx, what, `UPDATE offer SET touched = ?, step = ?, ended = ?, ended_at = ?, settled = ?, next = ?,
+		buyer = ?, cents = ?, share = ?, reason = ?, returned = ?
+		WHERE id = ? AND step = ? AND (ended = '' OR ended = ?)`,
+		append(state, string(o.ID), before, o.End.String())...)
 }

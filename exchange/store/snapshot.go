@@ -156,7 +156,8 @@ func readHistories(q querier, where string, args ...any) ([]exchange.History, er
 		}
 		histories[last].Events = append(histories[last].Events, *e)
 		return nil
-	}, `SELECT event.body FROM offer JOIN event ON event.offer = offer.id WHERE `+where+` ORDER BY offer.id, event.step`, args...)
+	}, `SELECT event.body FROM offer JOIN event ON event.offer = offer.id
+		WHERE `+where+` ORDER BY offer.id, event.step`, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -170,15 +171,18 @@ func readHistories(q querier, where string, args ...any) ([]exchange.History, er
 
 // offerColumns are what scanOffer reads.
 const offerColumns = `offer.id, offer.root, offer.seller, offer.campaign, offer.service, offer.zip, offer.body,
-	offer.opened, offer.touched, offer.step, offer.ended, offer.ended_at, offer.settled, offer.next, offer.buyer, offer.cents,
-	offer.share, offer.reason, offer.returned`
+	offer.opened, offer.touched, offer.step, offer.ended, offer.ended_at, offer.settled, offer.next,
+	offer.buyer, offer.cents, offer.share, offer.reason, offer.returned`
 
 func scanOffer(rows *sql.Rows, more ...any) (o exchange.OfferState, err error) {
 	var opened, touched, endAt int64
 	var ended, reason string
-	err = rows.Scan(append([]any{&o.ID, &o.Root, &o.Seller, &o.Campaign, &o.Service, &o.ZIP, &o.Body, &opened, &touched,
-		&o.Step, &ended, &endAt, &o.Settled, &o.Next, &o.Buyer, &o.Price, &o.Share, &reason, &o.Returned}, more...)...)
-	if err != nil {
+	columns := []any{
+		&o.ID, &o.Root, &o.Seller, &o.Campaign, &o.Service, &o.ZIP, &o.Body,
+		&opened, &touched, &o.Step, &ended, &endAt, &o.Settled, &o.Next,
+		&o.Buyer, &o.Price, &o.Share, &reason, &o.Returned,
+	}
+	if err := rows.Scan(append(columns, more...)...); err != nil {
 		return o, err
 	}
 	o.Opened, o.Touched, o.EndAt = instant(opened), instant(touched), instant(endAt)

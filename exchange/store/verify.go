@@ -270,7 +270,8 @@ func (v *verifier) privacy() error {
 			}
 		}
 		return nil
-	}, `SELECT `+leadColumns+`, event.body FROM lead JOIN offer ON offer.root = lead.offer JOIN event ON event.offer = offer.id`)
+	}, `SELECT `+leadColumns+`, event.body FROM lead
+		JOIN offer ON offer.root = lead.offer JOIN event ON event.offer = offer.id`)
 	v.checked("E4", "no event shows a lead's phone number, e-mail or street address", checked)
 	return err
 }
