@@ -37,6 +37,7 @@ func TestScripts(t *testing.T) {
 			"bidder":      startBidder,
 			"closed-port": closedPort,
 			"exits":       exits,
+			"crash":       crashServing,
 			"lead":        bringLead,
 			"serving":     serving,
 			"stop":        stopServing,
@@ -127,6 +128,34 @@ func stopServing(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(program.process.Signal(os.Interrupt))
 	ts.Check(<-program.ended)
 }
+
+// crashServing is "crash LEADS": waits until what "serving" started has taken so many leads, and
+// kills it without a word of warning.
+func crashServing(ts *testscript.TestScript, neg bool, args []string) {
+	value, ok := running.LoadAndDelete(ts.Getenv("WORK"))
+	if neg || len(args) != 1 || !ok {
+		ts.Fatalf("usage: crash LEADS, after serving")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for taken := 0; taken < want; <-look.C {
+		response, err := http.Get(ts.Getenv("ADMIN") + "/metrics")
+		ts.Check(err)
+		body, err := io.ReadAll(response.Body)
+		ts.Check(errors.Join(err, response.Body.Close()))
+		if found := leadsTaken.FindSubmatch(body); found != nil {
+			taken, err = strconv.Atoi(string(found[1]))
+			ts.Check(err)
+		}
+	}
+	program := value.(*served)
+	ts.Check(program.process.Kill())
+	<-program.ended
+}
+
+var leadsTaken = regexp.MustCompile(`leads_total\{.*result="taken".*\} (\d+)`)
 
 // bringLead is "lead KEY FILE": brings the lead in a file to $LEADS, waits for its end, prints the
 // answer, and sets $OFFER to its id.
