@@ -34,7 +34,7 @@ func readConfig(env *cli.Env) (config *exchange.Config, dir string, err error) {
 		return nil, "", cli.Faults(faults.Err())
 	}
 	if len(faults.List()) > 0 { // only warnings are left
-		env.Sayf("%s", faults)
+		env.Sayf("%s", strings.TrimRight(faults.String(), "\n"))
 	}
 	return config, dir, nil
 }
