@@ -51,6 +51,7 @@ func serve(t testing.TB, handler fasthttp.RequestHandler) (baseURL string) {
 		if err := server.Shutdown(); err != nil {
 			t.Error(err)
 		}
+		listener.Close() // where Serve has not begun, Shutdown did not reach it
 		<-done
 	})
 	return "http://" + listener.Addr().String()
@@ -117,9 +118,11 @@ func TestAskTellsWhatEachBuyerMadeOfIt(t *testing.T) {
 			ctx.WriteString(`{"ping_id":"p-1","status":"no_bid","reason":"outside_area"}`)
 		}),
 		"garbage": serve(t, func(ctx *fasthttp.RequestCtx) { ctx.WriteString("<html>555-0100</html>") }),
-		"huge":    serve(t, func(ctx *fasthttp.RequestCtx) { ctx.WriteString(strings.Repeat("x", maxAnswerBody+1)) }),
-		"fails":   serve(t, func(ctx *fasthttp.RequestCtx) { ctx.SetStatusCode(500); ctx.WriteString(`{"status":"bid"}`) }),
-		"moved":   serve(t, func(ctx *fasthttp.RequestCtx) { ctx.Redirect("http://127.0.0.1:1/", 302) }),
+		"huge": serve(t, func(ctx *fasthttp.RequestCtx) {
+			ctx.WriteString(`{"ping_id":"p-1","status":"no_bid"}` + strings.Repeat(" ", maxAnswerBody))
+		}),
+		"fails": serve(t, func(ctx *fasthttp.RequestCtx) { ctx.SetStatusCode(500); ctx.WriteString(`{"status":"bid"}`) }),
+		"moved": serve(t, func(ctx *fasthttp.RequestCtx) { ctx.Redirect("http://127.0.0.1:1/", 302) }),
 		"other": serve(t, func(ctx *fasthttp.RequestCtx) {
 			ctx.WriteString(`{"ping_id":"p-2","status":"bid","bid":9,"bid_id":"b"}`)
 		}),
@@ -139,11 +142,12 @@ func TestAskTellsWhatEachBuyerMadeOfIt(t *testing.T) {
 		}),
 		"not-http": serveRaw(t, func(conn net.Conn) { io.WriteString(conn, "SSH-2.0-secret\r\n\r\n"); <-release }),
 		"closed":   "http://127.0.0.1:1",
+		"no-tls":   strings.Replace(serveRaw(t, func(conn net.Conn) { <-release }), "http://", "https://", 1),
 	}
 	p := newPinger(t, Options{}, urls)
 	t.Cleanup(func() { close(release) })
 	buyers := []string{"slow", "bids", "passes", "garbage", "huge", "fails", "moved", "other", "free", "minus", "no-id",
-		"resets", "hangs", "trickles", "not-http", "closed", "unknown"}
+		"resets", "hangs", "trickles", "not-http", "closed", "unknown", "no-tls"}
 	began := time.Now()
 	answers := p.Ask(began.Add(500*time.Millisecond), aPing(), buyers)
 	if took := time.Since(began); took < 450*time.Millisecond || took > 2*time.Second {
@@ -165,7 +169,7 @@ func TestAskTellsWhatEachBuyerMadeOfIt(t *testing.T) {
 			if answer.Reason != pingpost.OutsideArea {
 				t.Errorf("%+v", answer)
 			}
-		case "slow", "hangs", "trickles":
+		case "slow", "hangs", "trickles", "no-tls":
 			want = exchange.AnswerTimedOut
 		}
 		if answer.Status != want {

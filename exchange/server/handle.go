@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -108,14 +109,19 @@ func (s *Server) fail(ctx *fasthttp.RequestCtx, err error) {
 	switch {
 	case errors.As(err, &wrong):
 		s.reject(ctx, fasthttp.StatusBadRequest, wrong)
-	case errors.Is(err, errBusy), errors.Is(err, errAway):
-		ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, "1")
-		s.reject(ctx, fasthttp.StatusServiceUnavailable,
-			&fault{code: pingpost.StoreAway.String(), message: "nothing was done; send the same request again shortly"})
+	case errors.Is(err, errBusy), errors.Is(err, errAway), errors.Is(err, context.Canceled):
+		s.away(ctx)
 	default:
+		// Only the store fails otherwise. Every request may be sent again.
 		s.log.Error().Err(err).Msg("a request failed")
-		s.reject(ctx, fasthttp.StatusInternalServerError, &fault{code: "internal", message: "the request could not be handled"})
+		s.away(ctx)
 	}
+}
+
+func (s *Server) away(ctx *fasthttp.RequestCtx) {
+	ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, "1")
+	s.reject(ctx, fasthttp.StatusServiceUnavailable,
+		&fault{code: pingpost.StoreAway.String(), message: "nothing was done; send the same request again shortly"})
 }
 
 func (s *Server) reply(ctx *fasthttp.RequestCtx, status int, view any) {

@@ -70,6 +70,7 @@ func startBuyer(t *testing.T, name string, bid pingpost.Cents) *buyer {
 		if err := httpServer.Shutdown(); err != nil {
 			t.Error(err)
 		}
+		listener.Close() // where Serve has not begun, Shutdown did not reach it
 		<-done
 	})
 	b.url = "http://" + listener.Addr().String()

@@ -56,6 +56,24 @@ func newMeters(registry prometheus.Registerer) *meters {
 	}
 }
 
+// watch adds what is read when somebody looks.
+func (m *meters) watch(registry prometheus.Registerer, s *Server) {
+	gauge := func(name, help string, read func() float64) {
+		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "exchange", Name: name, Help: help}, read))
+	}
+	gauge("commands_waiting", "Commands waiting for the market.", func() float64 { return float64(len(s.desk.calls)) })
+	gauge("sending", "Auctions, posts and notices under way.", func() float64 { return float64(s.sender.inFlight.Load()) })
+	gauge("buyers_resting", "Buyers that are left alone for a while after failing repeatedly.", func() float64 {
+		resting := 0
+		for _, health := range s.pinger.Health() {
+			if health.Resting > 0 {
+				resting++
+			}
+		}
+		return float64(resting)
+	})
+}
+
 func (m *meters) committed(commands, events int, took time.Duration) {
 	m.batches.Observe(float64(commands))
 	m.commits.Observe(took.Seconds())

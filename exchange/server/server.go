@@ -29,6 +29,8 @@ const (
 	maxInFlight = 4096  // requests, sellers who wait for the end of a lead included
 	perSecond   = 5_000 // requests of one key, in the long run and at one time
 	maxCallers  = 4096
+
+	maxConnsPerIP = 512
 )
 
 // Options are what a Server is made of.
@@ -66,6 +68,7 @@ type Server struct {
 	public *fasthttp.Server
 	admin  *http.Server
 
+	listener              net.Listener // of the public side
 	publicAddr, adminAddr net.Addr
 	life                  context.Context // ends when the desk is told to
 	endLife               context.CancelFunc
@@ -107,9 +110,12 @@ func New(options Options) (*Server, error) {
 		notices: make(chan struct{}, maxNotices),
 	}
 	s.table = s.routes()
-	s.public = httpguard.NewServer(s.handle, httpguard.Options{
-		MaxBody: 64 << 10, MaxInFlight: maxInFlight, Panicked: s.panicked,
-	})
+	guard := httpguard.Options{MaxBody: 64 << 10, MaxInFlight: maxInFlight, Panicked: s.panicked}
+	if s.config.Server.TLSCert != "" {
+		guard.MaxConnsPerIP = maxConnsPerIP // with a certificate of our own there is no proxy before us
+	}
+	s.public = httpguard.NewServer(s.handle, guard)
+	s.meters.watch(options.Registry, s)
 	s.admin = httpguard.NewAdminServer(s.adminRoutes(options.Registry))
 	return s, nil
 }
@@ -176,7 +182,7 @@ func (s *Server) Start(ctx context.Context) error {
 		close(s.desk.ended) // for what open already sent
 		return errors.Join(fmt.Errorf("exchange/server: opening the market: %w", err), public.Close(), admin.Close())
 	}
-	s.publicAddr, s.adminAddr = public.Addr(), admin.Addr()
+	s.listener, s.publicAddr, s.adminAddr = public, public.Addr(), admin.Addr()
 	s.running.Go(func() { s.desk.run(s.life) })
 	s.running.Go(func() { s.logServeError("leads", s.servePublic(public)) })
 	s.running.Go(func() { s.logServeError("operators", s.admin.Serve(admin)) })
@@ -202,7 +208,7 @@ func (s *Server) path(name string) string {
 }
 
 func (s *Server) logServeError(what string, err error) {
-	if err != nil && !errors.Is(err, http.ErrServerClosed) {
+	if err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 		s.log.Error().Err(err).Str("listener", what).Msg("stopped listening")
 	}
 }
@@ -270,6 +276,7 @@ func (s *Server) shutdown(ctx context.Context) error {
 	cancel()
 	s.endLife()
 	err := errors.Join(s.public.ShutdownWithContext(ctx), s.admin.Shutdown(ctx))
+	_ = s.listener.Close() // where serving has not begun yet, Shutdown did not reach it
 	s.running.Wait()
 	s.sender.running.Wait() // each ends at its own deadline, seconds from now at the latest
 	s.pinger.Close()
