@@ -73,6 +73,25 @@ func TestHoursWhenTheClockIsSetBack(t *testing.T) {
 	}
 }
 
+// One Evaluation serves all pings: what it keeps of one second must not reach into the next.
+func TestHoursFollowTheClock(t *testing.T) {
+	rs, c := one(t, "    rules: [{bid: local.hour, when: local.minute >= 0}]\n    hours: {mon: \"07:00-19:00\"}\n")
+	e := rs.NewEvaluation()
+	closing := time.Date(2026, 11, 24, 1, 0, 0, 0, time.UTC) // 19:00 in Chicago
+	e.Begin(closing.Add(-time.Nanosecond), basePing())
+	if reason := e.Check(c, nil); reason != pingpost.ReasonNone || e.Price(c, nil, nil).Dollars != 18 {
+		t.Errorf("before closing: %v", reason)
+	}
+	e.Begin(closing, basePing())
+	if reason := e.Check(c, nil); reason != pingpost.OutsideHours || e.Price(c, nil, nil).Dollars != 19 {
+		t.Errorf("at closing: %v", reason)
+	}
+	e.Begin(closing.Add(-time.Hour), basePing()) // a replay may go back
+	if reason := e.Check(c, nil); reason != pingpost.ReasonNone {
+		t.Errorf("an hour before: %v", reason)
+	}
+}
+
 func TestRequire(t *testing.T) {
 	f := func(require string, change func(*pingpost.Ping), want pingpost.Reason) {
 		t.Helper()

@@ -447,14 +447,14 @@ func (t *translator) comparison(n *ast.BinaryNode) compared {
 	default:
 		t.checkWord(left.field, right)
 		t.checkWord(right.field, left)
-		made.falseAnyway = n.Operator == "==" && (equalsWord(left, right) || equalsWord(right, left))
+		made.falseAnyway = n.Operator == "==" && (facesWord(left, right) || facesWord(right, left))
 	}
 	return made
 }
 
-// equalsWord reports whether one side is a text field that reads as "" where it is missing, and
-// the other a text that is not "".
-func equalsWord(side, other operand) bool {
+// facesWord reports whether one side is a text field that reads as "" where it is missing, and the
+// other a text, written out, that is not "".
+func facesWord(side, other operand) bool {
 	return side.bare && side.kind == aText && other.text != nil && *other.text != ""
 }
 
@@ -504,7 +504,12 @@ func (t *translator) textComparison(n *ast.BinaryNode, left, right operand) comp
 			t.faultAt(right.at, "the pattern is not a regular expression: "+err.Error(), "", "")
 		}
 	}
-	return compared{node: t.binary(n.Operator, left.node, right.node), needs: all(left.needs, right.needs)}
+	return compared{
+		node:  t.binary(n.Operator, left.node, right.node),
+		needs: all(left.needs, right.needs),
+		// "" neither begins with, ends with nor contains a text that is not "".
+		falseAnyway: n.Operator != "matches" && facesWord(left, right),
+	}
 }
 
 // membership translates x in y. The list becomes a set, so that its length costs nothing.
