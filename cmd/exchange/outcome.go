@@ -15,6 +15,7 @@ import (
 
 // simulated is what a simulation came to. Its JSON is stable.
 type simulated struct {
+	Label      string          `json:"label"` // that nothing of this was measured on a real market
 	Seed       uint64          `json:"seed"`
 	Seconds    float64         `json:"seconds"`
 	Homeowners homeowners      `json:"homeowners"`
@@ -49,6 +50,7 @@ func (o *simulated) compare(accounts []simulate.Account) {
 
 func (o *simulated) print(env *cli.Env) error {
 	summary := cli.Table{Columns: []string{"figure", "value"}, NoHead: true}
+	summary.Add("these figures are", o.Label)
 	summary.Add("homeowners", o.Homeowners.Came)
 	summary.Add("leads taken", o.Homeowners.Taken)
 	summary.Add("not brought in time", o.Homeowners.Dropped)

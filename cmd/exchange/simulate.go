@@ -302,7 +302,7 @@ func (s *simulation) takeStock(ctx context.Context) (*simulated, error) {
 	if err != nil {
 		return nil, err
 	}
-	outcome := &simulated{Report: report}
+	outcome := &simulated{Label: simulate.Label, Report: report}
 	for _, finding := range verified.Findings {
 		outcome.Invariants.Findings = append(outcome.Invariants.Findings, finding.ID+": "+finding.What)
 	}

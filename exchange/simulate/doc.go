@@ -5,10 +5,10 @@
 // It owns the arrival model (Generator), the rival model (Roster), an HTTP server on which many
 // rivals answer as real buyers do, faults included (RivalServer), the pacing that turns the virtual
 // time of the model into real sends (Drive), and the seller who brings a homeowner to an intake
-// (Seller). The exchange's commands, the demo, the
-// benchmarks and tests call it; the load generator takes its pings from here. It never decides an
-// auction, never holds anybody's money but the rivals' own daily budgets, and never makes a
-// contact that could belong to a person (see contact.go).
+// (Seller). The exchange's commands, the demo, the benchmarks and tests call it; the load generator
+// takes its pings from here. It never decides an auction, never holds anybody's money but the
+// rivals' own daily budgets, and never makes a contact that could belong to a person (see
+// contact.go).
 //
 // Chance is data: the same Settings give the same homeowners in the same order on every machine,
 // and a rival's answer depends on (seed, rival, ping id), not on the order in which pings arrive.
