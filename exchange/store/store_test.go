@@ -409,6 +409,22 @@ func TestEventsAndPostingsCannotBeChanged(t *testing.T) {
 	}
 }
 
+func TestClosedStoreIsAway(t *testing.T) {
+	h := newHouse(t)
+	batch := h.apply(testLead("lead-1"))
+	h.store.Close()
+	if err := h.store.Commit(ctx, batch); !errors.Is(err, store.ErrAway) || h.store.Err() == nil {
+		t.Errorf("a closed store answered %v, and says %v", err, h.store.Err())
+	}
+	if err := h.store.Commit(ctx, exchange.Batch{}); err != nil {
+		t.Errorf("a batch of nothing: %v", err)
+	}
+	h.open() // what was not committed did not happen
+	if _, found, err := h.store.Offer(ctx, "lead-1"); found || err != nil {
+		t.Errorf("found %v, %v", found, err)
+	}
+}
+
 // TestReadOnlyBesideTheWriter opens a second store for looking.
 func TestReadOnlyBesideTheWriter(t *testing.T) {
 	h := newHouse(t)
