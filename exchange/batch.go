@@ -7,7 +7,8 @@ type Batch struct {
 	Offers []OfferState // where every offer touched by the events stands now
 }
 
-// Batch gathers what became of the latest commands, in their order, for the store.
+// Batch gathers what became of the latest commands, in their order, for the store. It tells where
+// the offers stand now, so it is asked for after the last command of the batch and before the next.
 func (m *Market) Batch(applied []Applied) Batch {
 	var batch Batch
 	seen := map[OfferID]bool{"": true}
