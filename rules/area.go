@@ -46,7 +46,8 @@ func (l *loader) loadArea(node yamlfile.Node) zipSet {
 	}
 	l.loadExcept(m.Get("except"), &area)
 	if area.count == 0 && !l.faults.Any() {
-		node.Fault("the area holds no ZIP at all", "a ZIP with miles, zips, prefixes, lists, counties, circles or states", "")
+		node.Fault("the area holds no ZIP at all",
+			"a ZIP with miles, zips, prefixes, lists, counties, circles or states", "")
 	}
 	return area
 }
@@ -86,7 +87,8 @@ func (l *loader) loadCircles(m yamlfile.Map, area *zipSet) (crossing yamlfile.No
 		}
 		within, known := zips.Within(zip, radius)
 		if !known {
-			center.Fault("the ZIP code "+zip.String()+" is not in the table", "a ZIP code in use", zips.Closest(zip).String())
+			center.Fault("the ZIP code "+zip.String()+" is not in the table", "a ZIP code in use",
+				zips.Closest(zip).String())
 			return
 		}
 		state := zips.Place{}.State
@@ -123,7 +125,8 @@ func (l *loader) loadPlaces(m yamlfile.Map, area *zipSet) {
 	for _, item := range m.Get("zips").OneOrList() {
 		if zip, ok := item.ZIP(); ok {
 			if _, known := zips.Lookup(zip); !known {
-				item.Warn("the ZIP code "+zip.String()+" is not in the table", "a ZIP code in use", zips.Closest(zip).String())
+				item.Warn("the ZIP code "+zip.String()+" is not in the table", "a ZIP code in use",
+					zips.Closest(zip).String())
 			}
 			area.add(zip)
 		}
@@ -135,7 +138,8 @@ func (l *loader) loadPlaces(m yamlfile.Map, area *zipSet) {
 		}
 		found := zips.Prefix(text)
 		if len(found) == 0 {
-			item.Fault("no ZIP code begins with "+yamlfile.Quote(text), "the first two to five digits, such as 606", "")
+			item.Fault("no ZIP code begins with "+yamlfile.Quote(text),
+				"the first two to five digits, such as 606", "")
 		}
 		for _, zip := range found {
 			area.add(zip)
@@ -171,7 +175,8 @@ func (l *loader) loadCounty(item yamlfile.Node, area *zipSet) {
 		if near {
 			nearest = `"` + nearest + ", " + string(state) + `"`
 		}
-		item.Fault("there is no county "+yamlfile.Quote(strings.TrimSpace(name))+" in "+string(state), expected, nearest)
+		item.Fault("there is no county "+yamlfile.Quote(strings.TrimSpace(name))+" in "+string(state),
+			expected, nearest)
 	}
 	for _, zip := range found {
 		area.add(zip)

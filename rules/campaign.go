@@ -21,9 +21,11 @@ const (
 )
 
 var (
-	campaignKeys = []string{"services", "exchanges", "area", "hours", "budget", "capacity", "strategy", "require",
+	campaignKeys = []string{"services", "exchanges", "area", "hours", "budget", "capacity", "strategy",
+		"require",
 		"rules", "adjust", "limits", "reject", "duplicates", "delivery"}
-	plannedCampaignKeys = []string{"value", "snooze", "on_short_budget", "experiments", "arms", "ladder", "lookup",
+	plannedCampaignKeys = []string{"value", "snooze", "on_short_budget", "experiments", "arms",
+		"ladder", "lookup",
 		"tables", "holidays", "mode", "on_floor", "crew_hours", "holdout", "explore", "sources", "blocklist", "goal",
 		"target_cpa", "until", "from", "notify", "priority", "weight"}
 )
@@ -201,7 +203,8 @@ func warnUnreachable(c *Campaign, node yamlfile.Node) {
 	}
 }
 
-var plannedRuleKeys = []string{"value", "mode", "on_floor", "arms", "holdout", "ladder", "lookup", "table", "until",
+var plannedRuleKeys = []string{"value", "mode", "on_floor", "arms", "holdout", "ladder", "lookup",
+	"table", "until",
 	"from", "note", "percent", "max", "min", "priority", "stop", "set"}
 
 func (l *loader) loadRule(c *Campaign, node yamlfile.Node, name string) (rule *Rule, picked []pingpost.ZIP) {
@@ -213,7 +216,8 @@ func (l *loader) loadRule(c *Campaign, node yamlfile.Node, name string) (rule *R
 	rule.loadName(m)
 	rule.When, rule.when, picked = l.loadWhen(c, m.Get("when"), atPing, !l.unindexed)
 	bid := m.Need("bid", "bid: 20, the dollars to pay at most")
-	if price := l.loadNumber(c, bid, "the dollars to pay at most, such as 20 or 18 + 0.1 * (lead_score ?? 50)"); price != nil {
+	if price := l.loadNumber(c, bid,
+		"the dollars to pay at most, such as 20 or 18 + 0.1 * (lead_score ?? 50)"); price != nil {
 		rule.Bid, rule.bid = bid.Raw(), *price
 		if price.program == nil && price.constant < 0 {
 			bid.Fault("a bid cannot be negative", "0 to decline, or the dollars to pay at most", "")
@@ -276,7 +280,8 @@ func (l *loader) loadAdjust(c *Campaign, node yamlfile.Node, name string) *Rule 
 	multiply, add := m.Get("multiply"), m.Get("add")
 	switch {
 	case multiply.Exists() && add.Exists():
-		add.Key().Fault("an adjustment either multiplies or adds", "two adjustments, in the order in which they apply", "")
+		add.Key().Fault("an adjustment either multiplies or adds",
+			"two adjustments, in the order in which they apply", "")
 	case !multiply.Exists() && !add.Exists():
 		node.Fault("the adjustment changes nothing", "multiply: 1.2, or add: 3", "")
 	case multiply.Exists():
@@ -304,7 +309,8 @@ func (l *loader) loadReject(node yamlfile.Node, name string) *Rule {
 	rule.When, rule.when, _ = l.loadWhen(nil, m.Need("when", "the condition that rejects"), atPost, false)
 	if text, ok := m.Get("reason").Text("a word"); ok {
 		if !reasonWord.MatchString(text) {
-			m.Get("reason").Fault(yamlfile.Quote(text)+" cannot be a reason", "a word in small letters, such as outside_area", "")
+			m.Get("reason").Fault(yamlfile.Quote(text)+" cannot be a reason",
+				"a word in small letters, such as outside_area", "")
 		}
 		rule.Reason = text
 	}
@@ -313,14 +319,16 @@ func (l *loader) loadReject(node yamlfile.Node, name string) *Rule {
 
 func (c *Campaign) loadDelivery(node yamlfile.Node) {
 	for i, item := range node.OneOrList() {
-		m, ok := item.Map([]string{"name", "webhook", "file"}, "email", "sms", "format", "crm", "headers", "slack", "template")
+		m, ok := item.Map([]string{"name", "webhook", "file"}, "email", "sms", "format", "crm",
+			"headers", "slack", "template")
 		if !ok {
 			continue
 		}
 		var target Target
 		switch webhook, file := m.Get("webhook"), m.Get("file"); {
 		case webhook.Exists() == file.Exists():
-			item.Fault("a delivery goes to either a webhook or a file", `{webhook: {url: "https://..."}} or {file: leads.jsonl}`, "")
+			item.Fault("a delivery goes to either a webhook or a file",
+				`{webhook: {url: "https://..."}} or {file: leads.jsonl}`, "")
 			continue
 		case file.Exists():
 			target.Name = fmt.Sprintf("file-%d", i+1)
@@ -334,7 +342,8 @@ func (c *Campaign) loadDelivery(node yamlfile.Node) {
 		}
 		for _, other := range c.Delivery {
 			if other.Name == target.Name {
-				item.Fault("two deliveries are called "+yamlfile.Quote(target.Name), "a name of its own for each", "")
+				item.Fault("two deliveries are called "+yamlfile.Quote(target.Name),
+					"a name of its own for each", "")
 			}
 		}
 		c.Delivery = append(c.Delivery, target)
@@ -353,7 +362,8 @@ func (t *Target) loadWebhook(node yamlfile.Node, campaign string) {
 			if rest, isHTTP := strings.CutPrefix(text, "http://"); isHTTP {
 				typed = "https://" + rest
 			}
-			address.Fault(yamlfile.Quote(text)+" is no address for leads", "an https address: a lead is personal data", typed)
+			address.Fault(yamlfile.Quote(text)+" is no address for leads",
+				"an https address: a lead is personal data", typed)
 		}
 		t.Webhook = text
 	}

@@ -116,7 +116,8 @@ func (e *Evaluation) beginPost(now time.Time, post *pingpost.Post) {
 // readLead reveals those fields of the lead that some reject rule names, for as long as the rules
 // are asked. They stay inside the expr machine: no trace, error or result carries them.
 func (e *Evaluation) readLead(lead *pingpost.Lead) {
-	for i, value := range [len(leadFields)]pingpost.Private{lead.FirstName, lead.LastName, lead.Phone, lead.Email,
+	for i, value := range [len(leadFields)]pingpost.Private{lead.FirstName, lead.LastName, lead.Phone,
+		lead.Email,
 		lead.Address, pingpost.NewPrivate(lead.City), pingpost.NewPrivate(string(lead.State)),
 		pingpost.NewPrivate(lead.ZIP.String()), lead.Notes} {
 		e.lead[i] = ""

@@ -51,13 +51,15 @@ func (l *loader) loadExchanges(node yamlfile.Node) {
 
 func loadExchange(name string, node yamlfile.Node) *Exchange {
 	exchange := &Exchange{Name: name, Profile: "native", HoldFor: defaultHold}
-	m, ok := node.Map([]string{"profile", "auth", "commitment", "bid_ttl", "hold_for", "grace", "auction", "tells",
+	m, ok := node.Map([]string{"profile", "auth", "commitment", "bid_ttl", "hold_for", "grace",
+		"auction", "tells",
 		"reasons", "budget"}, "signature", "hmac", "cidr", "mtls", "capacity", "deadline", "currency", "fee", "vet",
 		"max_pings_per_second", "format", "limits")
 	if !ok {
 		return exchange
 	}
-	if word, ok := m.Get("profile").Word(wire.Names(), "boberdoo", "leadsdelivery", "px", "pingtoken", "leadprosper",
+	if word, ok := m.Get("profile").Word(wire.Names(), "boberdoo", "leadsdelivery", "px", "pingtoken",
+		"leadprosper",
 		"letsmakealead", "elocal", "phonexa"); ok {
 		exchange.Profile = word
 	}
@@ -142,7 +144,8 @@ func (e *Exchange) loadAuth(m yamlfile.Map) {
 	case ok && strings.ContainsAny(key, " \t\r\n"):
 		bearer.Fault("the key has spaces in it", "letters, digits and signs", "")
 	case ok && len(key) < minKey:
-		bearer.Warn(fmt.Sprintf("the key has fewer than %d characters: it can be guessed", minKey), "a long random key", "")
+		bearer.Warn(fmt.Sprintf("the key has fewer than %d characters: it can be guessed", minKey),
+			"a long random key", "")
 	}
 	e.Bearer = key
 }

@@ -63,7 +63,8 @@ func newExpressions(lists map[string]*list, attrs *attributes, uses *usage, name
 		}
 	}
 	running.MaxNodes = maxMade * 2
-	return &expressions{lists: lists, attrs: attrs, uses: uses, named: named, parsing: parsing, running: running}
+	return &expressions{lists: lists, attrs: attrs, uses: uses, named: named, parsing: parsing,
+		running: running}
 }
 
 // source is an expression in the configuration: its text, and how to speak about places in it.
@@ -114,7 +115,8 @@ func (x *expressions) number(s source) (n number, facts, ok bool) {
 		}
 		return number{constant: float64(amount) / 100}, false, true
 	}
-	if constant, err := strconv.ParseFloat(s.text, 64); err == nil && !math.IsInf(constant, 0) && !math.IsNaN(constant) {
+	if constant, err := strconv.ParseFloat(s.text, 64); err == nil && !math.IsInf(constant,
+		0) && !math.IsNaN(constant) {
 		return number{constant: constant}, false, true
 	}
 	tree, ok := x.parse(s)
@@ -151,11 +153,13 @@ func (x *expressions) translator(s source) *translator {
 // parse holds the limits and reads the text into a tree.
 func (x *expressions) parse(s source) (ast.Node, bool) {
 	if len(s.text) > maxSource {
-		s.node.Fault(fmt.Sprintf("the expression is longer than %d characters", maxSource), "a shorter one, or several rules", "")
+		s.node.Fault(fmt.Sprintf("the expression is longer than %d characters", maxSource),
+			"a shorter one, or several rules", "")
 		return nil, false
 	}
 	if at, deep := tooDeep(s.text); deep {
-		s.node.FaultAt(at, fmt.Sprintf("the expression is nested more than %d deep", maxNesting), "fewer brackets, signs or nots", "")
+		s.node.FaultAt(at, fmt.Sprintf("the expression is nested more than %d deep", maxNesting),
+			"fewer brackets, signs or nots", "")
 		return nil, false
 	}
 	tree, err := parser.ParseWithConfig(s.text, x.parsing)
@@ -183,7 +187,8 @@ func syntaxWords(message string) (plain, expected, typed string) {
 	case strings.HasPrefix(message, "literal not terminated"):
 		return "a quote is not closed", "a text in quotes", ""
 	case strings.Contains(message, "exceeds maximum allowed nodes"):
-		return fmt.Sprintf("the expression has more than %d parts", maxNodes), "a shorter one, or several rules", ""
+		return fmt.Sprintf("the expression has more than %d parts",
+			maxNodes), "a shorter one, or several rules", ""
 	case strings.HasPrefix(message, `unexpected token Identifier("AND")`):
 		return "operators are written in small letters", "", "and"
 	case strings.HasPrefix(message, `unexpected token Identifier("OR")`):

@@ -186,7 +186,8 @@ func checkState(word string) (message, typed string) {
 }
 
 // leadFields are what reject rules may read of a lead, in the order of environment.Lead.
-var leadFields = [...]string{"first_name", "last_name", "phone", "email", "address", "city", "state", "zip", "notes"}
+var leadFields = [...]string{"first_name", "last_name", "phone", "email", "address", "city", "state",
+	"zip", "notes"}
 
 // factNames are the live facts that rules may read, in the order of environment.Facts: these three
 // by period, for budget and then for capacity.

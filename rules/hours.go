@@ -49,7 +49,8 @@ func loadHours(node yamlfile.Node) *hours {
 		spans := loadSpans(value)
 		for _, day := range days {
 			if named[day] {
-				value.Key().Fault(weekdayWords[day]+" is named twice", "each day once; several spans as a list", "")
+				value.Key().Fault(weekdayWords[day]+" is named twice",
+					"each day once; several spans as a list", "")
 			}
 			named[day] = true
 			for _, s := range spans {
@@ -58,7 +59,8 @@ func loadHours(node yamlfile.Node) *hours {
 		}
 	}
 	if len(entries) == 0 {
-		node.Fault("no day is named, so that every hour is closed", `days with hours, such as mon-fri: "07:00-19:00"`, "")
+		node.Fault("no day is named, so that every hour is closed",
+			`days with hours, such as mon-fri: "07:00-19:00"`, "")
 	}
 	return made
 }
@@ -98,9 +100,11 @@ func parseDays(key yamlfile.Node) (days []time.Weekday, ok bool) {
 			}
 		}
 		if key.Raw() == "daily" || key.Raw() == "weekdays" || key.Raw() == "weekend" {
-			typed = map[string]string{"daily": "mon-sun", "weekdays": "mon-fri", "weekend": "sat-sun"}[key.Raw()]
+			typed = map[string]string{"daily": "mon-sun", "weekdays": "mon-fri",
+				"weekend": "sat-sun"}[key.Raw()]
 		}
-		key.Fault(yamlfile.Quote(key.Raw())+" is no day", "mon, tue, wed, thu, fri, sat, sun or a range such as mon-fri", typed)
+		key.Fault(yamlfile.Quote(key.Raw())+" is no day",
+			"mon, tue, wed, thu, fri, sat, sun or a range such as mon-fri", typed)
 		return nil, false
 	}
 	for day := from; ; day = (day + 1) % 7 {
@@ -136,7 +140,8 @@ func parseSpan(text string) (span, error) {
 	case !ok || !okFrom || !okTo || from == minutesPerDay:
 		return span{}, fmt.Errorf("%s is no span of hours", yamlfile.Quote(text))
 	case from == to:
-		return span{}, fmt.Errorf("%s begins and ends at the same minute: a whole day is 00:00-24:00", yamlfile.Quote(text))
+		return span{}, fmt.Errorf("%s begins and ends at the same minute: a whole day is 00:00-24:00",
+			yamlfile.Quote(text))
 	}
 	return span{from, to}, nil
 }

@@ -104,10 +104,12 @@ func (l *loader) loadLists(node yamlfile.Node) {
 		name := value.Key().Raw()
 		switch {
 		case !listName.MatchString(name):
-			value.Key().Fault(yamlfile.Quote(name)+" cannot be the name of a list", "letters, digits and _, to be used in rules", "")
+			value.Key().Fault(yamlfile.Quote(name)+" cannot be the name of a list",
+				"letters, digits and _, to be used in rules", "")
 			continue
 		case fields[name] != nil || functions[name].gives != 0 || reservedNames[name]:
-			value.Key().Fault(yamlfile.Quote(name)+" has a meaning in rules already", "another name", "my_"+name)
+			value.Key().Fault(yamlfile.Quote(name)+" has a meaning in rules already", "another name",
+				"my_"+name)
 			continue
 		}
 		made := &list{name: name, faults: l.faults}
@@ -125,7 +127,8 @@ func (l *loader) loadLists(node yamlfile.Node) {
 	}
 }
 
-var reservedNames = map[string]bool{"attrs": true, "lead": true, "budget": true, "capacity": true, "local": true,
+var reservedNames = map[string]bool{"attrs": true, "lead": true, "budget": true, "capacity": true,
+	"local":      true,
 	"lead_local": true, "consent": true, "known": true, "and": true, "or": true, "not": true, "in": true,
 	"true": true, "false": true, "nil": true, "let": true, "if": true, "else": true, "contains": true,
 	"matches": true, "startsWith": true, "endsWith": true}

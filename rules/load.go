@@ -44,7 +44,8 @@ func Load(fsys fs.FS, name string, getenv func(string) (string, bool)) (*Ruleset
 func load(fsys fs.FS, name string, getenv func(string) (string, bool), unindexed bool) (*Ruleset, *yamlfile.Faults) {
 	l := &loader{fsys: fsys, folder: path.Dir(name), faults: &yamlfile.Faults{}, digest: sha256.New(),
 		lists: map[string]*list{}, unindexed: unindexed,
-		rs: &Ruleset{exchangeIndex: map[string]int{}, byTag: map[uint32]*Campaign{}, keptAttrs: map[string]bool{}}}
+		rs: &Ruleset{exchangeIndex: map[string]int{}, byTag: map[uint32]*Campaign{},
+			keptAttrs: map[string]bool{}}}
 	file := yamlfile.Read(fsys, name, getenv, l.faults)
 	if file == nil {
 		return nil, l.faults
@@ -98,7 +99,8 @@ func (l *loader) load(file *yamlfile.File) {
 func (l *loader) loadBusiness(node yamlfile.Node) {
 	business := &l.rs.settings.Business
 	business.Location = time.UTC
-	m, ok := node.Map([]string{"name", "timezone", "budget"}, "capacity", "holidays", "address", "phone", "email")
+	m, ok := node.Map([]string{"name", "timezone", "budget"}, "capacity", "holidays", "address",
+		"phone", "email")
 	if !ok {
 		return
 	}
@@ -123,15 +125,17 @@ func (l *loader) loadBusiness(node yamlfile.Node) {
 var zoneNames = []string{"America/New_York", "America/Chicago", "America/Denver", "America/Phoenix",
 	"America/Los_Angeles", "America/Anchorage", "Pacific/Honolulu", "America/Detroit", "America/Puerto_Rico", "UTC"}
 
-var zoneHabits = map[string]string{"EST": "America/New_York", "EDT": "America/New_York", "EASTERN": "America/New_York",
-	"CST": "America/Chicago", "CDT": "America/Chicago", "CENTRAL": "America/Chicago", "MST": "America/Denver",
+var zoneHabits = map[string]string{"EST": "America/New_York", "EDT": "America/New_York",
+	"EASTERN": "America/New_York",
+	"CST":     "America/Chicago", "CDT": "America/Chicago", "CENTRAL": "America/Chicago", "MST": "America/Denver",
 	"MDT": "America/Denver", "MOUNTAIN": "America/Denver", "PST": "America/Los_Angeles", "PDT": "America/Los_Angeles",
 	"PACIFIC": "America/Los_Angeles"}
 
 func (l *loader) loadServer(node yamlfile.Node) {
 	server := &l.rs.settings.Server
 	server.Listen, server.Admin = "127.0.0.1:8080", "127.0.0.1:8081"
-	m, ok := node.Map([]string{"listen", "admin", "public_url", "tls"}, "cidr", "mtls", "trusted_proxies", "rate_limit", "cors")
+	m, ok := node.Map([]string{"listen", "admin", "public_url", "tls"}, "cidr", "mtls",
+		"trusted_proxies", "rate_limit", "cors")
 	if !ok {
 		return
 	}

@@ -68,7 +68,8 @@ func (n *need) node(t *translator) ast.Node {
 	case eitherOf:
 		return t.make(&ast.BinaryNode{Operator: "or", Left: n.first.node(t), Right: n.second.node(t)})
 	case branchOf:
-		return t.make(&ast.ConditionalNode{Ternary: true, Cond: n.condition(), Exp1: n.first.node(t), Exp2: n.second.node(t)})
+		return t.make(&ast.ConditionalNode{Ternary: true, Cond: n.condition(), Exp1: n.first.node(t),
+			Exp2: n.second.node(t)})
 	}
 	return n.known()
 }

@@ -76,11 +76,13 @@ func (e *Evaluation) priced(c *Campaign, rule *Rule, at int, dollars float64, tr
 		return failed(tr, StepRule, rule, at, "its bid came to "+showNumber(dollars)+": "+err.Error())
 	}
 	if dollars == 0 {
-		tr.add(Step{Kind: StepRule, Name: rule.Name, Line: rule.Line, Held: true, Priced: true, Reason: pingpost.Declined})
+		tr.add(Step{Kind: StepRule, Name: rule.Name, Line: rule.Line, Held: true, Priced: true,
+			Reason: pingpost.Declined})
 		return Price{Reason: pingpost.Declined, Rule: at}
 	}
 	if tr != nil {
-		tr.add(Step{Kind: StepRule, Name: rule.Name, Line: rule.Line, Held: true, Priced: true, After: shown(dollars)})
+		tr.add(Step{Kind: StepRule, Name: rule.Name, Line: rule.Line, Held: true, Priced: true,
+			After: shown(dollars)})
 	}
 	price := Price{Rule: at, Dollars: dollars, RuleDollars: dollars}
 	for _, adjust := range c.Adjusts {
@@ -140,7 +142,8 @@ func (e *Evaluation) adjusted(adjust *Rule, dollars float64, tr *Trace) (next fl
 }
 
 func failed(tr *Trace, kind StepKind, rule *Rule, at int, problem string) Price {
-	tr.add(Step{Kind: kind, Name: rule.Name, Line: rule.Line, Held: true, Reason: pingpost.RuleError, Error: problem})
+	tr.add(Step{Kind: kind, Name: rule.Name, Line: rule.Line, Held: true, Reason: pingpost.RuleError,
+		Error: problem})
 	return Price{Reason: pingpost.RuleError, Rule: at}
 }
 
@@ -202,7 +205,8 @@ func (e *Evaluation) setUsage(scope int, usage *Usage) {
 func (c *Campaign) Bid(dollars float64, floor pingpost.Cents, tr *Trace) (pingpost.Cents, pingpost.Reason) {
 	cents, err := pingpost.FloorPrice(dollars)
 	if err != nil {
-		tr.add(Step{Kind: StepLimit, Name: "price", Reason: pingpost.RuleError, Error: "the price came to " + showNumber(dollars)})
+		tr.add(Step{Kind: StepLimit, Name: "price", Reason: pingpost.RuleError,
+			Error: "the price came to " + showNumber(dollars)})
 		return 0, pingpost.RuleError
 	}
 	if c.MaxBid > 0 && cents > c.MaxBid {

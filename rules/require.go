@@ -34,7 +34,8 @@ const (
 var consentWords = []string{"agreed", "promised", "certificate"}
 
 func (r *requirements) load(node yamlfile.Node) {
-	m, ok := node.Map([]string{"consent", "homeowner", "exclusive", "property_type", "job", "urgency", "min_lead_score"},
+	m, ok := node.Map([]string{"consent", "homeowner", "exclusive", "property_type", "job", "urgency",
+		"min_lead_score"},
 		"consent_age", "source", "max_sold", "page_host", "verified")
 	if !ok {
 		return
@@ -78,13 +79,15 @@ const (
 
 // check gives the first requirement that the ping does not meet.
 func (r *requirements) check(p *pingpost.Ping, tr *Trace) pingpost.Reason {
-	if r.consent != noConsent && !note(tr, requireConsent, meetsConsent(&p.Consent, r.consent), pingpost.ConsentMissing) {
+	if r.consent != noConsent && !note(tr, requireConsent, meetsConsent(&p.Consent, r.consent),
+		pingpost.ConsentMissing) {
 		return pingpost.ConsentMissing
 	}
 	const unmet = pingpost.RequirementUnmet
 	switch {
 	case r.homeowner != pingpost.Unknown && !note(tr, requireHomeowner, p.Homeowner == r.homeowner, unmet),
-		r.exclusive != pingpost.Unknown && !note(tr, requireExclusive, pingpost.TriOf(p.Exclusive) == r.exclusive, unmet),
+		r.exclusive != pingpost.Unknown && !note(tr, requireExclusive,
+			pingpost.TriOf(p.Exclusive) == r.exclusive, unmet),
 		r.properties != 0 && !note(tr, requireProperty, r.properties&(1<<p.Property) != 0, unmet),
 		r.jobs != 0 && !note(tr, requireJob, r.jobs&(1<<p.Job) != 0, unmet),
 		r.urgencies != 0 && !note(tr, requireUrgency, r.urgencies&(1<<p.Urgency) != 0, unmet),

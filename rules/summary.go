@@ -44,7 +44,8 @@ func (c *Campaign) describe() string {
 		services = append(services, service.String())
 	}
 	parts := []string{
-		fmt.Sprintf("campaign %s buys %s on %s", c.Name, strings.Join(services, ", "), strings.Join(c.Exchanges, ", ")),
+		fmt.Sprintf("campaign %s buys %s on %s", c.Name, strings.Join(services, ", "),
+			strings.Join(c.Exchanges, ", ")),
 		describeZIPs(&c.area),
 		c.describeHours(),
 		count(len(c.Rules), "rule"),

@@ -113,7 +113,8 @@ func (f *File) check(node *yaml.Node, depth int) {
 		return
 	}
 	if node.Anchor != "" {
-		f.add(node, "anchors (&name) are not used here", "the value itself, written again where it is needed", "")
+		f.add(node, "anchors (&name) are not used here",
+			"the value itself, written again where it is needed", "")
 	}
 	if node.Style&yaml.TaggedStyle != 0 {
 		f.tagFault(node)

@@ -258,13 +258,15 @@ func (n Node) Duration(low, high time.Duration) (length time.Duration, ok bool) 
 	if high >= day {
 		example = "12h or 90d"
 	}
-	expected := fmt.Sprintf("a length of time from %s to %s, such as %s", showDuration(low), showDuration(high), example)
+	expected := fmt.Sprintf("a length of time from %s to %s, such as %s", showDuration(low),
+		showDuration(high), example)
 	text, ok := n.scalar(expected)
 	if !ok {
 		return 0, false
 	}
 	length, err := time.ParseDuration(text)
-	if days, isDays := strings.CutSuffix(text, "d"); isDays && allDigits(days) && len(days) <= 5 && high >= day {
+	if days, isDays := strings.CutSuffix(text,
+		"d"); isDays && allDigits(days) && len(days) <= 5 && high >= day {
 		count, _ := strconv.Atoi(days)
 		length, err = time.Duration(count)*day, nil
 	}

@@ -14,7 +14,8 @@ func (f *File) hasTabs() bool {
 	for i, line := range f.Lines {
 		indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
 		if tab := strings.IndexByte(indent, '\t'); tab >= 0 && len(indent) < len(line) {
-			f.faults.Add(f.Fault(i+1, tab+1, "a tab in the indentation", "spaces: YAML does not allow tabs there", ""))
+			f.faults.Add(f.Fault(i+1, tab+1, "a tab in the indentation",
+				"spaces: YAML does not allow tabs there", ""))
 			found = true
 		}
 	}
@@ -32,14 +33,16 @@ var usualCauses = []struct {
 }{
 	{regexp.MustCompile(`[:,\[{]\s*!\w`), "a text that begins with ! must be quoted",
 		`when: '!homeowner', or: when: not homeowner`},
-	{regexp.MustCompile(`:\s+[@` + "`" + `%]`), "a text that begins with @, % or ` must be quoted", "'...' around the text"},
+	{regexp.MustCompile(`:\s+[@` + "`" + `%]`), "a text that begins with @, % or ` must be quoted",
+		"'...' around the text"},
 	{regexp.MustCompile(`[{,]\s*\w+:\s*[^"'\s\[{][^"'{}]*[\[\]?]`),
 		"inside braces an expression with brackets, commas or ? must be quoted", `when: 'zip in ["60614"]'`},
 	{regexp.MustCompile(`:\s+"[^"]*"\s*[^\s#,}\]"]`), "there is more text after the closing quote",
 		`'...' around the whole text: when: '"a" in sub_ids'`},
 	{regexp.MustCompile(`:\s+'[^']*'\s*[^\s#,}\]']`), "there is more text after the closing quote",
 		`"..." around the whole text, or '' for each quote inside it`},
-	{regexp.MustCompile(`^[^"'{]*:\s+[^"'{\[#|>][^"'#]*:\s`), "a text with a colon and a space in it must be quoted",
+	{regexp.MustCompile(`^[^"'{]*:\s+[^"'{\[#|>][^"'#]*:\s`),
+		"a text with a colon and a space in it must be quoted",
 		`name: "emergency: at night"`},
 	{regexp.MustCompile(`^\s*-?\s*[a-z_]+:[^\s/]`), "a colon needs a space after it", "key: value"},
 }
@@ -75,7 +78,8 @@ func (f *File) placeSyntaxError(err error) Fault {
 			continue
 		}
 		if opened := openQuote(f.Lines[at-1]); opened > 0 {
-			return f.Fault(at, opened, "a quote is opened here and not closed on this line", "a closing quote", "")
+			return f.Fault(at, opened, "a quote is opened here and not closed on this line",
+				"a closing quote", "")
 		}
 		for _, cause := range usualCauses {
 			if where := cause.pattern.FindStringIndex(f.Lines[at-1]); where != nil {
