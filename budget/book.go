@@ -140,8 +140,9 @@ func (b *Book) Hold(now time.Time, key Line, seq uint64, price pingpost.Cents, t
 	}
 	line.lastAsked = now
 	line.largestSeen = max(line.largestSeen, price)
+	stands := b.standsBack(now, line)
 	for _, lease := range line.leases {
-		if lease.backs(now, price, tmax) {
+		if !stands && lease.backs(now, price, tmax) {
 			line.waiting = time.Time{}
 			return b.take(now, line, lease, seq, price, tmax), pingpost.ReasonNone
 		}
@@ -150,7 +151,10 @@ func (b *Book) Hold(now time.Time, key Line, seq uint64, price pingpost.Cents, t
 		line.waiting, line.denied = now, price
 	}
 	line.denied = min(line.denied, price)
-	return HoldTicket{}, b.refusal(now, line, price)
+	if reason := b.refusal(now, line, price); reason != pingpost.StoreAway || !stands {
+		return HoldTicket{}, reason
+	}
+	return HoldTicket{}, pingpost.OpenBids
 }
 
 func (l *lease) backs(now time.Time, price pingpost.Cents, tmax time.Duration) bool {

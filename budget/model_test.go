@@ -266,12 +266,18 @@ func (m *machine) pick() *bid {
 
 func (m *machine) lost() {
 	b := m.pick()
+	if b.paid {
+		return
+	}
 	m.book.Lost(m.now, b.seq)
 	b.free = b.free || !b.binding
 }
 
 func (m *machine) release() {
 	b := m.pick()
+	if b.paid {
+		return
+	}
 	m.book.Release(m.now, b.seq)
 	b.free = true
 }
@@ -367,7 +373,7 @@ func (m *machine) lower() {
 	for i, lp := range next.Lines {
 		lp.Caps = slices.Clone(lp.Caps)
 		for j := range lp.Caps {
-			lp.Caps[j].Cents.N = lp.Caps[j].Cents.N * percent / 100
+			lp.Caps[j].Cents.N = max(lp.Caps[j].Cents.N*percent/100, 10_00)
 		}
 		next.Lines[i] = lp
 	}

@@ -15,8 +15,8 @@ import (
 // share a cap aim at equal shares of what is neither bought nor held, with a reserve for lines that
 // are idle. A line that found no room for a bid waits in a queue, longest first. For it, idle lines
 // give back everything, and busy ones what exceeds their share and room for one bid. If that is not
-// enough for patience's length, the busy ones give back everything that no bid holds, and want
-// nothing until the waiting line is served: so lines that cannot all have room take turns. Who gave
+// enough for patience's length, the busy ones bid no more, give back everything as it comes free, and
+// want nothing until the waiting line is served: so lines that cannot all have room take turns. Who gave
 // way while idle does not ask again before someone asks it for a bid, or a while has passed.
 
 // room is money and leads that no bid holds.
@@ -62,19 +62,19 @@ func (l *line) usual() pingpost.Cents {
 // least is the smallest lease of use to the line: room for the bid that found none, else for one
 // as large as they come, as far as any cap allows one.
 func (l *line) least() pingpost.Cents {
-	least := l.usual()
-	switch {
-	case !l.waiting.IsZero():
-		least = l.denied
-	case l.largestSeen == 0 && l.LargestBid == 0:
-		least = 1
+	if !l.waiting.IsZero() {
+		return l.denied
 	}
+	if l.largestSeen == 0 && l.LargestBid == 0 {
+		return 1
+	}
+	least := l.usual()
 	for _, limit := range l.Caps {
 		if limit.Cents.Set {
 			least = min(least, pingpost.Cents(limit.Cents.N))
 		}
 	}
-	return max(least, 1)
+	return least
 }
 
 // target is what the line wants to have, held and free together.
@@ -154,6 +154,23 @@ func (b *Book) pressure(now time.Time, line *line, queue []*line) (most pressed)
 		}
 	}
 	return most
+}
+
+// standsBack tells whether a line must not even bid with what it has: another one before it in the
+// queue has lost its patience, and would never be served if what comes free here were taken at once.
+func (b *Book) standsBack(now time.Time, line *line) bool {
+	passed := false
+	for _, other := range b.lines {
+		passed = passed || other == line
+		switch {
+		case other == line || other.waiting.IsZero() || now.Sub(other.waiting) < patience:
+		case !line.waiting.IsZero() && line.waiting.Before(other.waiting):
+		case line.waiting.Equal(other.waiting) && passed: // the plan's order decides
+		case sharesCap(line, other) && other.starved(now) && b.possible(now, other):
+			return true
+		}
+	}
+	return false
 }
 
 func sharesCap(a, b *line) bool {
