@@ -182,7 +182,7 @@ func withoutFormula(text string) string {
 	return "'" + text
 }
 
-// writeText writes each table as aligned columns, numbers to the right.
+// writeText writes each table as aligned columns, those of numbers to the right.
 func writeText(w io.Writer, tables []Table) error {
 	var text strings.Builder
 	for i, table := range tables {
@@ -207,12 +207,12 @@ func alignText(text *strings.Builder, table Table) {
 		}
 		lines = append(lines, head)
 	}
-	numeric := make([]bool, len(table.Columns))
+	wordy := make([]bool, len(table.Columns)) // columns that hold anything but numbers
 	for _, row := range table.Rows {
 		line := make([]string, len(row))
 		for i, cell := range row {
 			line[i] = textCell(cell)
-			numeric[i] = numeric[i] || isNumber(cell)
+			wordy[i] = wordy[i] || (line[i] != "" && !isNumber(cell))
 		}
 		lines = append(lines, line)
 	}
@@ -229,10 +229,10 @@ func alignText(text *strings.Builder, table Table) {
 				aligned.WriteString("  ")
 			}
 			space := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(field))
-			if numeric[i] {
-				aligned.WriteString(space + field)
-			} else {
+			if wordy[i] {
 				aligned.WriteString(field + space)
+			} else {
+				aligned.WriteString(space + field)
 			}
 		}
 		text.WriteString(strings.TrimRight(aligned.String(), " ") + "\n")
