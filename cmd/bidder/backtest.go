@@ -49,7 +49,7 @@ func backtestCommand(env *cli.Env) *cobra.Command {
 }
 
 func printReplay(env *cli.Env, report *backtest.Report) error {
-	campaigns := cli.Table{Columns: []string{"campaign", "bids", "wins", "spend"}}
+	campaigns := cli.Table{Columns: []string{"campaign", "bids", "wins", "spend_usd"}}
 	reasons := cli.Table{Columns: []string{"campaign", "no bid because", "pings"}}
 	for _, campaign := range report.Campaigns {
 		name := campaign.Campaign
@@ -63,11 +63,15 @@ func printReplay(env *cli.Env, report *backtest.Report) error {
 		}
 	}
 	total := cli.Table{
-		Columns: []string{"pings", "bids", "wins", "spend", "compared", "different", "uncompared"},
+		Columns: []string{"pings", "bids", "wins", "spend_usd", "compared", "different", "uncompared"},
 		Rows: [][]any{{report.Pings, report.Bids, report.Wins, report.Spend, report.Compared,
 			report.DifferentCount, report.Uncompared}},
 	}
-	if err := env.Print(report, total, campaigns, reasons); err != nil {
+	tables := []cli.Table{total, campaigns}
+	if len(reasons.Rows) > 0 {
+		tables = append(tables, reasons)
+	}
+	if err := env.Print(report, tables...); err != nil {
 		return err
 	}
 	for _, d := range report.Differences {

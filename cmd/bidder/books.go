@@ -74,7 +74,7 @@ func printStatus(env *cli.Env, status *server.Status) error {
 			env.Sayf("the store is away: %s", status.StoreError)
 		}
 	}
-	caps := cli.Table{Columns: []string{"cap", "period", "used", "limit", "leads", "of"}}
+	caps := cli.Table{Columns: []string{"cap", "period", "used_usd", "limit_usd", "leads", "of"}}
 	for _, c := range status.Caps {
 		caps.Rows = append(caps.Rows, []any{
 			strings.TrimSpace(c.Scope + " " + c.Name), c.Period, c.Used, orDash(c.Limit, c.Limit > 0),
@@ -83,7 +83,7 @@ func printStatus(env *cli.Env, status *server.Status) error {
 	}
 	books := status.Books
 	return env.Print(status, caps, cli.Table{
-		Columns: []string{"leads", "charged", "returned", "credited", "refused", "delivered", "owed", "dead"},
+		Columns: []string{"leads", "charged_usd", "returned", "credited_usd", "refused", "delivered", "owed", "dead"},
 		Rows: [][]any{{books.Leads, books.Charged, books.Returned, books.Credited, books.Refused,
 			books.Delivered, books.Owed, books.Dead}},
 	})
@@ -120,7 +120,7 @@ func leadsCommand(env *cli.Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			table := cli.Table{Columns: []string{"lead", "at", "exchange", "campaign", "price", "state"}}
+			table := cli.Table{Columns: []string{"lead", "at", "exchange", "campaign", "price_usd", "state"}}
 			for _, lead := range leads {
 				table.Rows = append(table.Rows, []any{lead.ID, lead.At.In(rs.Settings().Business.Location),
 					lead.Exchange, lead.Campaign, lead.Price, leadState(lead)})

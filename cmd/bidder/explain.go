@@ -194,7 +194,7 @@ func outcome(c bidder.CampaignExplanation) string {
 }
 
 func table(all []explained) cli.Table {
-	t := cli.Table{Columns: []string{"file", "ping_id", "campaign", "reason", "rule", "price", "path"}}
+	t := cli.Table{Columns: []string{"file", "ping_id", "campaign", "reason", "rule", "price_usd", "path"}}
 	for _, one := range all {
 		for _, c := range one.Campaigns {
 			t.Add(one.File, one.Ping, c.Campaign, c.Reason.String(), c.Rule, c.Price, c.Trace.Path())

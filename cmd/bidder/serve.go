@@ -27,11 +27,11 @@ func serveCommand(env *cli.Env) *cobra.Command {
 		Short: "Answer pings, take posts, deliver leads",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			rs, dir, err := load(env)
+			logger, err := log()
 			if err != nil {
 				return err
 			}
-			logger, err := log()
+			rs, dir, err := load(env)
 			if err != nil {
 				return err
 			}

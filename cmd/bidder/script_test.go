@@ -1,0 +1,67 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"leadbid/internal/scripttest"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"bidder": main})
+}
+
+var announcement = regexp.MustCompile(`answering pings at (http://\S+), operators at http://(\S+)`)
+
+// TestScripts runs the commands as users type them, one behaviour a script.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata",
+		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("SECRETS", "NORTH_KEY")
+			env.Setenv("NORTH_KEY", "0123456789abcdef0123456789abcdef")
+			return nil
+		},
+		Cmds: map[string]scripttest.Command{
+			"closed-port": scripttest.ClosedPort,
+			"exits":       scripttest.Exits,
+			"send":        send,
+			"serving":     scripttest.Serving(announcement, "BIDDER", "ADMIN"),
+			"stop":        scripttest.Stop,
+			"tamper":      scripttest.Tamper,
+		},
+	})
+}
+
+// send is "send ping|post|notice FILE": posts a body to $BIDDER as exchange north, with $BID_ID in
+// it replaced, prints the answer, and sets $BID_ID where the answer is a bid.
+func send(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: send ping|post|notice FILE")
+	}
+	body := strings.ReplaceAll(ts.ReadFile(args[1]), "$BID_ID", ts.Getenv("BID_ID"))
+	request, err := http.NewRequest(http.MethodPost, ts.Getenv("BIDDER")+"/v1/"+args[0]+"/north", strings.NewReader(body))
+	ts.Check(err)
+	request.Header.Set("Authorization", "Bearer "+ts.Getenv("NORTH_KEY"))
+	response, err := http.DefaultClient.Do(request)
+	ts.Check(err)
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	ts.Check(err)
+	fmt.Fprintf(ts.Stdout(), "%d %s\n", response.StatusCode, answer)
+	var bid struct {
+		ID string `json:"bid_id"`
+	}
+	if json.Unmarshal(answer, &bid) == nil && bid.ID != "" {
+		ts.Setenv("BID_ID", bid.ID)
+	}
+}

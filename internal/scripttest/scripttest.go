@@ -1,0 +1,138 @@
+// Package scripttest is what the scripts that test our commands share: commands of testscript for
+// exit codes, programs that serve, and books that somebody tampered with.
+//
+// It is called by tests only. What a script starts is ended with the script, by its process.
+package scripttest
+
+import (
+	"bufio"
+	"database/sql"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	_ "modernc.org/sqlite" // for Tamper
+)
+
+// Command is a command of a script.
+type Command = func(ts *testscript.TestScript, neg bool, args []string)
+
+// Exits is "exits CODE program args...": exec for a program that must end with that code.
+func Exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE program args...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	var exit *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit %d, want %d", got, want)
+	}
+}
+
+// served is a program that a script started in the background.
+type served struct {
+	process *os.Process
+	ended   chan error
+}
+
+// running holds what each script started, by the script's folder.
+var running sync.Map
+
+// Serving makes "serving program args...": starts a program, waits for the line that announcement
+// matches on its stderr, and sets the script's variables of the given names to what its groups
+// matched. The program is stopped by Stop, or with the script. It gets the script's environment.
+func Serving(announcement *regexp.Regexp, names ...string) Command {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) == 0 {
+			ts.Fatalf("usage: serving program args...")
+		}
+		path, err := exec.LookPath(args[0]) // testscript puts the commands of Main into the PATH.
+		ts.Check(err)
+		command := exec.Command(path, args[1:]...)
+		command.Dir, command.Env = ts.Getenv("WORK"), environment(ts)
+		stderr, err := command.StderrPipe()
+		ts.Check(err)
+		ts.Check(command.Start())
+		program := &served{process: command.Process, ended: make(chan error, 1)}
+		said := make(chan []string, 1)
+		go func() {
+			lines := bufio.NewScanner(stderr)
+			for lines.Scan() {
+				if found := announcement.FindStringSubmatch(lines.Text()); found != nil {
+					said <- found[1:]
+				}
+			}
+			program.ended <- command.Wait()
+		}()
+		select {
+		case found := <-said:
+			for i, name := range names {
+				ts.Setenv(name, found[i])
+			}
+		case err := <-program.ended:
+			ts.Fatalf("%q ended before it served: %v", args, err)
+		}
+		running.Store(ts.Getenv("WORK"), program)
+		ts.Defer(func() {
+			if _, still := running.LoadAndDelete(ts.Getenv("WORK")); still {
+				ts.Check(program.process.Kill())
+				<-program.ended
+			}
+		})
+	}
+}
+
+// environment is this process's, with the keys and secrets that the script set.
+func environment(ts *testscript.TestScript) []string {
+	variables := os.Environ()
+	for _, name := range strings.Fields(ts.Getenv("SECRETS")) {
+		variables = append(variables, name+"="+ts.Getenv(name))
+	}
+	return variables
+}
+
+// Stop is "stop": asks what Serving started to end, which it must do without an error.
+func Stop(ts *testscript.TestScript, neg bool, args []string) {
+	value, ok := running.LoadAndDelete(ts.Getenv("WORK"))
+	if neg || len(args) != 0 || !ok {
+		ts.Fatalf("usage: stop, after serving")
+	}
+	program := value.(*served)
+	ts.Check(program.process.Signal(os.Interrupt))
+	ts.Check(<-program.ended)
+}
+
+// Tamper is "tamper FILE SQL": changes the books behind their program's back.
+func Tamper(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: tamper FILE SQL")
+	}
+	database, err := sql.Open("sqlite", ts.MkAbs(args[0]))
+	ts.Check(err)
+	_, err = database.Exec(args[1])
+	ts.Check(errors.Join(err, database.Close()))
+}
+
+// ClosedPort is "closed-port": sets $CLOSED to a loopback address where nobody listens.
+func ClosedPort(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: closed-port")
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Setenv("CLOSED", listener.Addr().String())
+	ts.Check(listener.Close())
+}
