@@ -142,7 +142,23 @@ func (x *expressions) number(s source) (n number, facts, ok bool) {
 		t.faultAt(0, err.Error(), "", "")
 		return number{}, false, false
 	}
+	if !t.reads {
+		constant, ok := constantOf(t, program)
+		return number{constant: constant}, false, ok
+	}
 	return number{program: program, needs: part.needs}, t.facts, true
+}
+
+// constantOf works out a number that reads no field, so that 1 / 0 is found now and not at the
+// first ping.
+func constantOf(t *translator, program *vm.Program) (value float64, ok bool) {
+	result, err := vm.Run(program, environment{})
+	value, isNumber := result.(float64)
+	if err != nil || !isNumber || math.IsInf(value, 0) || math.IsNaN(value) {
+		t.faultAt(0, "this comes to "+showNumber(value)+", whatever the ping says", "a number", "")
+		return 0, false
+	}
+	return value, true
 }
 
 func (x *expressions) translator(s source) *translator {

@@ -130,6 +130,7 @@ func TestPrices(t *testing.T) {
 	f("bid: 20", nil, priced(0, 20))
 	f("bid: $22.50", nil, priced(0, 22.5))
 	f("bid: lead_score / 2", nil, priced(0, 36))
+	f("bid: 2 * (3 + 4.5)", nil, priced(0, 15))
 	f(`{bid: 1, when: job == "install"}`+"\nbid: 2", nil, priced(1, 2))
 	f(`{bid: 1, when: job == "install"}`, nil, Price{Reason: pingpost.NoRule, Rule: -1})
 	f("bid: 18 + 0.1 * (lead_score ?? 50)", noScore, priced(0, 23))

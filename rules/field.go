@@ -71,13 +71,12 @@ const (
 	aText
 	aTruth
 	someTexts   // a list of texts
-	someNumbers // a list of numbers
 	anAttribute // a field whose kind the other side of a comparison tells
 )
 
 func (k kind) String() string {
 	return [...]string{"nothing", "a number", "a text", "true or false", "a list of texts",
-		"a list of numbers", "an attribute"}[k]
+		"an attribute"}[k]
 }
 
 // field is one variable of the rules.

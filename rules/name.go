@@ -13,6 +13,7 @@ import (
 
 // variable resolves a name.
 func (t *translator) variable(node ast.Node, name string) operand {
+	t.reads = true
 	if f, ok := fields[name]; ok {
 		if t.where == atPost && !f.onPost {
 			return t.fault(node, "a post does not carry "+name,

@@ -18,6 +18,7 @@ type translator struct {
 	named  map[string]bool // attributes that a rule names, for the recording
 	report func(offset int, message, expected, typed string)
 	facts  bool // budget.* or capacity.* was read
+	reads  bool // any field was read
 	failed bool
 	made   int
 }
@@ -118,9 +119,6 @@ func (t *translator) as(part operand, kind kind) operand {
 	}
 	if kind == anAttribute || kind == someTexts {
 		kind = aText
-	}
-	if kind == someNumbers {
-		kind = aNumber
 	}
 	list := "?attr_texts"
 	switch kind {
