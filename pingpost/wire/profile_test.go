@@ -60,7 +60,7 @@ func TestLoadKnowsItsProfiles(t *testing.T) {
 }
 
 func TestNativeDefaults(t *testing.T) {
-	want := wire.Defaults{Commitment: "binding", BidTTL: time.Minute, Grace: 5 * time.Second,
+	want := wire.Defaults{Commitment: "binding", BidTTL: time.Minute, Grace: 2 * time.Second,
 		Auction: pingpost.AuctionUnknown, Tells: "result", Deadline: 400 * time.Millisecond}
 	if got := native(t).Defaults(); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
