@@ -151,14 +151,19 @@ func (b *Book) Hold(now time.Time, key Line, seq uint64, price pingpost.Cents, t
 		line.waiting, line.denied = now, price
 	}
 	line.denied = min(line.denied, price)
-	if reason := b.refusal(now, line, price); reason != pingpost.StoreAway || !stands {
+	if reason := b.refusal(now, line, price, tmax); reason != pingpost.StoreAway || !stands {
 		return HoldTicket{}, reason
 	}
 	return HoldTicket{}, pingpost.OpenBids
 }
 
 func (l *lease) backs(now time.Time, price pingpost.Cents, tmax time.Duration) bool {
-	return !l.retired && price <= l.freeCents() && l.freeLeads() >= 1 && now.Add(tmax).Before(l.BidUntil.Add(-skew))
+	return price <= l.freeCents() && l.freeLeads() >= 1 && l.lasts(now, tmax)
+}
+
+// lasts tells whether a bid made now is sure to be decided before the lease ends.
+func (l *lease) lasts(now time.Time, tmax time.Duration) bool {
+	return !l.retired && now.Add(tmax).Before(l.BidUntil.Add(-skew))
 }
 
 func (b *Book) take(now time.Time, line *line, lease *lease, seq uint64, price pingpost.Cents, tmax time.Duration) HoldTicket {
@@ -187,15 +192,14 @@ func (l *line) held() (cents pingpost.Cents, leads int64) {
 
 // refusal says why no lease had room. What was really bought speaks first: only that is gone for
 // good. Everything else is money that other bids, other lines or leases not yet granted have.
-func (b *Book) refusal(now time.Time, line *line, price pingpost.Cents) pingpost.Reason {
+func (b *Book) refusal(now time.Time, line *line, price pingpost.Cents, tmax time.Duration) pingpost.Reason {
 	if reason, known := b.spent(now, line, price); reason != pingpost.ReasonNone {
 		return reason
 	} else if !known && line.refused != pingpost.ReasonNone && (line.until.IsZero() || now.Before(line.until)) {
 		return line.refused
 	}
 	for _, lease := range line.leases {
-		open := lease.BidUntil.After(now.Add(skew)) && !lease.retired && lease.heldLeads > 0
-		if open && price <= lease.freeCents()+lease.heldCents {
+		if lease.lasts(now, tmax) && lease.heldLeads > 0 && price <= lease.freeCents()+lease.heldCents {
 			return pingpost.OpenBids
 		}
 	}

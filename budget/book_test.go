@@ -47,3 +47,300 @@ func TestSmallCapIsUsable(t *testing.T) {
 		t.Errorf("wants %v, at least %v", want.Cents, want.Least)
 	}
 }
+
+// desk is a Book with the model store behind it, whose questions are answered at once.
+type desk struct {
+	t     *testing.T
+	now   time.Time
+	plan  *Plan
+	book  *Book
+	store *modelStore
+	seq   uint64
+}
+
+func newDesk(t *testing.T, plan *Plan) *desk {
+	d := &desk{t: t, now: noon, plan: plan, book: NewBook(plan), store: newModelStore()}
+	d.upkeep()
+	return d
+}
+
+func (d *desk) upkeep() (asked bool) {
+	ask, ok := d.book.Upkeep(d.now)
+	if ok {
+		d.book.Answer(d.now, d.store.upkeep(d.now, d.plan, ask))
+	}
+	return ok
+}
+
+func (d *desk) wait(wait time.Duration) { d.now = d.now.Add(wait) }
+
+func (d *desk) hold(price pingpost.Cents) (HoldTicket, pingpost.Reason) {
+	d.seq++
+	return d.book.Hold(d.now, hvac, d.seq, price, 300*time.Millisecond)
+}
+
+func (d *desk) wantHold(price pingpost.Cents, want pingpost.Reason) HoldTicket {
+	d.t.Helper()
+	ticket, got := d.hold(price)
+	if got != want {
+		d.t.Fatalf("a bid of %v: %q, not %q", price, got, want)
+	}
+	return ticket
+}
+
+func (d *desk) charge(seq uint64, lease LeaseID, price pingpost.Cents) Charged {
+	return d.store.post(seq, hvac, lease, price, d.book.Windows(hvac, d.now))
+}
+
+func TestReasons(t *testing.T) {
+	capacity := Cap{Scope: campaign("hvac"), Period: pingpost.Day, Leads: Limit{N: 5, Set: true}}
+	for name, caps := range map[string][]Cap{
+		"no cap": nil, "leads only": {capacity}, "a limit of $0": {dollars(Scope{}, pingpost.Day, 0)},
+		"one of two limits is $0": {dollars(Scope{}, pingpost.Day, 100_00), dollars(campaign("hvac"), pingpost.Day, 0)},
+	} {
+		d := newDesk(t, onePlan(refusable, 50_00, caps...))
+		if _, reason := d.hold(10_00); reason != pingpost.NoBudget {
+			t.Errorf("%s: %v", name, reason)
+		}
+		if _, due := d.book.Due(d.now); due {
+			t.Errorf("%s: something is due", name)
+		}
+	}
+	d := newDesk(t, onePlan(refusable, 50_00, dollars(campaign("hvac"), pingpost.Day, 60_00)))
+	if _, reason := d.book.Hold(d.now, Line{"hvac", "west"}, 99, 1, 0); reason != pingpost.NoBudget {
+		t.Errorf("a line that is not planned: %v", reason)
+	}
+	fresh := NewBook(d.plan)
+	if _, reason := fresh.Hold(noon, hvac, 1, 10_00, 0); reason != pingpost.StoreAway {
+		t.Errorf("before the first lease: %v", reason)
+	}
+	d.wantHold(61_00, pingpost.BudgetExhausted)
+	d.wantHold(40_00, pingpost.ReasonNone)
+	d.wantHold(40_00, pingpost.OpenBids)
+	charged := d.charge(2, 1, 40_00)
+	charged.Ref.Seq = d.seq - 1
+	d.book.Charged(d.now, charged)
+	d.wantHold(40_00, pingpost.BudgetExhausted)
+	d.wantHold(20_00, pingpost.ReasonNone)
+
+	capacity.Cents = Limit{N: 1000_00, Set: true}
+	capacity.Leads.N = 1
+	d = newDesk(t, onePlan(refusable, 50_00, capacity))
+	d.wantHold(10_00, pingpost.ReasonNone)
+	d.wantHold(10_00, pingpost.OpenBids)
+	d.book.Charged(d.now, d.charge(1, 1, 10_00))
+	d.wantHold(10_00, pingpost.CapacityFull)
+}
+
+func TestStoreAway(t *testing.T) {
+	d := newDesk(t, onePlan(refusable, 50_00, dollars(campaign("hvac"), pingpost.Day, 1000_00)))
+	d.wait(15 * time.Second)
+	if _, ok := d.book.Upkeep(d.now); !ok {
+		t.Fatal("the lease was not to be extended")
+	}
+	if _, ok := d.book.Upkeep(d.now.Add(time.Hour)); ok {
+		t.Error("two questions at once")
+	}
+	d.book.StoreAway(d.now, true)
+	d.wantHold(10_00, pingpost.ReasonNone) // what is in hand is spent
+	if due, ok := d.book.Due(d.now); !ok || !due.Equal(d.now.Add(time.Second)) {
+		t.Errorf("due again at %v, %v", due, ok)
+	}
+	d.wait(14200 * time.Millisecond) // 0.8 s before the end: 0.3 s of auction and 0.5 s of skew are too much
+	d.wantHold(10_00, pingpost.StoreAway)
+	d.wait(time.Second)
+	if !d.upkeep() {
+		t.Fatal("nothing was asked")
+	}
+	d.wantHold(10_00, pingpost.ReasonNone)
+}
+
+func TestEndedHoldsWaitForAReading(t *testing.T) {
+	d := newDesk(t, onePlan(refusable, 50_00, dollars(campaign("hvac"), pingpost.Day, 60_00)))
+	ticket := d.wantHold(60_00, pingpost.ReasonNone)
+	if !ticket.Until.Equal(noon.Add(10300*time.Millisecond)) || !ticket.Expires.Equal(noon.Add(time.Minute)) {
+		t.Errorf("%+v", ticket)
+	}
+	d.wait(10299 * time.Millisecond)
+	stale := d.store.upkeep(d.now, d.plan, Upkeep{At: d.now})
+	d.wait(time.Millisecond)
+	d.book.Answer(d.now, stale)
+	d.wantHold(1, pingpost.OpenBids) // the reading is older than the hold's end
+	d.book.Answer(d.now, d.store.upkeep(d.now, d.plan, Upkeep{At: d.now}))
+	d.wantHold(60_00, pingpost.ReasonNone)
+}
+
+func TestBindingHoldsStayUntilTheirEnd(t *testing.T) {
+	binding := refusable
+	binding.Refusable = false
+	d := newDesk(t, onePlan(binding, 50_00, dollars(campaign("hvac"), pingpost.Day, 60_00)))
+	ticket := d.wantHold(60_00, pingpost.ReasonNone)
+	if !ticket.Until.Equal(noon.Add(62 * time.Second)) {
+		t.Errorf("%+v", ticket)
+	}
+	d.book.Lost(d.now, 1)
+	d.wantHold(1, pingpost.OpenBids)
+	d.book.Charged(d.now, Charged{Line: hvac, Ref: BidRef{Lease: ticket.Lease, Seq: 1, Price: 60_00}, Reason: pingpost.DuplicateLead})
+	d.wantHold(1, pingpost.OpenBids)
+	d.book.Release(d.now, 1) // never sent, or withdrawn for good
+	d.wantHold(60_00, pingpost.ReasonNone)
+}
+
+func TestChargedOfAnotherRunFreesNothing(t *testing.T) {
+	d := newDesk(t, onePlan(refusable, 50_00, dollars(campaign("hvac"), pingpost.Day, 60_00)))
+	d.wantHold(60_00, pingpost.ReasonNone)
+	d.book.Charged(d.now, Charged{Line: hvac, Ref: BidRef{Lease: 77, Seq: 1, Price: 60_00}, Accepted: true, Price: 60_00})
+	d.wantHold(1, pingpost.OpenBids)
+	d.book.Charged(d.now, Charged{Line: hvac, Ref: BidRef{Lease: 1, Seq: 1, Price: 60_00}}) // a conflict: nothing was decided
+	d.wantHold(1, pingpost.OpenBids)
+}
+
+func TestRepeatWaitsForAReading(t *testing.T) {
+	d := newDesk(t, onePlan(refusable, 50_00, dollars(campaign("hvac"), pingpost.Day, 60_00)))
+	d.wantHold(20_00, pingpost.ReasonNone)
+	charged := d.charge(1, 1, 20_00) // this answer is lost
+	charged.Repeat, charged.Lease = true, nil
+	d.book.Charged(d.now, charged)
+	d.wantHold(41_00, pingpost.OpenBids)
+	d.wait(time.Second)
+	d.upkeep()
+	d.wantHold(41_00, pingpost.BudgetExhausted)
+	d.wantHold(40_00, pingpost.ReasonNone)
+}
+
+func TestWhatIsReturnedIsNotBid(t *testing.T) {
+	d := newDesk(t, onePlan(refusable, 10_00, dollars(campaign("hvac"), pingpost.Day, 1000_00)))
+	for range 4 {
+		d.wantHold(10_00, pingpost.ReasonNone)
+	}
+	d.wait(time.Second)
+	d.upkeep() // the lease grows: eight at once are now in sight
+	for range 4 {
+		d.wantHold(10_00, pingpost.ReasonNone)
+	}
+	d.wait(time.Second)
+	d.upkeep()
+	for seq := range d.seq {
+		d.book.Lost(d.now, seq+1)
+	}
+	before := d.book.byLine[hvac].room(d.now)
+	for range 100 { // until what it held at once is forgotten
+		d.wait(time.Second)
+		ask, ok := d.book.Upkeep(d.now)
+		if !ok {
+			continue
+		}
+		for _, keep := range ask.Keeps {
+			if keep.ReturnCents > 0 {
+				after := d.book.byLine[hvac].room(d.now)
+				if after.cents > before.cents-keep.ReturnCents || after.cents < 40_00 {
+					t.Errorf("while %v is on its way back, %v of %v may be bid", keep.ReturnCents, after.cents, before.cents)
+				}
+				return
+			}
+		}
+		d.book.Answer(d.now, d.store.upkeep(d.now, d.plan, ask))
+	}
+	t.Error("nothing was given back")
+}
+
+func TestUseCountsChargesSince(t *testing.T) {
+	limit := dollars(campaign("hvac"), pingpost.Day, 100_00)
+	d := newDesk(t, onePlan(refusable, 50_00, limit))
+	used := func() pingpost.Cents {
+		use, ok := d.book.Use(limit.Scope, limit.Period)
+		if !ok {
+			t.Fatal("no use is known")
+		}
+		return use.UsedCents
+	}
+	if used() != 0 {
+		t.Error(used())
+	}
+	d.wantHold(30_00, pingpost.ReasonNone)
+	d.book.Charged(d.now, d.charge(1, 1, 30_00))
+	if used() != 30_00 {
+		t.Error(used())
+	}
+	d.book.Charged(d.now, Charged{
+		Line: hvac, Ref: BidRef{Lease: 55, Expires: d.now.Add(time.Minute)}, Accepted: true, Price: 5_00,
+	}) // past the leases
+	if used() != 35_00 {
+		t.Error(used())
+	}
+	if _, ok := d.book.Use(Scope{}, pingpost.Day); ok {
+		t.Error("a cap that is not planned is known")
+	}
+	d.wait(time.Second)
+	d.book.Answer(d.now, d.store.upkeep(d.now, d.plan, Upkeep{At: d.now}))
+	if used() != 30_00 { // the model store has seen the one charge only
+		t.Error(used())
+	}
+}
+
+func TestSwapToOtherCapsRetiresLeases(t *testing.T) {
+	d := newDesk(t, onePlan(refusable, 50_00, dollars(campaign("hvac"), pingpost.Day, 100_00)))
+	d.wantHold(30_00, pingpost.ReasonNone)
+	d.plan = onePlan(refusable, 50_00, dollars(campaign("hvac"), pingpost.Day, 100_00), dollars(campaign("hvac"), pingpost.Hour, 50_00))
+	d.book.SetPlan(d.now, d.plan)
+	d.wantHold(10_00, pingpost.StoreAway)
+	d.wait(time.Second)
+	d.upkeep() // gives back what the old lease can spare
+	d.wait(100 * time.Millisecond)
+	d.upkeep()
+	d.wantHold(20_00, pingpost.ReasonNone) // the open bid of $30 counts against the new hour, too
+	d.wantHold(10_00, pingpost.OpenBids)
+
+	d.plan = &Plan{Location: chicago}
+	d.book.SetPlan(d.now, d.plan)
+	d.wantHold(1, pingpost.NoBudget)
+	d.wait(time.Second)
+	if ask, ok := d.book.Upkeep(d.now); !ok || len(ask.Wants) != 0 || len(ask.Keeps) == 0 {
+		t.Errorf("a line that left the plan: %+v", ask)
+	}
+}
+
+func TestSurrender(t *testing.T) {
+	d := newDesk(t, onePlan(refusable, 50_00, dollars(campaign("hvac"), pingpost.Day, 100_00)))
+	d.wantHold(30_00, pingpost.ReasonNone)
+	ask, ok := d.book.Surrender(d.now)
+	if !ok || len(ask.Keeps) != 1 || ask.Keeps[0].ReturnCents != 70_00 || ask.Keeps[0].OutstandingCents != 30_00 || len(ask.Wants) != 0 {
+		t.Fatalf("%+v", ask)
+	}
+	d.book.Answer(d.now, d.store.upkeep(d.now, d.plan, ask))
+	if left := d.store.leases[1]; left.Cents != 30_00 {
+		t.Errorf("%v stays leased", left.Cents)
+	}
+	if _, reason := d.hold(1); reason == pingpost.ReasonNone {
+		t.Error("a bid after the end")
+	}
+}
+
+func TestLeaseWhoseGrantWasLostIsAdopted(t *testing.T) {
+	d := &desk{t: t, now: noon, store: newModelStore()}
+	d.plan = onePlan(refusable, 50_00, dollars(campaign("hvac"), pingpost.Day, 100_00))
+	d.book = NewBook(d.plan)
+	ask, _ := d.book.Upkeep(d.now)
+	d.store.upkeep(d.now, d.plan, ask)
+	d.book.StoreAway(d.now, true)
+	d.wait(time.Second)
+	d.upkeep()
+	d.wantHold(100_00, pingpost.ReasonNone)
+}
+
+func BenchmarkHold(b *testing.B) {
+	plan := onePlan(refusable, 50_00, dollars(campaign("hvac"), pingpost.Day, 1000_00))
+	book := NewBook(plan)
+	ask, _ := book.Upkeep(noon)
+	book.Answer(noon, newModelStore().upkeep(noon, plan, ask))
+	seq := uint64(0)
+	b.ReportAllocs()
+	for b.Loop() {
+		seq++
+		at := noon.Add(time.Duration(seq) % (20 * time.Second))
+		if _, reason := book.Hold(at, hvac, seq, 40_00, 300*time.Millisecond); reason != pingpost.ReasonNone {
+			b.Fatal(reason)
+		}
+		book.Lost(at, seq)
+	}
+}
