@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -124,12 +125,9 @@ func FuzzLoad(f *testing.F) {
 		}
 		f.Add(text)
 	}
-	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if err := os.WriteFile(filepath.Join(dir, "exchange.yaml"), text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		config, faults := exchange.Load(os.DirFS(dir), "exchange.yaml", environment)
+		files := fstest.MapFS{"exchange.yaml": {Data: text}}
+		config, faults := exchange.Load(files, "exchange.yaml", environment)
 		if (config == nil) != faults.Any() {
 			t.Fatalf("configuration %v with faults %v", config != nil, faults)
 		}
