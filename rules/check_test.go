@@ -141,3 +141,22 @@ func TestRequire(t *testing.T) {
 	f("{min_lead_score: 73}", nil, unmet)
 	f("{min_lead_score: 0}", func(p *pingpost.Ping) { p.LeadScore = pingpost.Score{} }, unmet)
 }
+
+// What a promise was good for at the ping has to be there at the post.
+func TestConsentPosted(t *testing.T) {
+	f := func(require string, consent pingpost.Consent, want bool) {
+		t.Helper()
+		_, c := one(t, "    rules: [{bid: 20}]\n    require: "+require+"\n")
+		if got := c.ConsentPosted(consent); got != want {
+			t.Errorf("%s with %+v: %v, want %v", require, consent, got, want)
+		}
+	}
+	certificate := pingpost.Consent{TrustedFormURL: "https://cert.trustedform.com/abc"}
+	f("{}", pingpost.Consent{}, true)
+	f("{consent: promised}", pingpost.Consent{TrustedFormPromised: true}, false)
+	f("{consent: promised}", pingpost.Consent{LeadID: "x"}, true)
+	f("{consent: certificate}", pingpost.Consent{LeadID: "x"}, false)
+	f("{consent: certificate}", certificate, true)
+	f("{consent: agreed}", certificate, false)
+	f("{consent: agreed}", pingpost.Consent{Agreed: pingpost.Yes}, true)
+}
