@@ -11,8 +11,12 @@ import (
 // contacts and an authorised view may call that: a test over our source lists the callers.
 //
 // The value is behind a pointer because fmt does not ask the methods of unexported fields: it
-// prints what they hold, and here that is an address. Compare with Equal, not with ==.
-type Private struct{ value *string }
+// prints what they hold, and here that is an address. Two values are compared with Equal; == is an
+// error of compilation.
+type Private struct {
+	_     [0]func() // cannot be compared, and takes no room
+	value *string
+}
 
 const redacted = "[redacted]"
 
@@ -24,7 +28,7 @@ func NewPrivate(value string) Private {
 	if value == "" {
 		return Private{}
 	}
-	return Private{&value}
+	return Private{value: &value}
 }
 
 // Known reports whether there is a value.

@@ -55,7 +55,7 @@ func TestPrivateNeverPrints(t *testing.T) {
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "% x", "%d", "%b", "%o", "%U", "%c",
 		"%e", "%g", "%t", "%p", "%w", "%z", "%20s", "%-20v", "%.3s", "%+q", "%#x", "%#q", "%!"} {
 		for _, value := range []any{private, &private, []Private{private}, fullCarrier(), &Lead{Phone: private},
-			Post{Lead: Lead{Email: private}}, map[Private]int{private: 1}, struct{ p *Private }{&private}} {
+			Post{Lead: Lead{Email: private}}, struct{ p *Private }{&private}} {
 			mustNotShow(t, fmt.Sprintf("%s of %T", verb, value), fmt.Sprintf(verb, value))
 		}
 	}
@@ -129,7 +129,7 @@ func TestPrivateValue(t *testing.T) {
 	if private.Reveal() != secret || !private.Known() {
 		t.Error("the value is lost")
 	}
-	if NewPrivate("").Known() || NewPrivate("") != (Private{}) || (Private{}).Reveal() != "" {
+	if NewPrivate("").Known() || (Private{}).Reveal() != "" {
 		t.Error("an empty value counts as known")
 	}
 	if !private.Equal(NewPrivate(secret)) || private.Equal(NewPrivate("John")) || !(Private{}).Equal(NewPrivate("")) {

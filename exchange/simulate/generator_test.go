@@ -200,7 +200,7 @@ func TestDuplicatesAreTheSamePersonElsewhere(t *testing.T) {
 		}
 		duplicates++
 		first, known := byID[again.Facts.DuplicateOf]
-		if !known || first.Lead != again.Lead || first.Ping.ZIP != again.Ping.ZIP ||
+		if !known || !first.Lead.Email.Equal(again.Lead.Email) || !first.Lead.Phone.Equal(again.Lead.Phone) || first.Ping.ZIP != again.Ping.ZIP ||
 			first.Ping.Service != again.Ping.Service || first.Ping.Source == again.Ping.Source {
 			t.Fatalf("%s is no duplicate of %s", again.Ping.ID, again.Facts.DuplicateOf)
 		}
