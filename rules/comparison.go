@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 
@@ -56,8 +57,11 @@ func facesWord(side, other operand) bool {
 func (t *translator) kindFault(left, right operand) {
 	for _, pair := range [][2]operand{{left, right}, {right, left}} {
 		if f := pair[0].field; f != nil && f.check != nil && pair[1].kind == aNumber {
-			t.faultAt(pair[1].at, f.name+" is a text, so that it keeps its zeros", "a text in quotes",
-				f.name+` == "60614"`)
+			typed := fmt.Sprintf(`"%05.0f"`, pair[1].value)
+			if f.name == "zip3" {
+				typed = fmt.Sprintf(`"%03.0f"`, pair[1].value)
+			}
+			t.faultAt(pair[1].at, f.name+" is a text, so that it keeps its zeros", "a text in quotes", typed)
 			return
 		}
 		if f := pair[0].field; f != nil && f.kind == aTruth {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -109,6 +110,11 @@ func (x *expressions) condition(s source, split bool) (when condition, picked []
 func (x *expressions) number(s source) (n number, facts, ok bool) {
 	if text, isDollars := strings.CutPrefix(s.text, "$"); isDollars {
 		amount, err := pingpost.ParseDollars(strings.TrimSpace(text))
+		if err != nil && strings.ContainsAny(text, "+*/(?") {
+			s.node.Fault("$ stands before a plain amount only", "dollars without a sign in a calculation",
+				strings.ReplaceAll(s.text, "$", ""))
+			return number{}, false, false
+		}
 		if err != nil {
 			s.node.Dollars() // notes the fault in the words for money
 			return number{}, false, false
@@ -205,19 +211,26 @@ func syntaxWords(message string) (plain, expected, typed string) {
 	case strings.Contains(message, "exceeds maximum allowed nodes"):
 		return fmt.Sprintf("the expression has more than %d parts",
 			maxNodes), "a shorter one, or several rules", ""
-	case strings.HasPrefix(message, `unexpected token Identifier("AND")`):
-		return "operators are written in small letters", "", "and"
-	case strings.HasPrefix(message, `unexpected token Identifier("OR")`):
-		return "operators are written in small letters", "", "or"
-	case strings.HasPrefix(message, `unexpected token Identifier("IN")`):
-		return "operators are written in small letters", "", "in"
 	case strings.HasPrefix(message, "Operator (") && strings.Contains(message, "??"):
 		return "?? beside another operator needs parentheses", "", "(lead_score ?? 50) > 60"
 	case strings.HasPrefix(message, "unrecognized character"):
 		return message, "letters, digits, quotes and operators", ""
 	}
-	return message, "an expression, such as urgency == \"emergency\" and lead_score > 50", ""
+	if token := unexpectedToken.FindStringSubmatch(message); token != nil {
+		typed, _ = yamlfile.Nearest(token[1], operatorWords)
+		if meant, ok := operatorHabits[strings.ToLower(token[1])]; ok {
+			typed = meant
+		}
+		return yamlfile.Quote(token[1]) + " does not fit here", "an operator, such as and, or, ==, <, in", typed
+	}
+	return message, `an expression, such as urgency == "emergency" and lead_score > 50`, ""
 }
+
+var (
+	unexpectedToken = regexp.MustCompile(`^unexpected token [A-Za-z]+\("(.*)"\)`)
+	operatorWords   = []string{"and", "or", "not", "in", "contains", "startsWith", "endsWith", "matches"}
+	operatorHabits  = map[string]string{"is": "==", "equals": "==", "&": "and", "|": "or", "isnt": "!=", "<>": "!="}
+)
 
 // tooDeep scans the text for brackets and runs of signs and nots beyond maxNesting, leaving out
 // quoted texts, and gives the place where it is passed, in characters.

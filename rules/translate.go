@@ -40,11 +40,12 @@ type operand struct {
 	kind  kind
 	node  func() ast.Node
 	needs *need
-	field *field // the part is nothing but this field
-	attr  string // the part is nothing but this attribute, of a kind not yet told
-	bare  bool   // the part is nothing but a field or attribute
-	text  *string
-	at    int // where it stands in the source
+	field *field  // the part is nothing but this field
+	attr  string  // the part is nothing but this attribute, of a kind not yet told
+	bare  bool    // the part is nothing but a field or attribute
+	text  *string // the part is nothing but this text, written out
+	value float64 // the part is nothing but this number, written out
+	at    int     // where it stands in the source
 }
 
 func (t *translator) fault(node ast.Node, message, expected, typed string) operand {
@@ -181,7 +182,9 @@ func (t *translator) part(node ast.Node) operand {
 }
 
 func (t *translator) number(value float64) operand {
-	return operand{kind: aNumber, node: func() ast.Node { return t.make(&ast.FloatNode{Value: value}) }}
+	return operand{kind: aNumber, value: value, node: func() ast.Node {
+		return t.make(&ast.FloatNode{Value: value})
+	}}
 }
 
 // memberPath writes a.b["c"] as a.b.c.

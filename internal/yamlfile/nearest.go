@@ -22,7 +22,7 @@ func Nearest(word string, among []string) (nearest string, ok bool) {
 	if nearest != "" {
 		return nearest, true
 	}
-	longest := 3
+	longest := 2
 	for _, candidate := range among {
 		shared := sharedPrefix(word, strings.ToLower(candidate))
 		if shared > longest && shared*10 >= min(len(word), len(candidate))*6 {

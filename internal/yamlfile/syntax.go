@@ -88,7 +88,7 @@ func (f *File) placeSyntaxError(err error) Fault {
 				for col-1 < len(text) && strings.IndexByte(" \t", text[col-1]) >= 0 {
 					col++
 				}
-				return f.Fault(at, col, plain, cause.message, cause.hint)
+				return f.Fault(at, col, plain+"; most likely "+cause.message, "", cause.hint)
 			}
 		}
 	}
