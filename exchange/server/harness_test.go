@@ -52,7 +52,7 @@ type buyer struct {
 	notice func(attempt int, ctx *fasthttp.RequestCtx) // nil acknowledges
 }
 
-func startBuyer(t *testing.T, name string, bid pingpost.Cents) *buyer {
+func startBuyer(t testing.TB, name string, bid pingpost.Cents) *buyer {
 	t.Helper()
 	b := &buyer{name: name, bid: bid}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -151,7 +151,7 @@ func (b *buyer) seen() (posts []pingpost.Post, notices []pingpost.Notice, bodies
 
 // market is a running exchange with its stub buyers.
 type market struct {
-	t      *testing.T
+	t      testing.TB
 	server *server.Server
 	store  *store.Store
 	config *exchange.Config
@@ -205,7 +205,7 @@ func configFor(buyers ...*buyer) *exchange.Config {
 }
 
 // startMarket starts an exchange; its buyers get $1,000 each.
-func startMarket(t *testing.T, config *exchange.Config) *market {
+func startMarket(t testing.TB, config *exchange.Config) *market {
 	t.Helper()
 	m := &market{
 		t: t, config: config, path: filepath.Join(t.TempDir(), "exchange.db"), log: &syncBuffer{}, said: &syncBuffer{},
