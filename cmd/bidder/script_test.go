@@ -16,7 +16,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"bidder": main})
+	testscript.Main(m, map[string]func(){"bidder": main, leashed: runLeashed})
 }
 
 var announcement = regexp.MustCompile(`answering pings at (http://\S+), operators at http://(\S+)`)

@@ -1,0 +1,315 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"strconv"
+	"testing"
+	"time"
+
+	"leadbid/budget/store"
+	"leadbid/exchange"
+	"leadbid/pingpost"
+)
+
+// TestKilledBidderKeepsItsWord runs a real bidder in the middle of a market and kills it with
+// SIGKILL again and again: at moments drawn from a seed, half of them aimed at a post that is just
+// on its way, some of them at a start. At the end the market stops, both sides settle, and every
+// book is held against every other: what the bidder was heard to accept, what the exchange sold
+// and charged, what the bidder booked and charged, what reached the file and the webhook.
+//
+// It takes 40 s of traffic, 4 s with -short. A longer campaign, and one seed again:
+//
+//	LEADBID_CRASH_FOR=10m LEADBID_CRASH_SEED=7 go test -run KilledBidder -v -timeout 1h ./cmd/bidder
+//
+// The bidder is a process of its own: this test binary, which TestMain turns into the program. The
+// exchange, its rivals and the contractor's systems are real servers in the test's process, all
+// on the loopback. The seed repeats homeowners, rivals and the moments of the kills; how the
+// operating system shares out time is nobody's to repeat.
+func TestKilledBidderKeepsItsWord(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there is no signal that asks a process to end")
+	}
+	length, seed := crashLength(t), crashSeed(t)
+	t.Logf("%v of traffic, LEADBID_CRASH_SEED=%d", length, seed)
+
+	crm := startCRM(t)
+	bidder := newBidder(t, crm.url())
+	tap := startTap(t, bidder.listen)
+	market := startMarket(t, seed, tap.url())
+	bidder.start()
+	bidder.awaitReady()
+
+	// The last life, too, sees traffic: what it records is long enough to be replayed.
+	traffic := market.drive(length + lastLife)
+	kills := killRepeatedly(t, rand.New(rand.NewPCG(seed, seed)), length, bidder, tap)
+	bidder.awaitReady()
+	driven := <-traffic
+	market.drain()
+	bidder.awaitDelivered()
+	bidder.stop()
+	market.stop()
+
+	leads := bidder.leads()
+	checkSales(t, market, leads)
+	recalled := checkPromises(t, tap, leads)
+	checkDeliveries(t, bidder, crm, leads)
+	checkCounts(t, market, bidder.counts(), leads)
+	market.verify()
+	bidder.verify()
+	replayed := bidder.backtest()
+
+	t.Logf("%d kills, %d aimed at a post, %d at a start; ready again %v after a kill",
+		kills.total, kills.aimed, kills.starting, bidder.meanStart())
+	t.Logf("homeowners: %d, %d dropped, %d failed", driven.Offered, driven.Dropped, driven.Failed)
+	t.Logf("tap: %v; %d accepted from the books of a former life", tap, recalled)
+	t.Logf("exchange: %v", market.dealings)
+	t.Logf("bidder: %d leads, %d of them given back; webhook: %v", len(leads), returned(leads), crm)
+	t.Logf("recording: %d segments, %d torn, %d inputs compared", replayed.Segments, replayed.Torn, replayed.Compared)
+	if kills.total < 3 || tap.cut == 0 || len(leads) < 10 {
+		t.Errorf("too little happened for the test to mean anything")
+	}
+}
+
+// lastLife is how long traffic goes on after the last kill.
+const lastLife = 1500 * time.Millisecond
+
+func crashLength(t *testing.T) time.Duration {
+	text := os.Getenv("LEADBID_CRASH_FOR")
+	switch {
+	case text == "" && testing.Short():
+		return 4 * time.Second
+	case text == "":
+		return 40 * time.Second
+	}
+	length, err := time.ParseDuration(text)
+	if err != nil || length <= 0 {
+		t.Fatalf("LEADBID_CRASH_FOR=%q: say a length of time, such as 10m", text)
+	}
+	return length
+}
+
+func crashSeed(t *testing.T) uint64 {
+	text := os.Getenv("LEADBID_CRASH_SEED")
+	if text == "" {
+		return uint64(time.Now().UnixNano())
+	}
+	seed, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatalf("LEADBID_CRASH_SEED=%q: say a whole number", text)
+	}
+	return seed
+}
+
+// kills counts what was done to the bidder.
+type kills struct{ total, aimed, starting int }
+
+// killRepeatedly kills the bidder and starts it again until the time is over, and leaves it
+// starting.
+func killRepeatedly(t *testing.T, random *rand.Rand, length time.Duration, bidder *contractor, tap *tap) (done kills) {
+	for end := time.Now().Add(length); time.Now().Before(end); {
+		m := drawMoment(random)
+		if m.starting {
+			bidder.live(m.life)
+			done.starting++
+		} else {
+			bidder.awaitReady()
+			bidder.live(m.life)
+		}
+		if m.aimed && tap.awaitPost(time.Second) {
+			bidder.live(m.into)
+			done.aimed++
+		}
+		bidder.kill()
+		if done.total++; done.total%verifyEvery == 0 {
+			bidder.verify() // the books of a dead bidder can be read, and hold
+		}
+		bidder.start()
+	}
+	return done
+}
+
+const verifyEvery = 10
+
+// moment is when a life ends.
+type moment struct {
+	starting bool          // life counts from the start of the process, not from its first answers
+	life     time.Duration // before the kill
+	aimed    bool          // then wait for the next post,
+	into     time.Duration // and kill this long after it was sent
+}
+
+func drawMoment(random *rand.Rand) moment {
+	between := func(least, most time.Duration) time.Duration {
+		return least + time.Duration(random.Int64N(int64(most-least)))
+	}
+	m := moment{life: between(150*time.Millisecond, 900*time.Millisecond)}
+	switch kind := random.IntN(16); {
+	case kind < 2:
+		m.starting, m.life = true, between(0, 300*time.Millisecond)
+	case kind < 4: // long enough for the recording to be flushed, which it is every second
+		m.life = between(time.Second, 2500*time.Millisecond)
+	case kind < 10:
+		m.aimed, m.into = true, between(0, 8*time.Millisecond)
+	}
+	return m
+}
+
+// checkSales holds the leads that the exchange sold to the bidder against those that the bidder
+// booked and did not give back: the same leads under the same ids at the same prices.
+func checkSales(t *testing.T, market *market, leads map[string]store.Lead) {
+	t.Helper()
+	sales := market.sales()
+	faults := newFaults(t)
+	var paid, charged pingpost.Cents
+	for ping, sale := range sales {
+		paid += sale.price
+		lead, booked := leads[ping]
+		switch {
+		case !booked:
+			faults.add("%s was sold for %v, and the bidder has no such lead", ping, sale.price)
+		case lead.Returned:
+			faults.add("%s was sold, and the bidder gave it back", ping)
+		case lead.Price != sale.price || lead.ID != sale.lead || lead.BidID != sale.bid:
+			faults.add("%s was sold as %v, and booked as lead %s at %v for bid %s", ping, sale, lead.ID, lead.Price, lead.BidID)
+		}
+	}
+	for ping, lead := range leads {
+		if lead.Returned {
+			if !market.dealings.of(exchange.OfferID(ping)).voided {
+				faults.add("%s was given back, and the exchange did not withdraw it", ping)
+			}
+			continue
+		}
+		charged += lead.Price
+		if _, sold := sales[ping]; !sold {
+			faults.add("%s was booked for %v, and the exchange did not sell it", ping, lead.Price)
+		}
+	}
+	faults.report("sales")
+	if paid != charged {
+		t.Errorf("the exchange sold for %v, the bidder was charged %v", paid, charged)
+	}
+	if balance, held := market.wallet(); balance != -paid || held != 0 {
+		t.Errorf("the wallet has %v and %v held, and sales took %v out of nothing", balance, held, paid)
+	}
+}
+
+// checkPromises holds what the bidder was heard to accept against its books, whether or not the
+// exchange heard it as well. It counts those whose first answer was lost: booked before the attempt
+// that was answered.
+func checkPromises(t *testing.T, tap *tap, leads map[string]store.Lead) (recalled int) {
+	t.Helper()
+	faults := newFaults(t)
+	for ping, promise := range tap.promises() {
+		lead, booked := leads[ping]
+		switch {
+		case !booked:
+			faults.add("%s was accepted as lead %s, and is not in the books", ping, promise.lead)
+		case lead.ID != promise.lead || lead.BidID != promise.bid || lead.Price != promise.price:
+			faults.add("%s was accepted as %v, and booked as lead %s at %v", ping, promise, lead.ID, lead.Price)
+		case lead.At.Before(promise.asked.Add(-time.Millisecond)):
+			recalled++
+		}
+	}
+	faults.report("promises")
+	return recalled
+}
+
+// checkDeliveries: each lead is in the file once and reached the webhook, and nothing else did.
+func checkDeliveries(t *testing.T, bidder *contractor, crm *crm, leads map[string]store.Lead) {
+	t.Helper()
+	faults := newFaults(t)
+	filed, hooked := bidder.filed(), crm.received()
+	for _, lead := range leads {
+		if n := filed[lead.ID]; n != 1 {
+			faults.add("lead %s is in the file %d times", lead.ID, n)
+		}
+		if n := hooked[lead.ID]; n != 1 {
+			faults.add("lead %s reached the webhook under %d ids", lead.ID, n)
+		}
+		if lead.Owed != 2 || lead.Delivered != 2 {
+			faults.add("lead %s is delivered to %d of %d targets in the books", lead.ID, lead.Delivered, lead.Owed)
+		}
+	}
+	faults.report("deliveries")
+	if len(filed) != len(leads) || len(hooked) != len(leads) {
+		t.Errorf("%d leads in the books, %d in the file, %d at the webhook", len(leads), len(filed), len(hooked))
+	}
+}
+
+// checkCounts holds the sums that the bidder shows against its rows.
+func checkCounts(t *testing.T, market *market, counts store.Counts, leads map[string]store.Lead) {
+	t.Helper()
+	want := store.Counts{Leads: int64(len(leads)), Refused: counts.Refused, OpenLeases: counts.OpenLeases}
+	for _, lead := range leads {
+		want.Charged += lead.Price
+		want.Delivered += 2
+		if lead.Returned {
+			want.Returned++
+			want.Credited += lead.Price
+		}
+	}
+	if counts != want {
+		t.Errorf("the bidder counts %+v, its leads come to %+v", counts, want)
+	}
+	if report := market.spendOf(buyerName); report != counts.Charged-counts.Credited {
+		t.Errorf("the exchange reports a spend of %v, the bidder one of %v", report, counts.Charged-counts.Credited)
+	}
+}
+
+func returned(leads map[string]store.Lead) (count int) {
+	for _, lead := range leads {
+		if lead.Returned {
+			count++
+		}
+	}
+	return count
+}
+
+// faults collects what is wrong, and tells the first few: one cause has many effects.
+type faults struct {
+	t     *testing.T
+	texts []string
+}
+
+func newFaults(t *testing.T) *faults { return &faults{t: t} }
+
+func (f *faults) add(format string, args ...any) {
+	f.texts = append(f.texts, fmt.Sprintf(format, args...))
+}
+
+func (f *faults) report(what string) {
+	f.t.Helper()
+	const shown = 5
+	for _, text := range f.texts[:min(shown, len(f.texts))] {
+		f.t.Errorf("%s: %s", what, text)
+	}
+	if more := len(f.texts) - shown; more > 0 {
+		f.t.Errorf("%s: and %d more", what, more)
+	}
+}
+
+// sameWithin waits for a condition of another process's or goroutine's making.
+func sameWithin(t *testing.T, bound time.Duration, what string, done func() bool) {
+	t.Helper()
+	if !waitFor(bound, done) {
+		t.Fatalf("%s did not come within %v", what, bound)
+	}
+}
+
+func waitFor(bound time.Duration, done func() bool) bool {
+	tick, end := time.NewTicker(20*time.Millisecond), time.NewTimer(bound)
+	defer tick.Stop()
+	defer end.Stop()
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-end.C:
+			return false
+		}
+	}
+	return true
+}
