@@ -1,3 +1,14 @@
+// Package store is the durable side of the contractor's money: caps, leases, charges, stored
+// answers, hashes of contacts, bought leads and the outbox that they are delivered from.
+//
+// It owns the conditions: no cent leaves a cap or a lease but by a conditional update, and what a
+// post needs to be called accepted is one synced transaction. bidder/server calls it with what the
+// Agent decided, bidder/delivery takes what is owed from it, and the commands read it. It never
+// prices a lead and never chooses between campaigns; a condition that does not hold is an answer
+// with a Reason, not an error. The only personal data in the clear is that of bought leads.
+//
+// Store is the contract, OpenSQLite its implementation, storetest the suite that every
+// implementation passes. Stores may be used from several goroutines.
 package store
 
 import (

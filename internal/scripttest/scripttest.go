@@ -115,6 +115,17 @@ func Stop(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(<-program.ended)
 }
 
+// Crash is "crash": kills what Serving started, without a word of warning.
+func Crash(ts *testscript.TestScript, neg bool, args []string) {
+	value, ok := running.LoadAndDelete(ts.Getenv("WORK"))
+	if neg || len(args) != 0 || !ok {
+		ts.Fatalf("usage: crash, after serving")
+	}
+	program := value.(*served)
+	ts.Check(program.process.Kill())
+	<-program.ended // with the error that it was killed
+}
+
 // Tamper is "tamper FILE SQL": changes the books behind their program's back.
 func Tamper(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
