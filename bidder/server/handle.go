@@ -30,6 +30,9 @@ var (
 	noticeRoute = []byte("/v1/notice/")
 )
 
+// overloadAnswer is made beforehand: what is turned away must cost next to nothing.
+var overloadAnswer = []byte(`{"status":"no_bid","reason":"` + pingpost.Overload.String() + `"}`)
+
 func bodyLimit(target []byte) int {
 	if bytes.HasPrefix(target, pingRoute) {
 		return maxPingBody
@@ -68,7 +71,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	exchange := s.exchanges[string(name)]
 	if exchange == nil || (!exchange.open && !s.keys.Check(name, ctx.Request.Header.Peek(fasthttp.HeaderAuthorization))) {
 		s.meters.unauthorized.Inc()
-		httpguard.WriteError(ctx, fasthttp.StatusUnauthorized, "unauthorized",
+		httpguard.WriteError(ctx, fasthttp.StatusUnauthorized, pingpost.Unauthorized.String(),
 			"unknown exchange or wrong key: send Authorization: Bearer KEY", "")
 		return
 	}
@@ -142,11 +145,11 @@ func (s *Server) refuseInput(ctx *fasthttp.RequestCtx, x *exchange, err error) {
 func (s *Server) overloaded(ctx *fasthttp.RequestCtx) {
 	s.meters.overloaded.Inc()
 	if bytes.HasPrefix(ctx.Path(), pingRoute) {
-		httpguard.WriteJSON(ctx, fasthttp.StatusOK, []byte(`{"status":"no_bid","reason":"overload"}`))
+		httpguard.WriteJSON(ctx, fasthttp.StatusOK, overloadAnswer)
 		return
 	}
 	ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, "1")
-	httpguard.WriteError(ctx, fasthttp.StatusServiceUnavailable, "overload", "too many requests at once: try again", "")
+	httpguard.WriteError(ctx, fasthttp.StatusServiceUnavailable, pingpost.Overload.String(), "too many requests at once: try again", "")
 }
 
 func (s *Server) logDecision(x *exchange, ping *pingpost.Ping, d *bidder.Decision) {
