@@ -41,17 +41,16 @@ type recorder struct {
 	dropped atomic.Uint64
 
 	// The rest belongs to the writer's goroutine.
-	early     entries
-	next      uint64 // the number that the segment needs next
-	file      *os.File
-	out       *recording.Writer
-	opened    time.Time
-	segments  int
-	gapAt     time.Time
-	handled   uint64 // drops that led to a new segment
-	failed    bool
-	snapshot  *bidder.Snapshot // to begin the next segment with, once everything before it is written
-	flushedAt time.Time
+	early    entries
+	next     uint64 // the number that the segment needs next
+	file     *os.File
+	out      *recording.Writer
+	opened   time.Time
+	segments int
+	gapAt    time.Time
+	handled  uint64 // drops that led to a new segment
+	failed   bool
+	snapshot *bidder.Snapshot // to begin the next segment with, once everything before it is written
 }
 
 type entry struct {

@@ -171,16 +171,14 @@ func (v *verifier) timelines() error {
 	if rows != offers {
 		v.find("E7", "%d offers have events, %d have a row", offers, rows)
 	}
-	for _, check := range []Check{
+	v.report.Checked = append(v.report.Checked, []Check{
 		{"E1", "each offer has at most one winner", offers},
 		{"E2", "sold means one hold, one capture and one buyer", offers},
 		{"E6", "each offer ends at most once", offers},
 		{"E7", "each timeline is gap-free and monotonic, and its offer's row is what it comes to", offers},
 		{"E8", "nothing is rerouted before a rejection or an acknowledged withdrawal; hops within the limit", offers},
 		{"E9", "prices between floor and bid; the best bid wins; no late bid", offers},
-	} {
-		v.report.Checked = append(v.report.Checked, check)
-	}
+	}...)
 	return err
 }
 

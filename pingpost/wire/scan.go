@@ -150,17 +150,16 @@ func (s *scanner) strangeText(i int) (string, bool) {
 
 // value reads any value.
 func (s *scanner) value() (value, bool) {
-	start := s.pos
 	switch c := s.peek(); {
 	case c == '"':
 		content, ok := s.str()
 		return value{content, kindText}, ok
 	case c == '-' || (c >= '0' && c <= '9'):
-		start = s.pos
+		start := s.pos // behind the space that peek passed over
 		ok := s.number()
 		return value{alias(s.body[start:s.pos]), kindNumber}, ok
 	case c == '{' || c == '[':
-		start = s.pos
+		start := s.pos
 		kind, ok := s.nested()
 		return value{alias(s.body[start:s.pos]), kind}, ok
 	case c == 't':
