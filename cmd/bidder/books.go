@@ -104,11 +104,7 @@ func leadsCommand(env *cli.Env) *cobra.Command {
 		Short: "List the leads bought, newest first (no personal data)",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			rs, dir, err := load(env)
-			if err != nil {
-				return err
-			}
-			opened, err := books(cmd.Context(), rs, dir)
+			rs, opened, err := books(cmd.Context(), env)
 			if err != nil {
 				return err
 			}
@@ -154,11 +150,7 @@ func verifyCommand(env *cli.Env) *cobra.Command {
 		Short: "Recompute every promise about money from the books; exit 4 where one is broken",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			rs, dir, err := load(env)
-			if err != nil {
-				return err
-			}
-			opened, err := books(cmd.Context(), rs, dir)
+			_, opened, err := books(cmd.Context(), env)
 			if err != nil {
 				return err
 			}

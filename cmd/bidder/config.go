@@ -57,12 +57,16 @@ func lookup(env *cli.Env) func(string) (string, bool) {
 	}
 }
 
-// books opens the store to read, beside a bidder that may be running on it.
-func books(ctx context.Context, rs *rules.Ruleset, dir string) (store.Store, error) {
+// books opens the configured store to read, beside a bidder that may be running on it.
+func books(ctx context.Context, env *cli.Env) (*rules.Ruleset, store.Store, error) {
+	rs, dir, err := load(env)
+	if err != nil {
+		return nil, nil, err
+	}
 	opened, err := server.ReadStore(ctx, rs.Settings().Store, dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, cli.Hint(fmt.Errorf("there are no books yet at %s", rs.Settings().Store),
+		return nil, nil, cli.Hint(fmt.Errorf("there are no books yet at %s", rs.Settings().Store),
 			"bidder serve makes them")
 	}
-	return opened, err
+	return rs, opened, err
 }
