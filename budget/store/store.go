@@ -20,9 +20,11 @@ import (
 	"leadbid/pingpost"
 )
 
-// ErrAway means that the store could not do what was asked, and that nothing of it happened or
-// will: a full queue, a closed store, a failed commit. A post answered with it must be answered
-// "busy, try again", never accepted or rejected.
+// ErrAway means that the store could not do what was asked: a full queue, a closed store, a caller
+// that stopped waiting, a failed commit. Nothing of it happened or will, with one exception: whether
+// a commit that the disk failed is in the books is known only once they are opened anew, and until
+// then everything is refused. A post that meets it must be answered "busy, try again", never
+// accepted or rejected: the repeat finds the stored answer, if there is one.
 var ErrAway = errors.New("store: out of reach")
 
 // Store is the durable side of the money. All methods may be called from several goroutines; all
