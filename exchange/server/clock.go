@@ -1,13 +1,43 @@
 package server
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
-// clock carries the wall clock forward by the monotonic one, so that a step of the machine's time
-// moves no deadline of an auction. Long-lived processes stay true by the slewing that time servers
-// do, which the monotonic clock follows.
-type clock struct{ anchor time.Time }
+// clock gives the instants of the Market: the wall clock as it was when the clock was anchored,
+// carried forward by the monotonic one. A step of the machine's time so never falls into the middle
+// of an auction, and time never goes back.
+type clock struct{ at atomic.Pointer[anchor] }
 
-func newClock() clock { return clock{time.Now()} }
+// anchor is what the wall clock showed when the monotonic one was read.
+type anchor struct{ wall, read time.Time }
+
+// clockTolerance is how far the wall clock may run ahead before the clock follows it.
+const clockTolerance = 100 * time.Millisecond
+
+func newClock() *clock {
+	c := new(clock)
+	c.set(time.Now())
+	return c
+}
+
+func (c *clock) set(wall time.Time) { c.at.Store(&anchor{wall: wall.Round(0).UTC(), read: time.Now()}) }
 
 // now is without a monotonic reading and in UTC, so that it stores and compares alike everywhere.
-func (c clock) now() time.Time { return c.anchor.Add(time.Since(c.anchor)).Round(0).UTC() }
+func (c *clock) now() time.Time {
+	at := c.at.Load()
+	return at.wall.Add(time.Since(at.read))
+}
+
+// follow catches up with a wall clock that has run ahead: it was set right, or the machine slept,
+// which the monotonic clock does not count. A wall clock that was set back is not followed: the
+// Market would stand still until it is where it was.
+func (c *clock) follow(wall time.Time) (step time.Duration) {
+	step = wall.Round(0).Sub(c.now())
+	if step < clockTolerance {
+		return 0
+	}
+	c.set(wall)
+	return step
+}

@@ -30,7 +30,7 @@ var (
 type desk struct {
 	config *exchange.Config
 	store  Store
-	clock  clock
+	clock  *clock
 	log    zerolog.Logger
 	meters *meters
 	act    func([]exchange.Action) // must not block
@@ -60,7 +60,7 @@ type answer struct {
 	err     error
 }
 
-func newDesk(options Options, clock clock, meters *meters, act func([]exchange.Action)) *desk {
+func newDesk(options Options, clock *clock, meters *meters, act func([]exchange.Action)) *desk {
 	return &desk{
 		config: options.Config, store: options.Store, clock: clock, log: options.Log, meters: meters, act: act,
 		calls: make(chan call, deskQueue), ended: make(chan struct{}),
@@ -135,11 +135,17 @@ func (d *desk) run(ctx context.Context) {
 	defer close(d.ended)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	follow := time.NewTicker(10 * time.Second)
+	defer follow.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			d.dismiss()
 			return
+		case wall := <-follow.C:
+			if step := d.clock.follow(wall); step > 0 {
+				d.log.Warn().Dur("step", step).Msg("the wall clock ran ahead; the market follows it")
+			}
 		case first := <-d.calls:
 			d.serve(ctx, d.batch(first))
 		case <-timer.C:

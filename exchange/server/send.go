@@ -24,7 +24,7 @@ const (
 // back to the desk. Nothing is remembered about what gets lost: the Market asks for it again.
 type sender struct {
 	pinger *pinger.Pinger
-	clock  clock
+	clock  *clock
 	log    zerolog.Logger
 	meters *meters
 	bring  func(exchange.Command) answer

@@ -54,7 +54,7 @@ type Server struct {
 	log     zerolog.Logger
 	dir     string
 	seed    uint64
-	clock   clock
+	clock   *clock
 	meters  *meters
 	native  *wire.Profile
 	keys    *httpguard.Keys
