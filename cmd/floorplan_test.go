@@ -78,7 +78,7 @@ const floorPlan = `
 
 	# Tools that a person runs while working on the house, and folders without code of their own.
 	pingpost/zips < pingpost/zips/generate
-	NONE < internal/deps, internal/scripttest, examples
+	NONE < internal/scripttest, examples
 
 	# What must stay true however the lines above change.
 	exchange !< bidder, bidder/server, bidder/delivery, bidder/backtest, budget/store, cmd/bidder
@@ -150,7 +150,7 @@ const (
 
 // yamlImporters is where yaml.v3 may be imported. Its upstream is archived: with one import,
 // moving to its successor is a change of one line.
-var yamlImporters = []string{"internal/yamlfile", "internal/deps"}
+var yamlImporters = []string{"internal/yamlfile"}
 
 // revealers are the packages that may turn personal data back into text, each with its reason.
 // Everybody else passes it on as pingpost.Private, which prints as [redacted].

@@ -222,7 +222,7 @@ func (c *contractor) awaitEnd() {
 func (c *contractor) run(args ...string) (code int, stdout, stderr string) {
 	var out, words bytes.Buffer
 	args = append(args, "--config", c.config, "--output", "json")
-	code = run(c.t.Context(), args, strings.NewReader(""), &out, &words, func(name string) string { return c.env[name] })
+	code = program.Main(c.t.Context(), args, strings.NewReader(""), &out, &words, func(name string) string { return c.env[name] })
 	return code, out.String(), words.String()
 }
 

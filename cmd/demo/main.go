@@ -5,9 +5,6 @@
 package main
 
 import (
-	"context"
-	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,17 +12,7 @@ import (
 	"leadbid/internal/cli"
 )
 
-func main() {
-	ctx, stop := cli.Signals()
-	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Getenv)
-	stop()
-	os.Exit(code)
-}
-
-func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer,
-	getenv func(string) string) int {
-	return program.Main(ctx, args, stdin, stdout, stderr, getenv)
-}
+func main() { program.Exit() }
 
 // settings are what the flags say.
 type settings struct {

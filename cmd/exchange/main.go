@@ -6,26 +6,12 @@
 package main
 
 import (
-	"context"
-	"io"
-	"os"
-
 	"github.com/spf13/cobra"
 
 	"leadbid/internal/cli"
 )
 
-func main() {
-	ctx, stop := cli.Signals()
-	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Getenv)
-	stop()
-	os.Exit(code)
-}
-
-func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer,
-	getenv func(string) string) int {
-	return program.Main(ctx, args, stdin, stdout, stderr, getenv)
-}
+func main() { program.Exit() }
 
 // configFile is what is read where nothing else is said.
 const configFile = "exchange.yaml"

@@ -3,7 +3,7 @@
 //
 // It owns how a command line is read and how answers look; commands own what is said. It is
 // called by cmd/* only, never by a package that could serve without a terminal. Data goes to
-// stdout, words for people go to stderr. It never ends the process and keeps no state of its own
+// stdout, words for people go to stderr. Only Program.Exit ends the process, and no state is kept
 // between two calls of Main, so that tests run whole programs in one process. An Env is used by
 // the goroutine that runs the command; only Progress is safe for several.
 package cli
@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/signal"
 	"runtime"
 	"runtime/debug"
@@ -46,6 +47,15 @@ func Signals() (context.Context, context.CancelFunc) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	return ctx, stop
+}
+
+// Exit is the whole of a main function: it runs the program with what the process was started
+// with, until it ends or a signal ends it, and ends the process with the exit code.
+func (p Program) Exit() {
+	ctx, stop := Signals()
+	code := p.Main(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Getenv)
+	stop()
+	os.Exit(code)
 }
 
 // Main runs the program with the arguments (without its name) and returns its exit code. An error
