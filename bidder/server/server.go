@@ -55,7 +55,7 @@ type Server struct {
 	public    *fasthttp.Server
 	admin     *http.Server
 
-	publicAddr, adminAddr net.Addr
+	publicListener, adminListener net.Listener
 
 	pauses   pauseState
 	storeErr atomic.Pointer[string] // why the store did not answer last; nil while it does
@@ -187,7 +187,7 @@ func (s *Server) Start(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("server: listening for operators: %w", err), public.Close())
 	}
-	s.publicAddr, s.adminAddr = public.Addr(), admin.Addr()
+	s.publicListener, s.adminListener = public, admin
 	s.spawn(func() { s.leaseLoop(background) })
 	s.spawn(func() { s.record.loop(background) })
 	s.spawn(func() { s.pauseLoop(background) })
@@ -231,10 +231,10 @@ func (s *Server) logServeError(whom string, err error) {
 }
 
 // Addr is the public listener's address, after Start.
-func (s *Server) Addr() string { return s.publicAddr.String() }
+func (s *Server) Addr() string { return s.publicListener.Addr().String() }
 
 // AdminAddr is the operator's listener's address, after Start.
-func (s *Server) AdminAddr() string { return s.adminAddr.String() }
+func (s *Server) AdminAddr() string { return s.adminListener.Addr().String() }
 
 // Store is the books, for callers in the same process that hold them against the exchange's.
 func (s *Server) Store() store.Store { return s.store }
@@ -252,8 +252,10 @@ func (s *Server) Close(ctx context.Context) error {
 func (s *Server) close(ctx context.Context) error {
 	s.draining.Store(true)
 	var errs []error
-	if s.publicAddr != nil {
+	if s.publicListener != nil {
 		errs = append(errs, s.public.ShutdownWithContext(ctx), s.admin.Shutdown(ctx))
+		// Where serving has not begun yet, the shutdowns did not reach the listeners.
+		_, _ = s.publicListener.Close(), s.adminListener.Close()
 		s.returnLeases(ctx)
 		s.stop()
 		s.running.Wait()
