@@ -135,10 +135,10 @@ func startRivals(t *testing.T, seed uint64) string {
 	return "http://" + listener.Addr().String()
 }
 
-// The homeowners of a very large market, at a speed that brings about 120 of them a second.
+// The homeowners of a very large market, at a speed that brings about 160 of them a second.
 const (
 	homeownersPerDay = 1_000_000
-	virtualSpeed     = 4
+	virtualSpeed     = 8
 )
 
 // drive brings homeowners to the exchange, and tells at the end what became of them.

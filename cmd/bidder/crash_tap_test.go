@@ -29,14 +29,22 @@ type tap struct {
 	posted chan struct{} // a post is on its way to the bidder
 
 	mu      sync.Mutex
+	trap    *trap                // for the next accepted answer
 	asked   map[string]int       // how often posts were sent, by ping id
 	latest  map[string]time.Time // when they were sent last
 	said    map[string]promise   // what was answered to them
 	voided  map[string]bool      // pings whose post the exchange began to withdraw
 	absent  int                  // pings that found no bidder
 	cut     int                  // posts without an answer
+	lost    int                  // accepted answers that were not passed on
 	busy    int                  // posts that were put off
 	notices int                  // withdrawals acknowledged
+}
+
+// trap waits for an accepted answer, which may be lost on its way to the exchange.
+type trap struct {
+	sprung chan struct{}
+	lose   bool
 }
 
 // promise is a definite answer to a post.
@@ -85,9 +93,9 @@ func (tap *tap) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	kind, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v1/"), "/")
 	heard := tap.listen(kind, body)
 	status, answer, err := tap.forward(r, body)
-	heard(status, answer, err)
+	lost := heard(status, answer, err)
 	switch {
-	case err == nil:
+	case err == nil && !lost:
 		w.WriteHeader(status)
 		_, _ = w.Write(answer)
 	case kind == "ping":
@@ -114,8 +122,11 @@ func (tap *tap) forward(r *http.Request, body []byte) (status int, answer []byte
 	return response.StatusCode, answer, err
 }
 
+// ending hears how a request ended, and tells whether the answer is to be lost.
+type ending func(status int, answer []byte, err error) (lost bool)
+
 // listen notes a request that goes out, and gives what is to hear its end.
-func (tap *tap) listen(kind string, body []byte) (heard func(status int, answer []byte, err error)) {
+func (tap *tap) listen(kind string, body []byte) ending {
 	switch kind {
 	case "post":
 		var post pingpost.Post
@@ -130,7 +141,9 @@ func (tap *tap) listen(kind string, body []byte) (heard func(status int, answer 
 		case tap.posted <- struct{}{}:
 		default:
 		}
-		return func(status int, answer []byte, err error) { tap.heardVerdict(&post, status, answer, err) }
+		return func(status int, answer []byte, err error) bool {
+			return tap.heardVerdict(&post, status, answer, err)
+		}
 	case "notice":
 		var notice pingpost.Notice
 		if err := tap.native.DecodeNotice(&notice, body); err != nil {
@@ -138,7 +151,7 @@ func (tap *tap) listen(kind string, body []byte) (heard func(status int, answer 
 		}
 		return tap.listenNotice(&notice)
 	}
-	return func(status int, answer []byte, err error) {
+	return func(status int, answer []byte, err error) bool {
 		tap.mu.Lock()
 		defer tap.mu.Unlock()
 		if err != nil {
@@ -146,17 +159,18 @@ func (tap *tap) listen(kind string, body []byte) (heard func(status int, answer 
 		} else if status != http.StatusOK {
 			tap.t.Errorf("a ping was answered %d: %s", status, answer)
 		}
+		return false
 	}
 }
 
-func (tap *tap) listenNotice(notice *pingpost.Notice) (heard func(status int, answer []byte, err error)) {
+func (tap *tap) listenNotice(notice *pingpost.Notice) ending {
 	withdrawn := notice.Outcome == pingpost.OutcomeVoided
 	tap.mu.Lock()
 	defer tap.mu.Unlock()
 	if withdrawn {
 		tap.voided[notice.PingID] = true
 	}
-	return func(status int, answer []byte, err error) {
+	return func(status int, answer []byte, err error) bool {
 		tap.mu.Lock()
 		defer tap.mu.Unlock()
 		switch {
@@ -166,26 +180,27 @@ func (tap *tap) listenNotice(notice *pingpost.Notice) (heard func(status int, an
 		case status == http.StatusOK && withdrawn:
 			tap.notices++
 		}
+		return false
 	}
 }
 
 // heardVerdict holds an answer against those that the same post got before: until it is withdrawn,
 // they are all the same, in this life and the next.
-func (tap *tap) heardVerdict(post *pingpost.Post, status int, answer []byte, err error) {
+func (tap *tap) heardVerdict(post *pingpost.Post, status int, answer []byte, err error) (lost bool) {
 	tap.mu.Lock()
 	defer tap.mu.Unlock()
 	if err != nil {
 		tap.cut++
-		return
+		return false
 	}
 	verdict, err := tap.native.DecodeVerdict(answer, status)
 	if err == nil && verdict.Kind == pingpost.VerdictBusy {
 		tap.busy++
-		return
+		return false
 	}
 	if err != nil || verdict.Kind != pingpost.VerdictAccepted && verdict.Kind != pingpost.VerdictRejected {
 		tap.t.Errorf("a post was answered %d: %s", status, answer)
-		return
+		return false
 	}
 	heard := promise{verdict.Kind == pingpost.VerdictAccepted, verdict.LeadID, post.BidID, post.Price, tap.latest[post.PingID]}
 	former, repeated := tap.said[post.PingID]
@@ -195,6 +210,41 @@ func (tap *tap) heardVerdict(post *pingpost.Post, status int, answer []byte, err
 	case !former.same(heard) && !tap.voided[post.PingID]:
 		tap.t.Errorf("post %s was answered %+v, and then %+v", post.PingID, former, heard)
 	}
+	return heard.accepted && tap.spring()
+}
+
+// spring lets go of who waits for an accepted answer, and tells whether it is to be lost.
+func (tap *tap) spring() (lost bool) {
+	trap := tap.trap
+	if trap == nil {
+		return false
+	}
+	tap.trap = nil
+	close(trap.sprung)
+	if trap.lose {
+		tap.lost++
+	}
+	return trap.lose
+}
+
+// awaitAnswer waits until the bidder accepts a post, and reports false where it does not in time.
+// That answer may be lost: then the exchange does not hear it.
+func (tap *tap) awaitAnswer(bound time.Duration, lose bool) bool {
+	set := &trap{make(chan struct{}), lose}
+	tap.mu.Lock()
+	tap.trap = set
+	tap.mu.Unlock()
+	timer := time.NewTimer(bound)
+	defer timer.Stop()
+	select {
+	case <-set.sprung:
+		return true
+	case <-timer.C:
+	}
+	tap.mu.Lock()
+	defer tap.mu.Unlock()
+	tap.trap = nil
+	return false
 }
 
 // awaitPost waits until a post is sent, and reports false where none is in time.
@@ -227,8 +277,8 @@ func (tap *tap) String() string {
 		sent += times
 	}
 	return fmt.Sprintf("%d posts sent %d times: %d accepted, %d rejected, %d times no answer, "+
-		"%d times busy; %d withdrawn; %d pings found no bidder",
-		len(tap.asked), sent, promised, len(tap.said)-promised, tap.cut, tap.busy, tap.notices, tap.absent)
+		"%d times busy, %d answers lost; %d withdrawn; %d pings found no bidder",
+		len(tap.asked), sent, promised, len(tap.said)-promised, tap.cut, tap.busy, tap.lost, tap.notices, tap.absent)
 }
 
 // crm is the contractor's own system behind the webhook. It refuses some messages at the first

@@ -44,7 +44,7 @@ func TestKilledBidderKeepsItsWord(t *testing.T) {
 
 	// The last life, too, sees traffic: what it records is long enough to be replayed.
 	traffic := market.drive(length + lastLife)
-	kills := killRepeatedly(t, rand.New(rand.NewPCG(seed, seed)), length, bidder, tap)
+	kills := killRepeatedly(rand.New(rand.NewPCG(seed, seed)), length, bidder, tap)
 	bidder.awaitReady()
 	driven := <-traffic
 	market.drain()
@@ -61,14 +61,13 @@ func TestKilledBidderKeepsItsWord(t *testing.T) {
 	bidder.verify()
 	replayed := bidder.backtest()
 
-	t.Logf("%d kills, %d aimed at a post, %d at a start; ready again %v after a kill",
-		kills.total, kills.aimed, kills.starting, bidder.meanStart())
+	t.Logf("%v; ready %v after a start", &kills, bidder.meanStart())
 	t.Logf("homeowners: %d, %d dropped, %d failed", driven.Offered, driven.Dropped, driven.Failed)
 	t.Logf("tap: %v; %d accepted from the books of a former life", tap, recalled)
 	t.Logf("exchange: %v", market.dealings)
 	t.Logf("bidder: %d leads, %d of them given back; webhook: %v", len(leads), returned(leads), crm)
 	t.Logf("recording: %d segments, %d torn, %d inputs compared", replayed.Segments, replayed.Torn, replayed.Compared)
-	if kills.total < 3 || tap.cut == 0 || len(leads) < 10 {
+	if kills.total() < 3 || tap.cut == 0 || len(leads) < 10 {
 		t.Errorf("too little happened for the test to mean anything")
 	}
 }
@@ -103,58 +102,111 @@ func crashSeed(t *testing.T) uint64 {
 	return seed
 }
 
-// kills counts what was done to the bidder.
-type kills struct{ total, aimed, starting int }
+// moment is when a life ends, by what it is in the middle of.
+type moment uint8
+
+const (
+	anywhere   moment = iota // a part of a second after its first answers
+	starting                 // before, or just after
+	settled                  // after a second or two: the recording has been flushed by then
+	posting                  // while a post is on its way
+	answering                // as it has accepted one
+	unheard                  // so too, and the exchange does not hear it
+	unheardFor               // so too, and it is not back before the exchange withdraws the post
+	moments
+)
+
+var momentNames = [moments]string{
+	"anywhere", "starting", "settled", "posting", "answering", "unheard", "unheard and away",
+}
+
+// oftenness is out of how many kills one is of a kind.
+var oftenness = [moments]int{anywhere: 4, starting: 2, settled: 2, posting: 4, answering: 4, unheard: 3, unheardFor: 1}
+
+func drawMoment(random *rand.Rand) moment {
+	all := 0
+	for _, often := range oftenness {
+		all += often
+	}
+	at := random.IntN(all)
+	for m, often := range oftenness {
+		if at -= often; at < 0 {
+			return moment(m)
+		}
+	}
+	panic("unreachable: the parts add up to the whole")
+}
+
+// kills counts them by moment.
+type kills [moments]int
+
+func (k *kills) total() (total int) {
+	for _, count := range k {
+		total += count
+	}
+	return total
+}
+
+func (k *kills) String() string {
+	text := fmt.Sprintf("%d kills", k.total())
+	for m, count := range k {
+		text += fmt.Sprintf(", %d %s", count, momentNames[m])
+	}
+	return text
+}
 
 // killRepeatedly kills the bidder and starts it again until the time is over, and leaves it
 // starting.
-func killRepeatedly(t *testing.T, random *rand.Rand, length time.Duration, bidder *contractor, tap *tap) (done kills) {
+func killRepeatedly(random *rand.Rand, length time.Duration, bidder *contractor, tap *tap) (done kills) {
 	for end := time.Now().Add(length); time.Now().Before(end); {
 		m := drawMoment(random)
-		if m.starting {
-			bidder.live(m.life)
-			done.starting++
-		} else {
-			bidder.awaitReady()
-			bidder.live(m.life)
-		}
-		if m.aimed && tap.awaitPost(time.Second) {
-			bidder.live(m.into)
-			done.aimed++
-		}
+		awaitMoment(random, m, bidder, tap)
 		bidder.kill()
-		if done.total++; done.total%verifyEvery == 0 {
+		if done[m]++; done.total()%verifyEvery == 0 {
 			bidder.verify() // the books of a dead bidder can be read, and hold
+		}
+		if m == unheardFor {
+			pause(between(random, 300*time.Millisecond, 800*time.Millisecond))
 		}
 		bidder.start()
 	}
 	return done
 }
 
-const verifyEvery = 10
+const (
+	verifyEvery = 10
+	aimFor      = time.Second // without a post by then, the kill goes anywhere
+)
 
-// moment is when a life ends.
-type moment struct {
-	starting bool          // life counts from the start of the process, not from its first answers
-	life     time.Duration // before the kill
-	aimed    bool          // then wait for the next post,
-	into     time.Duration // and kill this long after it was sent
+// awaitMoment lets a life go on to its end. All waits are drawn, whatever comes of them, so that a
+// seed always gives the same.
+func awaitMoment(random *rand.Rand, m moment, bidder *contractor, tap *tap) {
+	start := between(random, 0, 150*time.Millisecond)
+	short := between(random, 150*time.Millisecond, 900*time.Millisecond)
+	long := between(random, time.Second, 2500*time.Millisecond)
+	into := between(random, 0, 3*time.Millisecond)
+	if m == starting {
+		bidder.live(start)
+		return
+	}
+	bidder.awaitReady()
+	if m == settled {
+		bidder.live(long)
+		return
+	}
+	bidder.live(short)
+	switch m {
+	case posting:
+		if tap.awaitPost(aimFor) {
+			bidder.live(into)
+		}
+	case answering, unheard, unheardFor:
+		tap.awaitAnswer(aimFor, m != answering)
+	}
 }
 
-func drawMoment(random *rand.Rand) moment {
-	between := func(least, most time.Duration) time.Duration {
-		return least + time.Duration(random.Int64N(int64(most-least)))
-	}
-	m := moment{life: between(150*time.Millisecond, 900*time.Millisecond)}
-	switch kind := random.IntN(16); {
-	case kind < 2:
-		m.starting, m.life = true, between(0, 300*time.Millisecond)
-	case kind < 4: // long enough for the recording to be flushed, which it is every second
-		m.life = between(time.Second, 2500*time.Millisecond)
-	case kind < 10:
-		m.aimed, m.into = true, between(0, 8*time.Millisecond)
-	}
-	return m
+func between(random *rand.Rand, least, most time.Duration) time.Duration {
+	return least + time.Duration(random.Int64N(int64(most-least)))
 }
 
 // checkSales holds the leads that the exchange sold to the bidder against those that the bidder
@@ -292,14 +344,11 @@ func (f *faults) report(what string) {
 	}
 }
 
-// sameWithin waits for a condition of another process's or goroutine's making.
-func sameWithin(t *testing.T, bound time.Duration, what string, done func() bool) {
-	t.Helper()
-	if !waitFor(bound, done) {
-		t.Fatalf("%s did not come within %v", what, bound)
-	}
-}
+// pause lets time pass in which there is no bidder.
+func pause(length time.Duration) { waitFor(length, func() bool { return false }) }
 
+// waitFor waits for a condition of another process's or goroutine's making, and reports false where
+// it does not come in time.
 func waitFor(bound time.Duration, done func() bool) bool {
 	tick, end := time.NewTicker(20*time.Millisecond), time.NewTimer(bound)
 	defer tick.Stop()
