@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"leadbid/exchange/load"
+	"leadbid/pingpost/wire"
+)
+
+// measureLatency sends pings at fixed rates, with a loss notice after every bid, to bare and to the
+// full bid path in turn.
+func measureLatency(ctx context.Context, s settings, dir string, r *report) error {
+	lab, err := newLab(s, dir)
+	if err != nil {
+		return err
+	}
+	defer lab.abandon()
+	bare, err := lab.measured("latency-bare", spec{Bare: &bareSpec{fixedAnswer}})
+	if err != nil {
+		return err
+	}
+	wanted := bidders[fullServer]
+	full, err := lab.measured("latency-full", spec{Bidder: &wanted})
+	if err != nil {
+		return err
+	}
+	population, err := homeowners(s.people)
+	if err != nil {
+		return err
+	}
+	profile, err := wire.Load("native")
+	if err != nil {
+		return err
+	}
+	run := 0
+	send := func(p *process, rate int, length time.Duration) (load.Step, error) {
+		run++
+		result, err := load.Run(ctx, load.Options{
+			Target: "http://" + p.addr + pingPath, NoticeTarget: "http://" + p.addr + noticePath, NoticeProfile: profile,
+			Protocol: eachNew{load.Pings(profile)}, Key: benchKey, Rates: []int{rate}, For: length,
+			Connections: s.connections, Population: population, Run: fmt.Sprintf("r%d", run),
+		})
+		if err != nil {
+			return load.Step{}, err
+		}
+		return result.Steps[0], nil
+	}
+	for _, p := range []*process{bare, full} {
+		// The first lease, and the connections.
+		if _, err := send(p, s.rates[0], s.slice); err != nil {
+			return err
+		}
+	}
+	for _, rate := range s.rates {
+		row := latencyRow{Rate: rate}
+		if row.Bare, err = send(bare, rate, s.latency); err != nil {
+			return err
+		}
+		if row.Full, err = send(full, rate, s.latency); err != nil {
+			return err
+		}
+		fmt.Fprintf(s.log, "latency: %d/s\n", rate)
+		r.Latency = append(r.Latency, row)
+	}
+	if _, err := lab.end(); err != nil {
+		return err
+	}
+	return r.checkLatency()
+}
