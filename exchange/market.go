@@ -134,6 +134,9 @@ func (m *Market) Due() (due time.Time, ok bool) { return m.due.next(m.offers) }
 // Knows reports whether the offer is in memory.
 func (m *Market) Knows(id OfferID) bool { return m.offers[id] != nil }
 
+// Last is the latest instant that the Market has seen; for it, time does not go back behind that.
+func (m *Market) Last() time.Time { return m.last }
+
 // Ready reports whether Start was applied.
 func (m *Market) Ready() bool { return m.started }
 

@@ -41,3 +41,13 @@ func (c *clock) follow(wall time.Time) (step time.Duration) {
 	c.set(wall)
 	return step
 }
+
+// catchUp goes on from an instant that the books have already seen, where the wall clock was set
+// back while no process ran: for a Market restored from them time would stand still until then.
+func (c *clock) catchUp(last time.Time) (step time.Duration) {
+	if step = last.Sub(c.now()); step <= 0 {
+		return 0
+	}
+	c.set(last)
+	return step
+}

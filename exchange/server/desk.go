@@ -115,12 +115,14 @@ func (d *desk) wait(c call) answer {
 // open restores the Market and lets it resolve what the former process left. Only then are
 // commands taken.
 func (d *desk) open(ctx context.Context) error {
-	now := d.clock.now()
-	market, err := d.store.Load(ctx, d.config, now)
+	market, err := d.store.Load(ctx, d.config, d.clock.now())
 	if err != nil {
 		return err
 	}
-	applied := market.Apply(now, exchange.Start{})
+	if step := d.clock.catchUp(market.Last()); step > clockTolerance {
+		d.log.Warn().Dur("step", step).Msg("the wall clock is behind the books; the market goes on from where they end")
+	}
+	applied := market.Apply(d.clock.now(), exchange.Start{})
 	if err := d.store.Commit(ctx, market.Batch([]exchange.Applied{applied})); err != nil {
 		return err
 	}

@@ -396,6 +396,40 @@ func TestRestartInTheMiddleOfAPost(t *testing.T) {
 	m.verify()
 }
 
+// TestClockSetBackBetweenRuns starts on books that end an hour ahead of the wall clock: auctions
+// and posts keep their deadlines, and do not wait for the hour to pass.
+func TestClockSetBackBetweenRuns(t *testing.T) {
+	b, deaf := startBuyer(t, "b", 3000), startBuyer(t, "deaf", 4000)
+	release := make(chan struct{})
+	defer close(release)
+	deaf.post = func(int, *fasthttp.RequestCtx) { <-release }
+	m := startMarket(t, configFor(b, deaf))
+	m.crash()
+	books, err := store.Open(context.Background(), m.path, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ahead := time.Now().Add(time.Hour)
+	market, err := books.Load(context.Background(), m.config, ahead)
+	if err != nil {
+		t.Fatal(err)
+	}
+	applied := []exchange.Applied{market.Apply(ahead, exchange.Start{}), market.Apply(ahead, exchange.Pause{Buyer: "b", Paused: true}),
+		market.Apply(ahead, exchange.Pause{Buyer: "b"})}
+	if err := errors.Join(books.Commit(context.Background(), market.Batch(applied)), books.Close()); err != nil {
+		t.Fatal(err)
+	}
+	m.start(func(s *store.Store) server.Store { return s })
+	status, view := m.public("POST", "/v1/leads?wait=1", "seller-key-of-webform", aLead)
+	if status != 200 || view["status"] != "sold" {
+		t.Errorf("%d %v", status, view)
+	}
+	if balance, held := m.wallet("deaf"); balance != 1000 || held != 0 {
+		t.Errorf("%v %v", balance, held)
+	}
+	m.verify()
+}
+
 // failing is a store whose commits fail while it is told so.
 type failing struct {
 	*store.Store
