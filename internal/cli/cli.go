@@ -73,7 +73,11 @@ func (p Program) Main(ctx context.Context, args []string, stdin io.Reader, stdou
 	root.SetErr(stderr)
 	cmd, err := root.ExecuteContextC(ctx)
 	var typed *Error
-	if err != nil && !errors.As(err, &typed) { // From cobra: commands' own errors are typed.
+	switch {
+	case err == nil:
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		err = &Error{Code: CodeFailure, Err: errors.New("interrupted")} // The user knows where.
+	case !errors.As(err, &typed): // From cobra: commands' own errors are typed.
 		err = Hint(&Error{Code: CodeUsage, Err: err}, "usage: %s", cmd.UseLine())
 	}
 	return p.report(stderr, err)
@@ -101,7 +105,7 @@ func (p Program) root(env *Env) *cobra.Command {
 		flags.StringVarP(&env.config, "config", "c", p.ConfigFile, "the configuration `file`")
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return Hint(&Error{Code: CodeUsage, Err: err}, "%q lists the flags", cmd.CommandPath()+" --help")
+		return Hint(Usage("%w", inPlainWords(err)), "%q lists the flags", cmd.CommandPath()+" --help")
 	})
 	if p.Root != nil {
 		p.Root(env, root)
@@ -131,6 +135,27 @@ func sortUsage(cmd *cobra.Command) {
 	}
 }
 
+// inPlainWords says of a flag's value what belongs there, and not which function could not read it.
+func inPlainWords(err error) error {
+	var wrong *pflag.InvalidValueError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	flag := wrong.GetFlag()
+	expected := map[string]string{
+		"duration": "a length of time with its unit, such as 30s or 5m",
+		"float64":  "a number, such as 2.5",
+		"int":      "a whole number",
+		"uint64":   "a whole number that is not negative",
+		"intSlice": "whole numbers, such as 100 or 100,500",
+		"bool":     "true or false",
+	}[flag.Value.Type()]
+	if expected == "" { // Flags of the house say themselves what they take.
+		return fmt.Errorf("--%s %q: %w", flag.Name, wrong.GetValue(), wrong.Unwrap())
+	}
+	return fmt.Errorf("--%s %q: say %s", flag.Name, wrong.GetValue(), expected)
+}
+
 // unknownCommand is the root of a program that does nothing without a command.
 func unknownCommand(root *cobra.Command, args []string) error {
 	if len(args) == 0 {
@@ -156,7 +181,7 @@ func (p Program) flagsFromEnvironment(cmd *cobra.Command, env *Env) error {
 			return
 		}
 		if err := cmd.Flags().Set(flag.Name, value); err != nil {
-			first = Usage("the environment's %s: %w", name, err)
+			first = Usage("the environment's %s: %w", name, inPlainWords(err))
 		}
 	})
 	return first

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -84,8 +85,8 @@ func TestWrongUse(t *testing.T) {
 	says("zzz", "shop: unknown command \"zzz\"\nhint: \"shop --help\" lists the commands\n")
 	says("do", "shop: accepts 1 arg(s), received 0\nhint: usage: shop do THING [flags]\n")
 	says("do it --hit-rat 5", "shop: unknown flag: --hit-rat\nhint: \"shop do --help\" lists the flags\n")
-	says("do it --output xml", "shop: invalid argument \"xml\" for \"-o, --output\" flag: "+
-		"must be text, json or csv, not \"xml\"\nhint: \"shop do --help\" lists the flags\n")
+	says("do it --output xml", "shop: --output \"xml\": say text, json or csv\nhint: \"shop do --help\" lists the flags\n")
+	says("do it --hit-rate often", "shop: --hit-rate \"often\": say a whole number\nhint: \"shop do --help\" lists the flags\n")
 	if got := run(t, nil, nil, ""); got.code != 2 || !strings.Contains(got.stderr, "does a thing") || got.stdout != "" {
 		t.Errorf("no command: exit %d, stdout %q, stderr %q", got.code, got.stdout, got.stderr)
 	}
@@ -114,11 +115,26 @@ func TestFlagBeatsEnvironmentBeatsDefault(t *testing.T) {
 	says(set, "do it", "doing it at 7 with /etc/shop.yaml\n")
 	says(set, "do it --hit-rate=1 -c here.yaml", "doing it at 1 with here.yaml\n")
 	got := run(t, nil, map[string]string{"SHOP_HIT_RATE": "often"}, "do it")
-	if got.code != 2 || !strings.Contains(got.stderr, "the environment's SHOP_HIT_RATE: ") {
+	if got.code != 2 || got.stderr != "shop: the environment's SHOP_HIT_RATE: --hit-rate \"often\": say a whole number\n" {
 		t.Errorf("a wrong value: exit %d, %q", got.code, got.stderr)
 	}
 	if got := run(t, nil, map[string]string{"SHOP_OUTPUT": "csv"}, "do it"); got.stdout != "thing,hit_rate\nit,1\n" {
 		t.Errorf("SHOP_OUTPUT: %q", got.stdout)
+	}
+}
+
+func TestInterruptedIsNotALayersError(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	program := cli.Program{Name: "shop", Commands: func(*cli.Env) []*cobra.Command {
+		return []*cobra.Command{{Use: "serve", RunE: func(cmd *cobra.Command, _ []string) error {
+			cancel()
+			return fmt.Errorf("store: opening shop.db: %w", cmd.Context().Err())
+		}}}
+	}}
+	var stderr bytes.Buffer
+	code := program.Main(ctx, []string{"serve"}, nil, &stderr, &stderr, func(string) string { return "" })
+	if code != 1 || stderr.String() != "shop: interrupted\n" {
+		t.Errorf("exit %d, %q", code, stderr.String())
 	}
 }
 
@@ -146,11 +162,11 @@ func TestReach(t *testing.T) {
 }
 
 func TestPrint(t *testing.T) {
-	table := cli.Table{Title: "leads", Columns: []string{"lead_id", "price_usd", "latency_ms", "at", "note"}}
+	table := cli.Table{Title: "leads", Columns: []string{"lead_id", "price_usd", "latency_ms", "at", "note", "of"}}
 	at := time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
-	table.Add("l-1", pingpost.Cents(1_042_50), 1500*time.Microsecond, at, "=HYPERLINK(1)")
-	table.Add("l-22", pingpost.Cents(5), 20*time.Millisecond, time.Time{}, "red \x1b[31m, \"quoted\"")
-	table.Add("l-3", pingpost.Cents(-100), time.Duration(0), at, "+1 312 555-0100")
+	table.Add("l-1", pingpost.Cents(1_042_50), 1500*time.Microsecond, at, "=HYPERLINK(1)", 3)
+	table.Add("l-22", pingpost.Cents(5), 20*time.Millisecond, time.Time{}, "red \x1b[31m, \"quoted\"", nil)
+	table.Add("l-3", pingpost.Cents(-100), time.Duration(0), at, "+1 312 555-0100", 12)
 
 	prints := func(form, want string) {
 		t.Helper()
@@ -167,15 +183,15 @@ func TestPrint(t *testing.T) {
 		}
 	}
 	prints("text", `leads
-lead id  price usd  latency ms  at                    note
-l-1      $1,042.50       1.5ms  2026-03-01T08:00:00Z  =HYPERLINK(1)
-l-22         $0.05        20ms                        red ?[31m, "quoted"
-l-3         -$1.00          0s  2026-03-01T08:00:00Z  +1 312 555-0100
+lead id      price  latency  at                    note                 of
+l-1      $1,042.50    1.5ms  2026-03-01T08:00:00Z  =HYPERLINK(1)         3
+l-22         $0.05     20ms                        red ?[31m, "quoted"   -
+l-3         -$1.00       0s  2026-03-01T08:00:00Z  +1 312 555-0100      12
 `)
-	prints("csv", `lead_id,price_usd,latency_ms,at,note
-l-1,1042.50,1.5,2026-03-01T08:00:00Z,'=HYPERLINK(1)
-l-22,0.05,20,,"red `+"\x1b"+`[31m, ""quoted"""
-l-3,-1.00,0,2026-03-01T08:00:00Z,+1 312 555-0100
+	prints("csv", `lead_id,price_usd,latency_ms,at,note,of
+l-1,1042.50,1.5,2026-03-01T08:00:00Z,'=HYPERLINK(1),3
+l-22,0.05,20,,"red `+"\x1b"+`[31m, ""quoted""",
+l-3,-1.00,0,2026-03-01T08:00:00Z,+1 312 555-0100,12
 `)
 	prints("json", `[
   {
@@ -183,21 +199,24 @@ l-3,-1.00,0,2026-03-01T08:00:00Z,+1 312 555-0100
     "price_usd": 1042.50,
     "latency_ms": 1.5,
     "at": "2026-03-01T08:00:00Z",
-    "note": "=HYPERLINK(1)"
+    "note": "=HYPERLINK(1)",
+    "of": 3
   },
   {
     "lead_id": "l-22",
     "price_usd": 0.05,
     "latency_ms": 20,
     "at": null,
-    "note": "red \u001b[31m, \"quoted\""
+    "note": "red \u001b[31m, \"quoted\"",
+    "of": null
   },
   {
     "lead_id": "l-3",
     "price_usd": -1.00,
     "latency_ms": 0,
     "at": "2026-03-01T08:00:00Z",
-    "note": "+1 312 555-0100"
+    "note": "+1 312 555-0100",
+    "of": 12
   }
 ]
 `)

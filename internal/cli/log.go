@@ -20,8 +20,8 @@ func IsTerminal(w io.Writer) bool {
 // comes back makes the log that they ask for, on stderr; a wrong value is an error of usage.
 func (e *Env) LogFlags(cmd *cobra.Command, level string) func() (zerolog.Logger, error) {
 	var format string
-	cmd.Flags().StringVar(&level, "log-level", level, "`debug`, info, warn or error")
-	cmd.Flags().StringVar(&format, "log-format", "auto", "`text`, json, or auto: text on a terminal")
+	cmd.Flags().StringVar(&level, "log-level", level, "the least `level` that is logged: debug, info, warn or error")
+	cmd.Flags().StringVar(&format, "log-format", "auto", "the `form` of the log: text, json, or auto: text on a terminal")
 	return func() (zerolog.Logger, error) {
 		parsed, err := zerolog.ParseLevel(level)
 		if err != nil || parsed == zerolog.NoLevel {

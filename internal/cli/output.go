@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -37,7 +38,7 @@ func (o *Output) Set(word string) error {
 		*o = known
 		return nil
 	}
-	return fmt.Errorf("must be text, json or csv, not %q", word)
+	return errors.New("say text, json or csv")
 }
 
 // Env is what a command may touch of the world around it.
@@ -64,7 +65,7 @@ func (e *Env) Sayf(format string, args ...any) { fmt.Fprintf(e.Stderr, format+"\
 type Table struct {
 	Title   string   // a line above it in text; not written where ""
 	Columns []string // snake_case, with the unit last: "latency_ms", "price_usd"
-	Rows    [][]any  // strings, numbers, booleans, Cents, time.Time, time.Duration, Stringers
+	Rows    [][]any  // strings, numbers, booleans, Cents, time.Time, time.Duration, Stringers; nil: none
 	NoHead  bool     // in text, no header: for pairs of a name and its value
 }
 
@@ -75,7 +76,8 @@ func (t *Table) Add(cells ...any) { t.Rows = append(t.Rows, cells) }
 // as text and CSV. With a nil document the JSON is an array of the first table's rows as objects.
 //
 // In JSON and CSV a Cents cell is dollars with two decimals, a time is RFC 3339, a duration is
-// a number of milliseconds.
+// a number of milliseconds. In text both carry their unit, which the head then leaves out. A nil
+// cell is null in JSON, empty in CSV, and a dash in text.
 func (e *Env) Print(document any, tables ...Table) error {
 	switch e.output {
 	case JSON:
@@ -160,6 +162,8 @@ func writeCSV(w io.Writer, tables []Table) error {
 
 func csvCell(cell any) string {
 	switch value := cell.(type) {
+	case nil:
+		return ""
 	case pingpost.Cents:
 		return string(value.AppendDollars(nil))
 	case time.Duration:
@@ -201,18 +205,14 @@ func writeText(w io.Writer, tables []Table) error {
 func alignText(text *strings.Builder, table Table) {
 	lines := make([][]string, 0, len(table.Rows)+1)
 	if !table.NoHead {
-		head := make([]string, len(table.Columns))
-		for i, column := range table.Columns {
-			head[i] = strings.ReplaceAll(column, "_", " ")
-		}
-		lines = append(lines, head)
+		lines = append(lines, textHead(table))
 	}
 	wordy := make([]bool, len(table.Columns)) // columns that hold anything but numbers
 	for _, row := range table.Rows {
 		line := make([]string, len(row))
 		for i, cell := range row {
 			line[i] = textCell(cell)
-			wordy[i] = wordy[i] || (line[i] != "" && !isNumber(cell))
+			wordy[i] = wordy[i] || (cell != nil && line[i] != "" && !isNumber(cell))
 		}
 		lines = append(lines, line)
 	}
@@ -239,8 +239,28 @@ func alignText(text *strings.Builder, table Table) {
 	}
 }
 
+// textHead is the columns' names in words. A unit that each cell shows itself is left out: $4.00
+// stands under "price", not under "price usd".
+func textHead(table Table) []string {
+	head := make([]string, len(table.Columns))
+	for i, column := range table.Columns {
+		for _, row := range table.Rows {
+			switch row[i].(type) {
+			case pingpost.Cents:
+				column = strings.TrimSuffix(column, "_usd")
+			case time.Duration:
+				column = strings.TrimSuffix(column, "_ms")
+			}
+		}
+		head[i] = strings.ReplaceAll(column, "_", " ")
+	}
+	return head
+}
+
 func textCell(cell any) string {
 	switch value := cell.(type) {
+	case nil:
+		return "-"
 	case float64:
 		return strconv.FormatFloat(value, 'g', 6, 64)
 	case time.Time:
