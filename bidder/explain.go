@@ -47,7 +47,7 @@ func (a *Agent) Explain(now time.Time, p *pingpost.Ping) Explanation {
 		case one.Reason == pingpost.ReasonNone:
 			explanation.Bid, explanation.Reason = true, pingpost.ReasonNone
 			explanation.Campaign, explanation.Rule, explanation.Price = one.Campaign, one.Rule, one.Price
-		case one.Reason >= explanation.Reason:
+		case one.Reason > explanation.Reason, one.Reason == explanation.Reason && explanation.Campaign == "":
 			explanation.Reason = one.Reason
 			explanation.Campaign, explanation.Rule, explanation.Price = one.Campaign, one.Rule, one.Price
 		}

@@ -65,6 +65,8 @@ func loadExchange(name string, node yamlfile.Node) *Exchange {
 	}
 	applyProfile(exchange, m.Get("profile"))
 	exchange.loadAuth(m)
+	exchange.saysCommitment = m.Get("commitment").Exists()
+	exchange.saysAuction = m.Get("auction").Exists()
 	if word, ok := m.Get("commitment").Word([]string{"binding", "refusable"}); ok {
 		exchange.Commitment = commitmentOf(word)
 	}

@@ -28,8 +28,13 @@ type loader struct {
 	lists  map[string]*list
 	rs     *Ruleset
 	x      *expressions
-	// unindexed leaves every condition whole and asks every rule: the oracle of the index's test.
-	unindexed bool
+	options
+}
+
+// options are the ways to read that differ from how a bidder is served.
+type options struct {
+	offline   bool // variables may be unset: see LoadOffline
+	unindexed bool // every condition stays whole and every rule is asked: the oracle of the index's test
 }
 
 var errOutside = errors.New("the path must stay inside the configuration's folder, without .. or a leading /")
@@ -38,17 +43,26 @@ var errOutside = errors.New("the path must stay inside the configuration's folde
 // resolves ${NAME}. The faults may hold warnings only; the Ruleset is nil exactly where one of
 // them keeps it from being used.
 func Load(fsys fs.FS, name string, getenv func(string) (string, bool)) (*Ruleset, *yamlfile.Faults) {
-	return load(fsys, name, getenv, false)
+	return load(fsys, name, getenv, options{})
 }
 
-func load(fsys fs.FS, name string, getenv func(string) (string, bool), unindexed bool) (*Ruleset, *yamlfile.Faults) {
+// LoadOffline is Load for a machine that has no keys: a variable that is not set is a warning, and
+// what needs it stays empty. The Ruleset says what would be bid; it must not serve.
+func LoadOffline(fsys fs.FS, name string, getenv func(string) (string, bool)) (*Ruleset, *yamlfile.Faults) {
+	return load(fsys, name, getenv, options{offline: true})
+}
+
+func load(fsys fs.FS, name string, getenv func(string) (string, bool), how options) (*Ruleset, *yamlfile.Faults) {
 	l := &loader{fsys: fsys, folder: path.Dir(name), faults: &yamlfile.Faults{}, digest: sha256.New(),
-		lists: map[string]*list{}, unindexed: unindexed,
+		lists: map[string]*list{}, options: how,
 		rs: &Ruleset{exchangeIndex: map[string]int{}, byTag: map[uint32]*Campaign{},
 			keptAttrs: map[string]bool{}}}
 	file := yamlfile.Read(fsys, name, getenv, l.faults)
 	if file == nil {
 		return nil, l.faults
+	}
+	if l.offline {
+		file.AllowUnset()
 	}
 	l.hash(name, file.Text)
 	l.load(file)
@@ -67,7 +81,7 @@ func (l *loader) hash(name string, text []byte) {
 
 var (
 	rootKeys = []string{"version", "business", "server", "store", "mode", "exchanges", "lists", "campaigns",
-		"record", "pause_file"}
+		"record", "pause_file", "tests"}
 	plannedRootKeys = []string{"holidays", "tables", "lookup", "experiments", "defaults", "crews", "calendar",
 		"alerts", "users", "dashboard", "blocklist", "sources"}
 )
@@ -89,6 +103,11 @@ func (l *loader) load(file *yamlfile.File) {
 	l.rs.settings.PauseFile = "data/paused"
 	if file, ok := root.Get("pause_file").Text("a path"); ok {
 		l.rs.settings.PauseFile = file
+	}
+	for _, item := range root.Get("tests").OneOrList() {
+		if name, ok := item.Text("the path of a file with cases for bidder test"); ok {
+			l.rs.settings.Tests = append(l.rs.settings.Tests, name)
+		}
 	}
 	l.loadLists(root.Get("lists"))
 	l.loadExchanges(root.Need("exchanges", "the exchanges that you buy on, by name"))

@@ -36,7 +36,7 @@ func loadText(campaign string) (*Ruleset, *yamlfile.Faults) { return loadWhole(f
 
 func loadWhole(text string) (*Ruleset, *yamlfile.Faults) {
 	return load(fstest.MapFS{"bidder.yaml": {Data: []byte(text)},
-		"rich.txt": {Data: []byte("zip\n60614\n60043\n")}}, "bidder.yaml", testenv, false)
+		"rich.txt": {Data: []byte("zip\n60614\n60043\n")}}, "bidder.yaml", testenv, options{})
 }
 
 const frame = `version: 1

@@ -23,6 +23,7 @@ type Settings struct {
 	Mode      Mode
 	Record    Record
 	PauseFile string
+	Tests     []string // files of cases beside the configuration; none where the default holds
 }
 
 // Business is whose money it is.
@@ -86,6 +87,8 @@ type Exchange struct {
 	Tells      Tells
 	Reasons    bool   // no-bids and rejections carry their reason
 	Budget     Limits // cents
+
+	saysCommitment, saysAuction bool // the configuration itself does, and not only its profile
 }
 
 // Target is one place that an accepted lead goes to.

@@ -281,8 +281,8 @@ campaigns:
 			}
 		}
 		fsys := fstest.MapFS{"b.yaml": {Data: []byte(text)}}
-		indexed, faults := load(fsys, "b.yaml", testenv, false)
-		linear, _ := load(fsys, "b.yaml", testenv, true)
+		indexed, faults := load(fsys, "b.yaml", testenv, options{})
+		linear, _ := load(fsys, "b.yaml", testenv, options{unindexed: true})
 		if indexed == nil || linear == nil {
 			t.Fatalf("%s\n%s", text, faults)
 		}

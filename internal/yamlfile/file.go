@@ -21,7 +21,13 @@ type File struct {
 	faults *Faults
 	getenv func(string) (string, bool)
 	root   *yaml.Node
+
+	unsetIsFine bool
 }
+
+// AllowUnset makes a variable that is not set a warning instead of a fault, for checks on a machine
+// that has no keys: the values that need it read as absent.
+func (f *File) AllowUnset() { f.unsetIsFine = true }
 
 // Read reads a YAML file. getenv resolves ${NAME} in texts; nil means that no variable is set.
 // What is wrong goes into faults; the file is nil where nothing can be read from it at all.

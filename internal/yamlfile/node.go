@@ -42,6 +42,21 @@ func (n Node) Raw() string {
 	return n.node.Value
 }
 
+// IsQuoted reports whether a scalar is written in quotes or as a block: as a text whatever it
+// looks like.
+func (n Node) IsQuoted() bool {
+	return n.node != nil && n.node.Kind == yaml.ScalarNode && n.node.Style != 0
+}
+
+// At follows keys from map to map, without holding them against anything: for faults about a
+// place that was read before. It is absent where a key is.
+func (n Node) At(path ...string) Node {
+	for _, key := range path {
+		n = Map{Node: n}.find(key)
+	}
+	return n
+}
+
 // IsScalar, IsMap and IsList tell what kind of value it is. All are false for an absent one.
 func (n Node) IsScalar() bool {
 	return n.node != nil && n.node.Kind == yaml.ScalarNode && !isEmpty(n.node)

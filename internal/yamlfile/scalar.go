@@ -62,8 +62,12 @@ func (n Node) expand(raw string) (text string, ok bool) {
 		}
 		value, set := n.file.getenv(name)
 		if !set {
-			n.Fault("the environment variable "+name+" is not set", "a value for it where the program starts",
-				"export "+name+"=...")
+			severity := Wrong
+			if n.file.unsetIsFine {
+				severity = Warning
+			}
+			n.note(severity, "the environment variable "+name+" is not set",
+				"a value for it where the program starts", "export "+name+"=...")
 			ok = false
 		}
 		return value
