@@ -190,7 +190,7 @@ func (l *lab) bidSubjects() (map[string]*subject, error) {
 		to := endpoint{p.addr, pingPath, benchKey}
 		requests := prepare(population, eachNew{load.Pings(profile)}, to)
 		d := newDriver(p.addr, l.settings.connections, requests, `"status":"bid"`)
-		d.profile = profile
+		d.profile, d.polls = profile, true
 		if name != bareServer {
 			d.notices = &endpoint{p.addr, noticePath, benchKey}
 		}

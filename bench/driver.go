@@ -18,13 +18,17 @@ import (
 // in traffic that does not wait is the open loop's to say.
 //
 // It writes prepared bytes and reads just enough of HTTP to find an answer's end, so that the
-// generator is cheaper than what it measures.
+// generator is cheaper than what it measures. Where it polls, one goroutine asks all connections in
+// turn and never sleeps: a server that is slower than the generator would otherwise pay for waking
+// it up after every answer, and a faster one would not, which on a virtual machine is as much as
+// half a request.
 type driver struct {
 	requests []request
 	won      []byte // what an answer holds that is a bid, or a sale
 	lines    []*line
+	polls    bool
 
-	number atomic.Int64 // of the next request
+	number atomic.Int64 // of the last request
 	stop   atomic.Bool
 
 	// Where notices is set, every bid is lost: its notice is sent by tellLost, or at once where
@@ -71,12 +75,44 @@ type line struct {
 	driver *driver
 	addr   string
 	conn   net.Conn // made for the first request: servers close one that sends none
-	out    []byte
-	in     []byte
-	lost   []byte  // the ids of bids whose notices are to be sent, end to end
-	ids    []int64 // the numbers of their pings
-	ends   []int
-	tally  tally
+	read   func(into []byte) (int, error)
+
+	out     []byte // the request under way
+	in      []byte
+	filled  int
+	waiting bool
+	ping    int64 // the number of the ping under way; 0 for a notice
+
+	lost  bids // whose notices are to be sent
+	tally tally
+}
+
+// bids are ids of bids with the numbers of their pings, packed.
+type bids struct {
+	text    []byte
+	ends    []int
+	numbers []int64
+	told    int // how many were taken
+}
+
+func (b *bids) add(number int64, id []byte) {
+	b.text, b.numbers = append(b.text, id...), append(b.numbers, number)
+	b.ends = append(b.ends, len(b.text))
+}
+
+// take gives the next one; ok is false, and the list empty, after the last.
+func (b *bids) take() (number int64, id []byte, ok bool) {
+	if b.told == len(b.ends) {
+		b.text, b.ends, b.numbers, b.told = b.text[:0], b.ends[:0], b.numbers[:0], 0
+		return 0, nil, false
+	}
+	start := 0
+	if b.told > 0 {
+		start = b.ends[b.told-1]
+	}
+	number, id = b.numbers[b.told], b.text[start:b.ends[b.told]]
+	b.told++
+	return number, id, true
 }
 
 func newDriver(addr string, connections int, requests []request, won string) *driver {
@@ -101,89 +137,153 @@ func (d *driver) run(length time.Duration) (tally, error) {
 	d.stop.Store(false)
 	timer := time.AfterFunc(length, func() { d.stop.Store(true) })
 	defer timer.Stop()
-	return d.onAllLines(func(l *line) error {
-		for !d.stop.Load() {
-			if err := l.sell(); err != nil {
-				return err
-			}
+	return d.drive(func(l *line) bool {
+		if d.inline && l.nextNotice() {
+			return true
 		}
-		return nil
+		if d.stop.Load() {
+			return false
+		}
+		l.nextPing()
+		return true
 	})
 }
 
 // tellLost sends the notices of all bids since the last call.
 func (d *driver) tellLost() (tally, error) {
-	return d.onAllLines(func(l *line) error {
-		start := 0
-		for i, end := range l.ends {
-			if err := l.tell(l.ids[i], l.lost[start:end]); err != nil {
-				return err
-			}
-			start = end
-		}
-		l.lost, l.ids, l.ends = l.lost[:0], l.ids[:0], l.ends[:0]
-		return nil
-	})
+	d.stop.Store(false)
+	return d.drive((*line).nextNotice)
 }
 
-func (d *driver) onAllLines(work func(*line) error) (tally, error) {
-	var sum tally
-	var failed error // the first failure; the others are mostly the same
-	var once sync.Once
-	start := time.Now()
-	var working sync.WaitGroup
+// drive sends on every connection what next fills in, until it says that there is nothing more.
+func (d *driver) drive(next func(*line) bool) (tally, error) {
 	for _, l := range d.lines {
 		l.tally = tally{Reasons: map[string]int64{}}
+	}
+	start := time.Now()
+	err := d.loops(next)
+	var sum tally
+	for _, l := range d.lines {
+		sum.add(l.tally)
+	}
+	sum.Elapsed = time.Since(start)
+	return sum, err
+}
+
+func (d *driver) loops(next func(*line) bool) error {
+	if d.polls {
+		return loop(d.lines, next)
+	}
+	var failed error // the first failure: the others are mostly the same
+	var once sync.Once
+	var working sync.WaitGroup
+	for i := range d.lines {
 		working.Go(func() {
-			if err := work(l); err != nil {
+			if err := loop(d.lines[i:i+1], next); err != nil {
 				once.Do(func() { failed = err })
 				d.stop.Store(true)
 			}
 		})
 	}
 	working.Wait()
-	for _, l := range d.lines {
-		sum.add(l.tally)
-	}
-	sum.Elapsed = time.Since(start)
-	return sum, failed
+	return failed
 }
 
-// sell sends the next ping, or lead, and looks at the answer.
-func (l *line) sell() error {
-	d := l.driver
-	number := d.number.Add(1)
-	prepared := &d.requests[number%int64(len(d.requests))]
-	l.out = prepared.appendTo(l.out[:0], number)
-	body, err := l.exchange()
-	if err != nil {
-		return err
-	}
-	l.tally.Pings++
-	if !bytes.Contains(body, d.won) {
-		if reason := field(body, `"reason":"`); len(reason) > 0 {
-			l.tally.Reasons[string(reason)]++
+// loop keeps some connections going in turn. One connection may block in its reads, several poll.
+func loop(lines []*line, next func(*line) bool) error {
+	for open := len(lines); open > 0; {
+		open = 0
+		for _, l := range lines {
+			if l.waiting {
+				open++
+				if err := l.receive(); err != nil {
+					return err
+				}
+				continue
+			}
+			if !next(l) {
+				continue
+			}
+			open++
+			if err := l.send(); err != nil {
+				return err
+			}
 		}
-		return nil
 	}
-	l.tally.Won++
-	if d.notices == nil {
-		return nil
-	}
-	bidID := field(body, `"bid_id":"`)
-	if d.inline {
-		return l.tell(number, bidID)
-	}
-	l.lost, l.ids = append(l.lost, bidID...), append(l.ids, number)
-	l.ends = append(l.ends, len(l.lost))
 	return nil
 }
 
-func (l *line) tell(number int64, bidID []byte) error {
-	l.out = l.driver.notices.appendLost(l.out[:0], l.driver.profile, number, bidID)
-	l.tally.Notices++
-	_, err := l.exchange()
+func (l *line) nextPing() {
+	d := l.driver
+	l.ping = d.number.Add(1)
+	prepared := &d.requests[l.ping%int64(len(d.requests))]
+	l.out = prepared.appendTo(l.out[:0], l.ping)
+}
+
+func (l *line) nextNotice() bool {
+	number, id, ok := l.lost.take()
+	if ok {
+		l.ping = 0
+		l.out = l.driver.notices.appendLost(l.out[:0], l.driver.profile, number, id)
+	}
+	return ok
+}
+
+func (l *line) send() (err error) {
+	if l.conn == nil {
+		if l.conn, err = net.Dial("tcp", l.addr); err != nil {
+			return err
+		}
+		if l.read = l.conn.Read; l.driver.polls {
+			if l.read, err = pollingRead(l.conn); err != nil {
+				return err
+			}
+		}
+	}
+	l.waiting, l.filled = true, 0
+	_, err = l.conn.Write(l.out)
 	return err
+}
+
+// receive reads what is there of the answer, and counts it where it is whole.
+func (l *line) receive() error {
+	n, err := l.read(l.in[l.filled:])
+	if err != nil {
+		return fmt.Errorf("reading an answer: %w", err)
+	}
+	if n == 0 {
+		return nil
+	}
+	l.filled += n
+	body, whole, err := readAnswer(l.in[:l.filled])
+	switch {
+	case err != nil:
+		return err
+	case whole:
+		l.waiting = false
+		l.count(body)
+	case l.filled == len(l.in):
+		return fmt.Errorf("an answer is longer than %d bytes", len(l.in))
+	}
+	return nil
+}
+
+// count looks at an answer.
+func (l *line) count(body []byte) {
+	l.tally.Requests++
+	if l.ping == 0 {
+		l.tally.Notices++
+		return
+	}
+	l.tally.Pings++
+	if bytes.Contains(body, l.driver.won) {
+		l.tally.Won++
+		if l.driver.notices != nil {
+			l.lost.add(l.ping, field(body, `"bid_id":"`))
+		}
+	} else if reason := field(body, `"reason":"`); len(reason) > 0 {
+		l.tally.Reasons[string(reason)]++
+	}
 }
 
 // field gives the text after name in JSON that has no escapes there; nil where there is none.
@@ -196,49 +296,23 @@ func field(body []byte, name string) []byte {
 	return text
 }
 
-// exchange sends what is in out and reads the answer's body, which stays good until the next one.
-func (l *line) exchange() (body []byte, err error) {
-	l.tally.Requests++
-	if l.conn == nil {
-		if l.conn, err = net.Dial("tcp", l.addr); err != nil {
-			return nil, err
-		}
+// readAnswer finds the body of an answer in what has been read of it so far.
+func readAnswer(read []byte) (body []byte, whole bool, err error) {
+	head := bytes.Index(read, []byte("\r\n\r\n")) + 4
+	if head < 4 {
+		return nil, false, nil
 	}
-	if _, err := l.conn.Write(l.out); err != nil {
-		return nil, err
+	if !bytes.HasPrefix(read, []byte("HTTP/1.1 200 ")) {
+		return nil, false, fmt.Errorf("an answer is not 200: %.300s", read)
 	}
-	filled, head, length := 0, -1, 0
-	for head < 0 || filled < head+length {
-		n, err := l.conn.Read(l.in[filled:])
-		if err != nil {
-			return nil, fmt.Errorf("reading an answer: %w", err)
-		}
-		filled += n
-		if head >= 0 {
-			continue
-		}
-		if end := bytes.Index(l.in[:filled], []byte("\r\n\r\n")); end >= 0 {
-			head = end + 4
-			if length, err = contentLength(l.in[:head]); err != nil {
-				return nil, err
-			}
-		}
-		if filled == len(l.in) || head+length > len(l.in) {
-			return nil, fmt.Errorf("an answer is longer than %d bytes", len(l.in))
-		}
-	}
-	if status := l.in[:filled]; !bytes.HasPrefix(status, []byte("HTTP/1.1 200 ")) {
-		return nil, fmt.Errorf("an answer is not 200: %.300s", status)
-	}
-	return l.in[head : head+length], nil
-}
-
-func contentLength(head []byte) (int, error) {
-	_, rest, _ := bytes.Cut(head, []byte("\r\nContent-Length: "))
+	_, rest, _ := bytes.Cut(read[:head], []byte("\r\nContent-Length: "))
 	digits, _, found := bytes.Cut(rest, []byte("\r\n"))
 	length, err := strconv.Atoi(string(digits))
 	if !found || err != nil {
-		return 0, errors.New("an answer does not tell its length")
+		return nil, false, errors.New("an answer does not tell its length")
 	}
-	return length, nil
+	if len(read) < head+length {
+		return nil, false, nil
+	}
+	return read[head : head+length], true, nil
 }
