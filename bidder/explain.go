@@ -25,6 +25,7 @@ type CampaignExplanation struct {
 	Reason   pingpost.Reason `json:"reason,omitempty"` // the first check that failed; none where it would bid
 	Rule     string          `json:"rule,omitempty"`   // the rule that priced
 	Price    pingpost.Cents  `json:"price,omitempty"`
+	Money    pingpost.Reason `json:"money,omitempty"` // Observing: what would keep the bid back if bids were sent
 	Trace    rules.Trace     `json:"trace"`
 }
 
@@ -66,7 +67,7 @@ func (a *Agent) explainLocked(now time.Time, p *pingpost.Ping, campaign *rules.C
 	switch {
 	case one.Reason != pingpost.ReasonNone || p.Test:
 	case a.rules.Settings().Mode == rules.Observe:
-		one.Reason = pingpost.Observing
+		one.Reason, one.Money = pingpost.Observing, a.probeLocked(now, p, campaign, one.Price)
 	default:
 		one.Reason = a.probeLocked(now, p, campaign, one.Price)
 	}
