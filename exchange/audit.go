@@ -2,6 +2,8 @@ package exchange
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"leadbid/pingpost"
 )
@@ -98,6 +100,7 @@ type offerAudit struct {
 	former   *Event
 	opened   *OpenedFacts
 	begun    *Event
+	eligible map[string]bool
 	bids     map[string]pingpost.Cents // of the answers that count
 	gone     map[string]bool           // buyers that had their turn
 	held     *Event                    // the open hold
@@ -115,8 +118,16 @@ func (a *offerAudit) add(index int, e *Event) {
 	a.order(index, e)
 	switch e.Kind {
 	case Opened:
-		a.opened, a.begun = e.Opened, e
+		if a.opened, a.begun = e.Opened, e; e.Opened == nil {
+			a.find("E7", "it was opened without its terms")
+			a.opened = &OpenedFacts{}
+		}
 		a.bids, a.gone = map[string]pingpost.Cents{}, map[string]bool{}
+	case Targeted:
+		a.eligible = map[string]bool{}
+		for _, target := range e.Targets {
+			a.eligible[target.Buyer] = target.Eligible
+		}
 	case Cleared:
 		a.cleared(e)
 	case PassedOver:
@@ -153,9 +164,12 @@ func (a *offerAudit) order(index int, e *Event) {
 	}
 }
 
-// cleared: no late bid counts.
+// cleared: no late bid counts, and none of a buyer that was not asked.
 func (a *offerAudit) cleared(e *Event) {
 	for _, answer := range e.Answers {
+		if !a.eligible[answer.Buyer] {
+			a.find("E9", "%s answers and was not eligible", answer.Buyer)
+		}
 		if answer.Status != AnswerBid || a.begun == nil {
 			continue
 		}
@@ -181,6 +195,8 @@ func (a *offerAudit) hold(e *Event) {
 		a.find("E9", "%s pays %v for a bid of %v and a floor of %v", e.Buyer, e.Price, bid, a.opened.Floor)
 	case a.opened.Price == "first" && e.Price != bid:
 		a.find("E9", "%s pays %v for a bid of %v in a first-price auction", e.Buyer, e.Price, bid)
+	case a.opened.Price == "second" && e.Price != a.secondPrice(e.Buyer):
+		a.find("E9", "%s pays %v in a second-price auction whose second price is %v", e.Buyer, e.Price, a.secondPrice(e.Buyer))
 	case a.hops > 0 && a.opened.Reroute == RerouteOff, a.hops > a.opened.Hops:
 		a.find("E8", "posted to buyer number %d with %d hops", a.hops+1, a.opened.Hops)
 	}
@@ -190,14 +206,31 @@ func (a *offerAudit) hold(e *Event) {
 	a.hops++
 }
 
-// strongest: nobody who was still in it had bid more.
+// strongest: nobody who was still in it had bid more, or as much with the better lot.
 func (a *offerAudit) strongest(e *Event) {
-	for buyer, bid := range a.bids {
-		if !a.gone[buyer] && bid > a.bids[e.Buyer] {
-			a.find("E9", "%s wins with %v against %v", e.Buyer, a.bids[e.Buyer], bid)
+	if a.opened == nil {
+		return
+	}
+	lot := func(buyer string) uint64 { return tie(a.opened.Seed, a.offer, buyer) }
+	for _, buyer := range slices.Sorted(maps.Keys(a.bids)) {
+		bid, won := a.bids[buyer], a.bids[e.Buyer]
+		if !a.gone[buyer] && (bid > won || bid == won && lot(buyer) < lot(e.Buyer)) {
+			a.find("E9", "%s wins with %v against %s with %v", e.Buyer, won, buyer, bid)
 			return
 		}
 	}
+}
+
+// secondPrice is the best bid of the others who were still in it, and the floor where none
+// reached it.
+func (a *offerAudit) secondPrice(winner string) pingpost.Cents {
+	price := a.opened.Floor
+	for buyer, bid := range a.bids {
+		if buyer != winner && !a.gone[buyer] {
+			price = max(price, bid)
+		}
+	}
+	return price
 }
 
 func (a *offerAudit) inFlight(e *Event) {
@@ -247,19 +280,55 @@ func (a *offerAudit) returnLead(e *Event) {
 	a.money(e, EntryRefund, EntryClawback)
 }
 
-// money: the event carries exactly these entries, each over its price.
+// money: the event carries exactly these entries, and what they move together is its price, out of
+// and into the accounts that it is about.
 func (a *offerAudit) money(e *Event, kinds ...EntryKind) {
 	if len(e.Entries) != len(kinds) {
 		a.find("E2", "%v carries %d entries", e.Kind, len(e.Entries))
 		return
 	}
+	moved := map[Account]pingpost.Cents{}
 	for i, kind := range kinds {
-		var moved pingpost.Cents
-		for _, posting := range e.Entries[i].Postings {
-			moved += max(posting.Amount, -posting.Amount)
+		if e.Entries[i].Kind != kind {
+			a.find("E2", "%v carries a %v entry", e.Kind, e.Entries[i].Kind)
 		}
-		if e.Entries[i].Kind != kind || moved != 2*e.Price {
-			a.find("E2", "%v carries a %v entry over %v", e.Kind, e.Entries[i].Kind, moved/2)
+		for _, posting := range e.Entries[i].Postings {
+			moved[posting.Account] += posting.Amount
 		}
 	}
+	maps.DeleteFunc(moved, func(_ Account, amount pingpost.Cents) bool { return amount == 0 })
+	if want := a.flows(e, kinds[0]); !maps.Equal(moved, want) {
+		a.find("E2", "%v at %v moves %v, not %v", e.Kind, e.Price, moved, want)
+	}
+}
+
+// flows is what an event with an entry of this kind moves, account by account: those that come
+// out at zero apart.
+func (a *offerAudit) flows(e *Event, kind EntryKind) map[Account]pingpost.Cents {
+	wallet, held := Account{Wallet, e.Buyer}, Account{HeldFunds, e.Buyer}
+	flows := map[Account]pingpost.Cents{}
+	switch kind {
+	case EntryHold:
+		flows[wallet], flows[held] = -e.Price, e.Price
+	case EntryVoid:
+		flows[wallet], flows[held] = e.Price, -e.Price
+	case EntryCapture:
+		flows[held] = -e.Price
+		a.earned(flows, e.Price)
+	case EntryRefund:
+		flows[wallet] = e.Price
+		a.earned(flows, -e.Price)
+	}
+	maps.DeleteFunc(flows, func(_ Account, amount pingpost.Cents) bool { return amount == 0 })
+	return flows
+}
+
+// earned shares a price out: the exchange's margin to the cent below, the rest to the seller.
+func (a *offerAudit) earned(flows map[Account]pingpost.Cents, price pingpost.Cents) {
+	if a.begun == nil {
+		return
+	}
+	margin := price * pingpost.Cents(a.opened.Margin) / 10_000 // towards zero, both ways
+	flows[Account{Kind: Revenue}] = margin
+	flows[Account{Payable, a.begun.Seller}] = price - margin
 }

@@ -62,12 +62,26 @@ func TestAuditFindsEachFault(t *testing.T) {
 	f("a gap", "E7", at(4, func(e *Event) { e.Step++ }))
 	f("time going back", "E7", at(4, func(e *Event) { e.At = e.At.Add(-time.Hour) }))
 	f("no eligibility", "E7", without(1))
+	f("no terms", "E7", at(0, func(e *Event) { e.Opened = nil }))
 	f("a late bid", "E9", at(2, func(e *Event) { e.Answers[0].Latency = time.Second }))
 	f("a price above the bid", "E9", at(3, func(e *Event) { e.Price++ }))
 	f("a price below the floor", "E9", at(3, func(e *Event) { e.Price = 1 }))
 	f("a price below a first-price bid", "E9", at(3, func(e *Event) { e.Price-- }))
 	f("a winner that did not bid", "E9", at(3, func(e *Event) { e.Buyer = "poor" }))
 	f("a higher bid ignored", "E9", at(2, func(e *Event) { e.Answers[1].Bid = 50_00 }))
+	f("a bid of one that was not asked", "E9", at(1, func(e *Event) { e.Targets[0].Eligible = false }))
+	f("a tie for the one with the worse lot", "E9", func(events []Event) []Event {
+		bids := events[2].Answers
+		bids[0].Bid, bids[1].Bid = 40_00, 40_00
+		for seed := uint64(0); tie(seed, "a", "ann") < tie(seed, "a", "bob"); seed++ {
+			events[0].Opened.Seed = seed + 1
+		}
+		return events
+	})
+	f("a second price that nobody bid", "E9", at(0, func(e *Event) { e.Opened.Price = "second" }))
+	f("held from another's wallet", "E2", at(3, func(e *Event) { e.Entries = holdEntries("bob", e.Price) }))
+	f("paid to another seller", "E2", at(9, func(e *Event) { e.Entries = captureEntries("bob", "other", e.Price, 2500) }))
+	f("paid with another margin", "E2", at(9, func(e *Event) { e.Entries = captureEntries("bob", "webform", e.Price, 2400) }))
 	f("rerouted without a rejection", "E8", without(5))
 	f("rerouted against the terms", "E8", at(0, func(e *Event) { e.Opened.Reroute = RerouteOff }))
 	f("one hop too many", "E8", at(0, func(e *Event) { e.Opened.Hops = 0 }))

@@ -358,6 +358,19 @@ func TestVerifyFindsEachBrokenRow(t *testing.T) {
 		"account made":           {"E3", `INSERT INTO account VALUES ('payable', 'nobody', 7, 0)`},
 		"posting changed":        {"E3", `UPDATE posting SET cents = cents + 1 WHERE account = 'revenue'`},
 		"posting lost":           {"E3", `DELETE FROM posting WHERE account = 'top_ups'`},
+		"posting moved":          {"E3", `UPDATE posting SET kind = 'void' WHERE kind = 'hold'`},
+		"postings evened out":    {"E3", `UPDATE posting SET cents = cents + iif(kind = 'hold', 1, -1) WHERE account = 'held'`},
+		"posting of its own":     {"E3", `INSERT INTO posting VALUES (1, 7, 0, NULL, 'void', 'wallet', 'ann', 0)`},
+		"top-up forgotten":       {"E3", `DELETE FROM top_up`},
+		"top-up renamed":         {"E3", `UPDATE top_up SET id = 't-2'`},
+		"event's time moved":     {"E7", `UPDATE event SET at = at - 86400000000 WHERE kind = 'sold'`},
+		"event's offer changed":  {"E7", `UPDATE event SET offer = 'preset-1', step = 90 WHERE kind = 'sold' AND offer = 'lead-1'`},
+		"terms lost":             {"E7", `UPDATE event SET body = json_remove(body, '$.opened') WHERE kind = 'opened'`},
+		"leader's time moved":    {"E6", `UPDATE leader SET at = at + 3600000000`},
+		"another's lead":         {"E2", `UPDATE lead SET body = hex(zeroblob(32)) WHERE offer = 'lead-1'`},
+		"open lead lost":         {"E7", `DELETE FROM lead WHERE offer = 'open-1'`},
+		"open lead unreadable":   {"E7", `UPDATE lead SET lead = '{' WHERE offer = 'open-1'`},
+		"margin changed":         {"E2", `UPDATE event SET body = json_set(body, '$.opened.margin', 2499) WHERE kind = 'opened'`},
 		"event lost":             {"E7", `DELETE FROM event WHERE kind = 'post_accepted'`},
 		"last event lost":        {"E7", `DELETE FROM event WHERE seq = (SELECT max(seq) FROM event)`},
 		"entry unbalanced":       {"E3", `UPDATE event SET body = json_set(body, '$.entries[0].postings[0].amount', json('-39.99')) WHERE kind = 'sold'`},
@@ -380,6 +393,7 @@ func TestVerifyFindsEachBrokenRow(t *testing.T) {
 			h.sell("lead-1")
 			h.do(testLead("preset-1"), exchange.CloseAuction{Offer: "preset-1"})
 			h.do(exchange.Pause{Buyer: "preset", Paused: true})
+			h.do(testLead("open-1"))
 			h.verify()
 			damageRows(t, h.path, broken.damage)
 			report, err := h.store.Verify(ctx)

@@ -3,8 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"leadbid/exchange"
@@ -30,7 +30,9 @@ func (s *Store) Verify(ctx context.Context) (Report, error) {
 	v := &verifier{}
 	err := s.inSnapshot(ctx, func(q querier) error {
 		v.q = q
-		for _, step := range []func() error{v.events, v.balances, v.timelines, v.states, v.postings, v.switches} {
+		for _, step := range []func() error{
+			v.events, v.balances, v.timelines, v.overdue, v.states, v.booked, v.leads, v.switches, v.topUps,
+		} {
 			if err := step(); err != nil {
 				return err
 			}
@@ -50,6 +52,10 @@ type verifier struct {
 	money  exchange.AuditMoney
 	buyers map[string]*exchange.BuyerState // as the events come to
 	used   map[[2]string]pingpost.Cents    // by buyer and day, as the events come to
+	paidIn map[string]topUpRow             // top-ups by id, as the events tell
+	last   time.Time                       // of the latest commit
+
+	postings int64 // that the events have
 }
 
 func (v *verifier) checked(id, what string, rows int64) {
@@ -63,24 +69,32 @@ func (v *verifier) find(id, format string, args ...any) {
 // events: gap-free, every entry sums to zero, no wallet ever below its credit.
 func (v *verifier) events() error {
 	v.buyers, v.used = map[string]*exchange.BuyerState{}, map[[2]string]pingpost.Cents{}
-	var count, last int64
-	err := eachEvent(v.q, func(e *exchange.Event) error {
-		count++
-		last = e.Seq
-		v.money.Add(e)
-		v.follow(e)
-		return nil
-	}, `SELECT body FROM event ORDER BY seq`)
+	v.paidIn = map[string]topUpRow{}
+	var count int64
+	var last exchange.Event
+	err := each(v.q, func(rows *sql.Rows) error {
+		e, columns, err := scanEvent(rows)
+		if err != nil {
+			return err
+		}
+		if want := columnsOf(&e); columns != want {
+			v.find("E7", "event %d: its row says %+v, its body %+v", e.Seq, columns, want)
+		}
+		count, last = count+1, e
+		v.money.Add(&e)
+		v.follow(&e)
+		return v.bookedBy(&e)
+	}, `SELECT seq, at, kind, coalesce(offer, ''), coalesce(step, 0), buyer, body FROM event ORDER BY seq`)
 	if err != nil {
 		return err
 	}
-	var leader int64
-	err = each(v.q, func(rows *sql.Rows) error { return rows.Scan(&leader) }, `SELECT seq FROM leader`)
+	var leader, at int64
+	err = each(v.q, func(rows *sql.Rows) error { return rows.Scan(&leader, &at) }, `SELECT seq, at FROM leader`)
 	if err != nil {
 		return err
 	}
-	if leader != last {
-		v.find("E7", "the last event is %d, the leader's row says %d", last, leader)
+	if v.last = instant(at); leader != last.Seq || at != micros(last.At) {
+		v.find("E7", "the last event is %d at %v, the leader's row says %d at %v", last.Seq, last.At, leader, v.last)
 	}
 	v.report.Findings = append(v.report.Findings, v.money.Findings...)
 	v.checked("E3", "every entry sums to zero and leaves every wallet within its credit", v.money.Entries)
@@ -88,7 +102,30 @@ func (v *verifier) events() error {
 	return nil
 }
 
-// follow keeps what the events make of a buyer.
+// eventColumns is what a row of events tells beside the body.
+type eventColumns struct {
+	Seq, At     int64
+	Kind, Offer string
+	Step        int
+	Buyer       string
+}
+
+func columnsOf(e *exchange.Event) eventColumns {
+	return eventColumns{e.Seq, micros(e.At), e.Kind.String(), string(e.Offer), e.Step, e.Buyer}
+}
+
+func scanEvent(rows *sql.Rows) (e exchange.Event, columns eventColumns, err error) {
+	var body []byte
+	if err = rows.Scan(&columns.Seq, &columns.At, &columns.Kind, &columns.Offer, &columns.Step, &columns.Buyer, &body); err != nil {
+		return e, columns, err
+	}
+	if err = json.Unmarshal(body, &e); err != nil {
+		return e, columns, fmt.Errorf("event %d is not one: %w", columns.Seq, err)
+	}
+	return e, columns, nil
+}
+
+// follow keeps what the events make of buyers and top-ups.
 func (v *verifier) follow(e *exchange.Event) {
 	switch {
 	case e.Day != "" && e.Kind == exchange.Held:
@@ -97,6 +134,8 @@ func (v *verifier) follow(e *exchange.Event) {
 		v.used[[2]string{e.Buyer, e.Day}] -= e.Price
 	}
 	switch e.Kind {
+	case exchange.ToppedUp:
+		v.paidIn[e.Detail] = topUpRow{e.Buyer, e.Price, e.Seq}
 	case exchange.CreditLimitSet:
 		v.buyer(e.Buyer).CreditLimit = e.Price
 	case exchange.BuyerPaused, exchange.BuyerResumed:
@@ -174,7 +213,6 @@ func (v *verifier) timelines() error {
 	v.report.Checked = append(v.report.Checked, []Check{
 		{"E1", "each offer has at most one winner", offers},
 		{"E2", "sold means one hold, one capture and one buyer", offers},
-		{"E6", "each offer ends at most once", offers},
 		{"E7", "each timeline is gap-free and monotonic, and its offer's row is what it comes to", offers},
 		{"E8", "nothing is rerouted before a rejection or an acknowledged withdrawal; hops within the limit", offers},
 		{"E9", "prices between floor and bid; the best bid wins; no late bid", offers},
@@ -204,106 +242,30 @@ func (v *verifier) timeline(events []exchange.Event) error {
 	}, `SELECT `+offerColumns+` FROM offer WHERE id = ?`, string(id))
 }
 
+// overdue: with every command the Market first ends what is due, so no offer was open beyond its
+// window when the latest batch was committed. That an offer ends only once its timeline tells.
+func (v *verifier) overdue() error {
+	var offers int64
+	err := eachEvent(v.q, func(e *exchange.Event) error {
+		offers++
+		if e.Opened != nil && !e.Opened.WindowEnd.After(v.last) {
+			v.find("E6", "offer %q is open at %v, its window closed at %v", e.Offer, v.last, e.Opened.WindowEnd)
+		}
+		return nil
+	}, `SELECT event.body FROM offer JOIN event ON event.offer = offer.id AND event.step = 1 WHERE offer.ended = ''`)
+	v.checked("E6", "each offer ends once, and none is open beyond its window", offers)
+	return err
+}
+
 // states: the Market that a restart would make is sound.
 func (v *verifier) states() error {
 	snapshot, err := readSnapshot(v.q, time.Unix(1<<40, 0))
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = exchange.Restore(&exchange.Config{}, snapshot)
 	}
-	if _, err := exchange.Restore(&exchange.Config{}, snapshot); err != nil {
+	if err != nil {
 		v.find("E7", "the market cannot be restored: %v", err)
 	}
 	v.checked("E7", "the unsettled offers make a sound market", int64(len(snapshot.Offers)))
 	return nil
-}
-
-// postings: the table of postings says what the events say, and no event shows a lead's private
-// fields.
-func (v *verifier) postings() error {
-	var rows int64
-	err := each(v.q, func(r *sql.Rows) error {
-		var account, owner string
-		var cents pingpost.Cents
-		if err := r.Scan(&account, &owner, &cents); err != nil {
-			return err
-		}
-		rows++
-		var a exchange.Account
-		if err := a.Kind.UnmarshalText([]byte(account)); err != nil {
-			return err
-		}
-		a.Owner = owner
-		if want := v.money.Balance(a); want != cents {
-			v.find("E3", "the postings of %v sum to %v, its entries to %v", a, cents, want)
-		}
-		return nil
-	}, `SELECT account, owner, sum(cents) FROM posting GROUP BY account, owner`)
-	if err != nil {
-		return err
-	}
-	if int(rows) != v.money.Accounts() {
-		v.find("E3", "%d accounts have entries, %d have postings", v.money.Accounts(), rows)
-	}
-	v.checked("E3", "the postings are those of the events", rows)
-	return v.privacy()
-}
-
-// privacy: no phone number, e-mail or street address of a lead is in its events (E4).
-func (v *verifier) privacy() error {
-	var checked int64
-	err := each(v.q, func(rows *sql.Rows) error {
-		var scan leadScan
-		var body string
-		if err := rows.Scan(append(scan.into(), &body)...); err != nil {
-			return err
-		}
-		lead, err := scan.decode()
-		if err != nil {
-			return err
-		}
-		checked++
-		for _, private := range []pingpost.Private{lead.Lead.Phone, lead.Lead.Email, lead.Lead.Address} {
-			if text := private.Reveal(); len(text) > 6 && strings.Contains(body, text) {
-				v.find("E4", "an event of offer %q shows a private field", lead.Offer)
-			}
-		}
-		return nil
-	}, `SELECT `+leadColumns+`, event.body FROM lead
-		JOIN offer ON offer.root = lead.offer JOIN event ON event.offer = offer.id`)
-	v.checked("E4", "no event shows a lead's phone number, e-mail or street address", checked)
-	return err
-}
-
-// switches: credit limits and pauses are what the events made them.
-func (v *verifier) switches() error {
-	buyers, err := readBuyers(v.q)
-	if err != nil {
-		return err
-	}
-	for _, got := range buyers {
-		want := v.buyer(got.Name)
-		if got.CreditLimit != want.CreditLimit || got.Paused != want.Paused {
-			v.find("E7", "buyer %s has a credit limit of %v, paused %v; its events say %v, %v",
-				got.Name, got.CreditLimit, got.Paused, want.CreditLimit, want.Paused)
-		}
-	}
-	v.checked("E7", "credit limits and pauses are what the events made them", int64(len(buyers)))
-	days := 0
-	err = each(v.q, func(rows *sql.Rows) error {
-		var key [2]string
-		var cents pingpost.Cents
-		if err := rows.Scan(&key[0], &key[1], &cents); err != nil {
-			return err
-		}
-		days++
-		if want := v.used[key]; want != cents {
-			v.find("E7", "%s has used %v on %s, its events come to %v", key[0], cents, key[1], want)
-		}
-		return nil
-	}, `SELECT buyer, day, cents FROM day_use`)
-	if days != len(v.used) {
-		v.find("E7", "presets bought on %d days, %d of them have a row", len(v.used), days)
-	}
-	v.checked("E7", "what presets used by day is what they bought", int64(days))
-	return err
 }
