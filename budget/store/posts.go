@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"leadbid/budget"
@@ -302,12 +303,14 @@ func (p *posting) claimContacts() (refused pingpost.Reason, err error) {
 	return pingpost.ReasonNone, nil
 }
 
-// owe writes one delivery for each target.
+// owe writes one delivery for each target. Its id is what the receiver of a webhook sees as the
+// webhook-id: it has no point in it, which the signature's format forbids, and nothing of the
+// target's name, which is free text and might not even fit into a header.
 func (p *posting) owe() error {
 	at := p.post.At.UnixMilli()
-	for _, target := range p.post.Deliveries {
+	for i, target := range p.post.Deliveries {
 		_, err := p.tx.Exec(`INSERT INTO outbox (id, lead, target, first_ms, next_ms) VALUES (?, ?, ?, ?, ?)`,
-			p.post.LeadID+"."+target, p.post.LeadID, target, at, at)
+			p.post.LeadID+"-"+strconv.Itoa(i+1), p.post.LeadID, target, at, at)
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -232,6 +233,53 @@ func testLateCap(t *testing.T, b *bench) {
 	b.verify()
 }
 
+// testCapAway takes a cap out of the configuration and puts it back within its window.
+func testCapAway(t *testing.T, b *bench) {
+	without := planOf(cents(pingpost.Month, 1000_00))
+	with := planOf(cents(pingpost.Month, 1000_00), cents(pingpost.Day, 100_00), leads(pingpost.Hour, 5))
+	b.accepted(b.post(with, b.lease(with, 20_00, 1).ID, 20_00))
+	b.begin()
+	b.accepted(b.post(without, b.lease(without, 30_00, 1).ID, 30_00))
+	back := b.post(without, 0, 10_00)
+	b.accepted(back)
+	b.accepted(b.post(without, 0, 5_00))
+	b.credit(back, pingpost.OutcomeReturned)
+	b.begin()
+	if got := b.lease(with, 500_00, 50); got.Cents != 45_00 || got.Leads != 2 {
+		t.Errorf("a day of $100 that has bought for $55, and an hour of 5 leads that has bought 3, granted %v and %d", got.Cents, got.Leads)
+	}
+	b.begin()
+	b.upkeep(with, budget.Upkeep{})
+	if day := b.use(with, 1); day.SpentCents+day.LeasedCents != 100_00 {
+		t.Errorf("counted again by the next run: %+v", day)
+	}
+	b.verify()
+}
+
+// testOlderLease charges a lease of a former run that was carved before a cap was there.
+func testOlderLease(t *testing.T, b *bench) {
+	without := planOf(cents(pingpost.Month, 1000_00))
+	with := planOf(cents(pingpost.Month, 1000_00), cents(pingpost.Day, 100_00))
+	lease := b.lease(without, 90_00, 9)
+	b.accepted(b.post(without, lease.ID, 10_00))
+	b.begin()
+	b.accepted(b.post(with, lease.ID, 20_00))
+	b.accepted(b.post(with, lease.ID, 25_00))
+	if got := b.lease(with, 500_00, 50); got.Cents != 45_00 {
+		t.Errorf("a day of $100 that has bought for $55 with an older lease granted %v", got.Cents)
+	}
+	b.wait(lease.CloseAt.Sub(b.clock()))
+	b.begin()
+	b.upkeep(with, budget.Upkeep{})
+	if day := b.use(with, 1); day.SpentCents != 55_00 {
+		t.Errorf("the day has %+v", day)
+	}
+	if month := b.use(with, 0); month.SpentCents != 55_00 {
+		t.Errorf("the month has %+v", month)
+	}
+	b.verify()
+}
+
 func testOutbox(t *testing.T, b *bench) {
 	plan := planOf(cents(pingpost.Day, 100_00))
 	p := b.post(plan, 0, 10_00)
@@ -246,6 +294,9 @@ func testOutbox(t *testing.T, b *bench) {
 	if len(all) != 2 || len(due(1)) != 1 || all[0].ID == all[1].ID || all[0].LeadID != p.LeadID ||
 		all[0].Target != "crm" || all[0].Campaign != "hvac" || !all[0].FirstAt.Equal(p.At) {
 		t.Fatalf("%+v", all)
+	}
+	if strings.ContainsAny(all[0].ID, ". \n") || strings.Contains(all[0].ID, "crm") {
+		t.Errorf("%q cannot be a webhook-id: it has no point in it, and nothing of a target's name", all[0].ID)
 	}
 	if all[0].Lead.Post.Lead.FirstName.Reveal() != "Ann" {
 		t.Error("the lead came without its name")
