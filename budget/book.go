@@ -346,6 +346,18 @@ func (b *Book) expire(now time.Time) {
 	}
 }
 
+// firstEnd is when the next open hold ends; zero where none is open.
+func (b *Book) firstEnd() time.Time {
+	for len(b.ending) > 0 {
+		first := b.ending[0]
+		if h := b.holds[first.seq]; h != nil && !h.ended {
+			return first.at
+		}
+		b.ending.pop()
+	}
+	return time.Time{}
+}
+
 func (b *Book) end(h *hold, at time.Time) {
 	if !h.ended {
 		h.ended, h.end = true, at

@@ -1,6 +1,7 @@
 package budget
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -326,6 +327,32 @@ func TestLeaseWhoseGrantWasLostIsAdopted(t *testing.T) {
 	d.wait(time.Second)
 	d.upkeep()
 	d.wantHold(100_00, pingpost.ReasonNone)
+}
+
+// TestCreditOfAFormerRunBringsNoLease: a returned lead may have been paid by a lease of a former run
+// that is still open. Its open bids are unknown here, so nothing may be bid from it.
+func TestCreditOfAFormerRunBringsNoLease(t *testing.T) {
+	d := newDesk(t, onePlan(refusable, 50_00, dollars(campaign("hvac"), pingpost.Day, 400_00)))
+	former := LeaseState{ID: 99, Line: hvac, Rev: 7, Cents: 300_00, Leads: 300, Open: true,
+		BidUntil: d.now.Add(20 * time.Second), CloseAt: d.now.Add(time.Minute)}
+	before := d.book.Snapshot()
+	d.book.Answer(d.now, UpkeepAnswer{Leases: []LeaseState{former}})
+	if after := d.book.Snapshot(); len(after.Leases) != len(before.Leases) {
+		t.Errorf("the Book has leases %+v", after.Leases)
+	}
+}
+
+// TestDueChangesNothing: it is no input, so a replay, which never calls it, must not come apart.
+func TestDueChangesNothing(t *testing.T) {
+	d := newDesk(t, onePlan(refusable, 50_00, dollars(campaign("hvac"), pingpost.Day, 400_00)))
+	ticket := d.wantHold(40_00, pingpost.ReasonNone)
+	before := d.book.Snapshot()
+	if due, ok := d.book.Due(ticket.Until.Add(time.Second)); !ok || !due.Equal(ticket.Until.Add(time.Second)) {
+		t.Errorf("an ended hold is due at %v, %v", due, ok)
+	}
+	if after := d.book.Snapshot(); !reflect.DeepEqual(before, after) {
+		t.Errorf("before %+v\nafter %+v", before, after)
+	}
 }
 
 func BenchmarkHold(b *testing.B) {

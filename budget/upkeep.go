@@ -90,12 +90,14 @@ func (b *Book) overdrawn(now time.Time, lease *lease) bool {
 // Due tells when Upkeep next has something to ask; ok is false while a question is under way and
 // where nothing is ahead. It looks through all leases: ask it after an input or at its own instant,
 // not on the way of every bid.
+//
+// It is no input and changes nothing that a later input could tell: a replay knows nothing of it.
 func (b *Book) Due(now time.Time) (due time.Time, ok bool) {
-	b.expire(now)
 	if b.underWay {
 		return time.Time{}, false
 	}
-	if ask, urgent := b.ask(now); !ask.empty() {
+	ended := b.firstEnd()
+	if ask, urgent := b.ask(now); !ask.empty() || !ended.IsZero() && !ended.After(now) {
 		return latest(now, b.gate(urgent)), true
 	}
 	b.instants(now, func(at time.Time) {
@@ -130,7 +132,8 @@ func (b *Book) StoreAway(now time.Time, away bool) {
 
 // Answer takes the store's answer to an Upkeep: grants, states of leases, uses of caps. Each lease
 // that it shows settles the holds that had ended when the question was asked. States that came
-// another way, without an At, settle nothing.
+// another way, without an At, settle nothing and bring no lease: a credit may tell of one that a
+// former run holds, whose open bids this Book knows nothing of.
 func (b *Book) Answer(now time.Time, a UpkeepAnswer) {
 	b.expire(now)
 	if b.underWay && a.At.Equal(b.asked) {
@@ -148,8 +151,10 @@ func (b *Book) Answer(now time.Time, a UpkeepAnswer) {
 }
 
 func (b *Book) read(state LeaseState, at time.Time) {
-	if b.byLease[state.ID] == nil && state.Open && b.byLine[state.Line] != nil {
-		b.add(state) // a grant whose answer was lost
+	if b.byLease[state.ID] == nil {
+		if state.Open && !at.IsZero() && b.byLine[state.Line] != nil {
+			b.add(state) // a grant whose answer was lost
+		}
 		return
 	}
 	lease := b.apply(state)
@@ -286,7 +291,7 @@ func (b *Book) extendable(now time.Time, lease *lease) bool {
 // turn gives the shortest window that contains now: where the caps above the line all stay the
 // same. It is kept until it ends.
 func (b *Book) turn(now time.Time, line *line) (from, to time.Time) {
-	if line.from.IsZero() && line.to.IsZero() || !now.Before(line.to) {
+	if line.from.IsZero() && line.to.IsZero() || now.Before(line.from) || !now.Before(line.to) {
 		line.from, line.to = time.Time{}, time.Time{}
 		for _, limit := range line.Caps {
 			start, end := WindowOf(limit.Period, now, b.plan.Location)
@@ -307,9 +312,7 @@ func (b *Book) instants(now time.Time, at func(time.Time)) {
 		at(lease.BidUntil)
 		at(lease.CloseAt)
 	}
-	if len(b.ending) > 0 {
-		at(b.ending[0].at)
-	}
+	at(b.firstEnd())
 	for _, line := range b.lines {
 		if !line.covered || b.stopping {
 			continue
