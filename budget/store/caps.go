@@ -34,19 +34,24 @@ func limits(c budget.Cap) [2]any {
 }
 
 // openCap finds the row of a cap's window, makes it where there is none, and puts the limits in
-// force. A cap that comes in the middle of its window begins with what that window has bought.
-func openCap(tx *sqlstore.Tx, w budget.CapWindow) (row capRow, err error) {
+// force. A cap that comes in the middle of its window begins with what that window has bought, and
+// one that was out of the configuration for a while catches up with what was bought meanwhile: so
+// once in each run its row is held against the leads.
+func openCap(tx *sqlstore.Tx, run uint32, w budget.CapWindow) (row capRow, err error) {
 	row = capRow{cap: w.Cap, end: w.End, opens: milliseconds(w.Start), limits: limits(w.Cap)}
 	key := []any{w.Cap.Scope.Kind, w.Cap.Scope.Name, w.Cap.Period, row.opens}
-	const find = `SELECT id, spent_cents + leased_cents, spent_leads + leased_leads, limit_cents, limit_leads
+	const find = `SELECT id, spent_cents + leased_cents, spent_leads + leased_leads, limit_cents, limit_leads, run
 		FROM cap WHERE kind = ? AND name = ? AND period = ? AND start_ms = ?`
 	var cents, leads sql.NullInt64
-	found, err := tx.Row(find, key, &row.id, &row.cents, &row.leads, &cents, &leads)
+	var checked uint32
+	found, err := tx.Row(find, key, &row.id, &row.cents, &row.leads, &cents, &leads, &checked)
 	switch {
 	case err != nil:
 		return row, err
 	case !found:
-		return makeCap(tx, row, key)
+		return makeCap(tx, run, row, key)
+	case checked != run:
+		return row, row.catchUp(tx, run)
 	case cents == nullable(w.Cap.Cents) && leads == nullable(w.Cap.Leads):
 		return row, nil
 	}
@@ -61,30 +66,60 @@ func nullable(l budget.Limit) sql.NullInt64 {
 	return sql.NullInt64{Int64: l.N, Valid: true}
 }
 
-func makeCap(tx *sqlstore.Tx, row capRow, key []any) (capRow, error) {
-	from, to := row.opens, milliseconds(row.end)
-	until := to
-	if to == 0 {
+func makeCap(tx *sqlstore.Tx, run uint32, row capRow, key []any) (_ capRow, err error) {
+	if row.cents, row.leads, err = row.boughtPast(tx); err != nil {
+		return row, err
+	}
+	args := append(key[:4:4], milliseconds(row.end), row.limits[0], row.limits[1],
+		row.cents, row.leads, row.cents, row.leads, run)
+	row.id, err = tx.Insert(`INSERT INTO cap (kind, name, period, start_ms, end_ms, limit_cents, limit_leads,
+		opening_cents, opening_leads, spent_cents, spent_leads, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, args...)
+	return row, err
+}
+
+// catchUp counts what was bought past the cap since it was looked after last. It never lowers what
+// the cap has come to.
+func (r *capRow) catchUp(tx *sqlstore.Tx, run uint32) error {
+	cents, leads, err := r.boughtPast(tx)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Row(`UPDATE cap SET limit_cents = ?2, limit_leads = ?3, run = ?4,
+		spent_cents = spent_cents + max(?5 - opening_cents - late_cents, 0), late_cents = max(late_cents, ?5 - opening_cents),
+		spent_leads = spent_leads + max(?6 - opening_leads - late_leads, 0), late_leads = max(late_leads, ?6 - opening_leads)
+		WHERE id = ?1 RETURNING spent_cents + leased_cents, spent_leads + leased_leads`,
+		[]any{r.id, r.limits[0], r.limits[1], run, cents, leads}, &r.cents, &r.leads)
+	return err
+}
+
+// boughtPast sums up the leads of the cap's scope and window that were paid neither by a lease
+// carved from it nor by the cap itself.
+func (r *capRow) boughtPast(tx *sqlstore.Tx) (cents, leads int64, err error) {
+	until := milliseconds(r.end)
+	if until == 0 {
 		until = 1<<63 - 1
 	}
 	var campaign, exchange any
-	switch row.cap.Scope.Kind {
+	switch r.cap.Scope.Kind {
 	case budget.ScopeCampaign:
-		campaign = row.cap.Scope.Name
+		campaign = r.cap.Scope.Name
 	case budget.ScopeExchange:
-		exchange = row.cap.Scope.Name
+		exchange = r.cap.Scope.Name
 	}
-	const bought = `SELECT coalesce(sum(price_cents), 0), count(*) FROM lead
-		WHERE bid_at_ms >= ? AND bid_at_ms < ? AND credited = 0
-		AND campaign = coalesce(?, campaign) AND exchange = coalesce(?, exchange)`
-	if _, err := tx.Row(bought, []any{from, until, campaign, exchange}, &row.cents, &row.leads); err != nil {
-		return row, err
-	}
-	args := append(key[:4:4], to, row.limits[0], row.limits[1], row.cents, row.leads, row.cents, row.leads)
-	id, err := tx.Insert(`INSERT INTO cap (kind, name, period, start_ms, end_ms, limit_cents, limit_leads,
-		opening_cents, opening_leads, spent_cents, spent_leads) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, args...)
-	row.id = id
-	return row, err
+	_, err = tx.Row(boughtPast, []any{r.opens, until, campaign, exchange, r.id}, &cents, &leads)
+	return cents, leads, err
+}
+
+const boughtPast = `SELECT coalesce(sum(price_cents), 0), count(*) FROM lead
+	WHERE bid_at_ms >= ?1 AND bid_at_ms < ?2 AND credited = 0
+	AND campaign = coalesce(?3, campaign) AND exchange = coalesce(?4, exchange)
+	AND NOT EXISTS (SELECT 1 FROM lease_cap WHERE lease_cap.lease = lead.lease AND cap = ?5)
+	AND NOT EXISTS (SELECT 1 FROM lead_cap WHERE lead_cap.lead = lead.id AND cap = ?5)`
+
+// countPast adds a lead that a lease paid to a cap that the lease was not carved from.
+func (r *capRow) countPast(tx *sqlstore.Tx, cents int64) error {
+	return mustHit(tx.Exec(`UPDATE cap SET spent_cents = spent_cents + ?2, late_cents = late_cents + ?2,
+		spent_leads = spent_leads + 1, late_leads = late_leads + 1 WHERE id = ?1`, r.id, cents))
 }
 
 // left is what may still be promised under the cap, in cents and leads.
@@ -135,11 +170,12 @@ func planWindows(plan *budget.Plan, now time.Time) []budget.CapWindow {
 	return windows
 }
 
+// capUse begins at the open leases, which are few, not at all those that the cap ever had.
 const capUse = `SELECT spent_cents, leased_cents, spent_leads, leased_leads,
-	coalesce((SELECT sum(l.used_cents) FROM lease_cap lc JOIN lease l ON l.id = lc.lease
-		WHERE lc.cap = cap.id AND l.state = 'open'), 0),
-	coalesce((SELECT sum(l.used_leads) FROM lease_cap lc JOIN lease l ON l.id = lc.lease
-		WHERE lc.cap = cap.id AND l.state = 'open'), 0)
+	coalesce((SELECT sum(l.used_cents) FROM lease l INDEXED BY lease_open
+		CROSS JOIN lease_cap lc ON lc.lease = l.id AND lc.cap = cap.id WHERE l.state = 'open'), 0),
+	coalesce((SELECT sum(l.used_leads) FROM lease l INDEXED BY lease_open
+		CROSS JOIN lease_cap lc ON lc.lease = l.id AND lc.cap = cap.id WHERE l.state = 'open'), 0)
 	FROM cap WHERE kind = ? AND name = ? AND period = ? AND start_ms = ?`
 
 func useOf(w budget.CapWindow, row func(query string, args []any, into ...any) (bool, error)) (budget.CapUse, error) {

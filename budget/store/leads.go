@@ -18,6 +18,10 @@ const leadColumns = `l.id, l.exchange, l.campaign, l.ping_id, l.bid_id, l.price_
 	(SELECT count(*) FROM outbox o WHERE o.lead = l.id AND o.state = 'done'),
 	(SELECT count(*) FROM outbox o WHERE o.lead = l.id AND o.state = 'dead')`
 
+const dueDeliveries = `SELECT o.id, o.target, o.attempts, o.first_ms, ` + leadColumns + `
+	FROM outbox o JOIN lead l ON l.id = o.lead
+	WHERE o.state = 'owed' AND o.next_ms <= ? ORDER BY o.next_ms, o.id LIMIT ?`
+
 // scanLead reads leadColumns, after what comes before them.
 func scanLead(rows *sql.Rows, l *Lead, before ...any) error {
 	var at int64
@@ -81,9 +85,7 @@ func (s *sqlite) each(ctx context.Context, query string, args []any, row func(*s
 }
 
 func (s *sqlite) Due(ctx context.Context, now time.Time, max int) (due []Delivery, err error) {
-	query := `SELECT o.id, o.target, o.attempts, o.first_ms, ` + leadColumns + ` FROM outbox o JOIN lead l ON l.id = o.lead
-		WHERE o.state = 'owed' AND o.next_ms <= ? ORDER BY o.next_ms, o.id LIMIT ?`
-	err = s.each(ctx, query, []any{now.UnixMilli(), max}, func(rows *sql.Rows) error {
+	err = s.each(ctx, dueDeliveries, []any{now.UnixMilli(), max}, func(rows *sql.Rows) error {
 		var d Delivery
 		var first int64
 		if err := scanLead(rows, &d.Lead, &d.ID, &d.Target, &d.Attempts, &first); err != nil {

@@ -49,7 +49,7 @@ func (u *upkeep) do(ask budget.Upkeep) error {
 	}
 	windows := planWindows(u.plan, u.now)
 	for _, w := range windows {
-		row, err := openCap(u.tx, w)
+		row, err := openCap(u.tx, u.run.ID, w)
 		if err != nil {
 			return err
 		}
@@ -83,6 +83,15 @@ func (u *upkeep) do(ask budget.Upkeep) error {
 
 const leaseColumns = `id, campaign, exchange, rev, cents, used_cents, leads, used_leads,
 	bid_until_ms, close_at_ms, state = 'open'`
+
+// Most leases are closed ones, so the open ones are named by their index: to have the rows in the
+// order of id, SQLite would read them all.
+const (
+	dueLeases = `SELECT ` + leaseColumns + ` FROM lease INDEXED BY lease_open
+		WHERE state = 'open' AND close_at_ms <= ? ORDER BY id`
+	openLeases = `SELECT ` + leaseColumns + ` FROM lease INDEXED BY lease_open
+		WHERE state = 'open' AND run = ? ORDER BY id`
+)
 
 // scanned gives the places to scan leaseColumns into, and what turns the instants when done.
 func scanned(l *budget.LeaseState) (into []any, finish func()) {
@@ -121,8 +130,7 @@ func leaseRows(tx *sqlstore.Tx, query string, args ...any) (states []budget.Leas
 // closeDue closes the leases of all runs whose time is over: what they used is spent, the rest is
 // free again.
 func (u *upkeep) closeDue() error {
-	due, err := leaseRows(u.tx, `SELECT `+leaseColumns+` FROM lease
-		WHERE state = 'open' AND close_at_ms <= ? ORDER BY id`, u.now.UnixMilli())
+	due, err := leaseRows(u.tx, dueLeases, u.now.UnixMilli())
 	if err != nil {
 		return err
 	}
@@ -329,7 +337,7 @@ func (u *upkeep) carve(plan budget.LinePlan, amount room, until time.Time) (budg
 // show answers with the state of every open lease of this run, and of those that were asked for
 // and are not open any more.
 func (u *upkeep) show(reads []budget.LeaseID) error {
-	states, err := leaseRows(u.tx, `SELECT `+leaseColumns+` FROM lease WHERE state = 'open' AND run = ? ORDER BY id`, u.run.ID)
+	states, err := leaseRows(u.tx, openLeases, u.run.ID)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -180,28 +181,29 @@ func (p *posting) buy() (answer PostAnswer, refused pingpost.Reason, err error) 
 	if leased {
 		paid, answer.Lease = int64(lease.ID), &lease
 	}
-	var caps []capRow
-	if !leased {
-		// Before the lead is there: a cap that is new counts the leads that came before it.
-		if caps, err = p.openCaps(); err != nil {
-			return answer, 0, err
-		}
+	set, err := p.carvedFrom(lease.ID)
+	if err != nil {
+		return answer, 0, err
 	}
-	bidAt, err := p.bidAt(lease.ID)
+	// Before the lead is there: a cap that is new counts the leads that came before it.
+	caps, err := p.openCaps(set)
 	if err != nil {
 		return answer, 0, err
 	}
 	_, err = p.tx.Exec(`INSERT INTO lead (id, bid_id, exchange, campaign, ping_id, at_ms, bid_at_ms, bid_cents,
 		price_cents, lease, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		p.post.LeadID, c.BidID, c.Exchange, c.Line.Campaign, c.PingID, p.post.At.UnixMilli(), bidAt,
+		p.post.LeadID, c.BidID, c.Exchange, c.Line.Campaign, c.PingID, p.post.At.UnixMilli(), p.bidAt(set),
 		int64(c.Ref.Price), int64(c.Price), paid, p.body)
 	if err != nil {
 		return answer, 0, err
 	}
-	if !leased {
-		if refused, err = p.chargeCaps(caps); err != nil || refused != pingpost.ReasonNone {
-			return answer, refused, err
-		}
+	if leased {
+		err = p.countPast(caps)
+	} else {
+		refused, err = p.chargeCaps(caps)
+	}
+	if err != nil || refused != pingpost.ReasonNone {
+		return answer, refused, err
 	}
 	if refused, err = p.claimContacts(); err != nil || refused != pingpost.ReasonNone {
 		return answer, refused, err
@@ -215,21 +217,48 @@ func (p *posting) buy() (answer PostAnswer, refused pingpost.Reason, err error) 
 	})
 }
 
+// carved is one cap that the lease which paid was carved from.
+type carved struct {
+	kind     budget.ScopeKind
+	name     string
+	period   pingpost.Period
+	from, to int64 // its window in milliseconds; 0 for Total
+}
+
+// carvedFrom lists the caps of a lease; none for lease 0.
+func (p *posting) carvedFrom(lease budget.LeaseID) (caps []carved, err error) {
+	if lease == 0 {
+		return nil, nil
+	}
+	rows, err := p.tx.Query(`SELECT kind, name, period, start_ms, end_ms FROM cap
+		WHERE id IN (SELECT cap FROM lease_cap WHERE lease = ?)`, int64(lease))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var c carved
+		if err := rows.Scan(&c.kind, &c.name, &c.period, &c.from, &c.to); err != nil {
+			return nil, err
+		}
+		caps = append(caps, c)
+	}
+	return caps, rows.Err()
+}
+
 // bidAt is the bid's instant in milliseconds. A lease backs bids only within its windows, so where
 // one paid and the instant lies outside them, that was told with another bid_ttl than the bid had.
-func (p *posting) bidAt(lease budget.LeaseID) (at int64, err error) {
-	at = p.post.Charge.BidAt.UnixMilli()
-	var from, to int64
-	const windows = `SELECT coalesce(max(start_ms), 0), coalesce(min(nullif(end_ms, 0)), 0)
-		FROM cap WHERE id IN (SELECT cap FROM lease_cap WHERE lease = ?)`
-	if _, err := p.tx.Row(windows, []any{int64(lease)}, &from, &to); err != nil {
-		return 0, err
+func (p *posting) bidAt(caps []carved) int64 {
+	at := p.post.Charge.BidAt.UnixMilli()
+	for _, c := range caps {
+		at = max(at, c.from)
 	}
-	at = max(at, from)
-	if to > 0 {
-		at = min(at, to-1)
+	for _, c := range caps {
+		if c.to > 0 {
+			at = min(at, c.to-1)
+		}
 	}
-	return at, nil
+	return at
 }
 
 // chargeLease pays from the lease that the bid was made from, while that is open and has enough.
@@ -241,16 +270,33 @@ func (p *posting) chargeLease() (budget.LeaseState, bool, error) {
 		int64(c.Price), int64(c.Ref.Lease), c.Line.Campaign, c.Line.Exchange)
 }
 
-func (p *posting) openCaps() ([]capRow, error) {
-	rows := make([]capRow, 0, len(p.post.Charge.Caps))
+// openCaps opens the caps in force that no lease has set the price aside in: all of them on a
+// direct charge, else those that are newer than the lease that paid.
+func (p *posting) openCaps(set []carved) ([]capRow, error) {
+	var rows []capRow
 	for _, w := range p.post.Charge.Caps {
-		row, err := openCap(p.tx, w)
+		within := carved{w.Cap.Scope.Kind, w.Cap.Scope.Name, w.Cap.Period, milliseconds(w.Start), milliseconds(w.End)}
+		if slices.Contains(set, within) {
+			continue
+		}
+		row, err := openCap(p.tx, p.run, w)
 		if err != nil {
 			return nil, err
 		}
 		rows = append(rows, row)
 	}
 	return rows, nil
+}
+
+// countPast counts a lead that a lease paid in caps that the lease knows nothing of. It was promised
+// before they were in force, so they cannot refuse it; but what they still allow is less by it.
+func (p *posting) countPast(caps []capRow) error {
+	for _, row := range caps {
+		if err := row.countPast(p.tx, int64(p.post.Charge.Price)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // chargeCaps pays from the caps themselves, in the windows of the bid. Without a cap of dollars

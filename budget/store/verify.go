@@ -31,10 +31,10 @@ var invariants = []invariant{
 		`SELECT count(*) FROM cap`,
 		`SELECT printf('cap %d (%s %d from %d) has %d cents and %d leads spent or leased', id, name, period, start_ms,
 			spent_cents + leased_cents, spent_leads + leased_leads) FROM cap
-		 WHERE spent_cents + leased_cents > max(opening_cents,
+		 WHERE spent_cents + leased_cents - late_cents > max(opening_cents,
 			coalesce((SELECT max(after_cents) FROM lease_cap WHERE cap = cap.id), 0),
 			coalesce((SELECT max(after_cents) FROM lead_cap WHERE cap = cap.id), 0))
-		 OR spent_leads + leased_leads > max(opening_leads,
+		 OR spent_leads + leased_leads - late_leads > max(opening_leads,
 			coalesce((SELECT max(after_leads) FROM lease_cap WHERE cap = cap.id), 0),
 			coalesce((SELECT max(after_leads) FROM lead_cap WHERE cap = cap.id), 0))`},
 	{"B1", "no lease used more than it holds",
@@ -93,13 +93,12 @@ var invariants = []invariant{
 		`SELECT count(*) FROM lease`,
 		`SELECT printf('lease %d was granted %d cents and %d leads, gave back %d and %d, and holds %d and %d; its entries say %d and %d granted, %d and %d given back',
 			id, granted_cents, granted_leads, returned_cents, returned_leads, cents, leads, gc, gl, rc, rl)
-		 FROM (SELECT lease.*,
-			(SELECT coalesce(sum(cents), 0) FROM entry e WHERE e.lease = lease.id AND e.kind = 'grant') AS gc,
-			(SELECT coalesce(sum(leads), 0) FROM entry e WHERE e.lease = lease.id AND e.kind = 'grant') AS gl,
-			(SELECT coalesce(sum(cents), 0) FROM entry e WHERE e.lease = lease.id AND e.kind = 'return') AS rc,
-			(SELECT coalesce(sum(leads), 0) FROM entry e WHERE e.lease = lease.id AND e.kind = 'return') AS rl FROM lease)
+		 FROM lease LEFT JOIN (SELECT lease AS of,
+			sum(iif(kind = 'grant', cents, 0)) AS gc, sum(iif(kind = 'grant', leads, 0)) AS gl,
+			sum(iif(kind = 'return', cents, 0)) AS rc, sum(iif(kind = 'return', leads, 0)) AS rl
+			FROM entry WHERE kind IN ('grant', 'return') GROUP BY lease) ON of = lease.id
 		 WHERE granted_cents <> cents + returned_cents OR granted_leads <> leads + returned_leads
-			OR gc <> granted_cents OR gl <> granted_leads OR rc <> returned_cents OR rl <> returned_leads`},
+			OR gc IS NOT granted_cents OR gl IS NOT granted_leads OR rc IS NOT returned_cents OR rl IS NOT returned_leads`},
 	{"B7", "each cap has leased what its open leases hold",
 		`SELECT count(*) FROM cap`,
 		`SELECT printf('cap %d has leased %d cents and %d leads, its open leases hold %d and %d', id, leased_cents, leased_leads, c, n)
@@ -111,11 +110,11 @@ var invariants = []invariant{
 	{"B7", "each cap has spent what its closed leases and direct charges used and nobody gave back",
 		`SELECT count(*) FROM cap`,
 		`SELECT printf('cap %d has spent %d cents and %d leads, its leases and charges say %d and %d', id, spent_cents, spent_leads, c, n)
-		 FROM (SELECT cap.*, opening_cents
+		 FROM (SELECT cap.*, opening_cents + late_cents
 			+ (SELECT coalesce(sum(l.used_cents), 0) FROM lease_cap lc JOIN lease l ON l.id = lc.lease WHERE lc.cap = cap.id AND l.state = 'closed')
 			+ (SELECT coalesce(sum(d.price_cents), 0) FROM lead_cap lc JOIN lead d ON d.id = lc.lead WHERE lc.cap = cap.id AND d.credited = 0)
 			- (SELECT coalesce(sum(d.price_cents), 0) FROM lease_cap lc JOIN lead d ON d.lease = lc.lease WHERE lc.cap = cap.id AND d.credited = 2) AS c,
-			opening_leads
+			opening_leads + late_leads
 			+ (SELECT coalesce(sum(l.used_leads), 0) FROM lease_cap lc JOIN lease l ON l.id = lc.lease WHERE lc.cap = cap.id AND l.state = 'closed')
 			+ (SELECT count(*) FROM lead_cap lc JOIN lead d ON d.id = lc.lead WHERE lc.cap = cap.id AND d.credited = 0)
 			- (SELECT count(*) FROM lease_cap lc JOIN lead d ON d.lease = lc.lease WHERE lc.cap = cap.id AND d.credited = 2) AS n

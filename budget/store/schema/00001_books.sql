@@ -20,7 +20,9 @@ CREATE TABLE contact_key (
     secret BLOB NOT NULL CHECK (length(secret) = 32)
 ) STRICT;
 
--- One cap in one window. opening is what its window had bought before the cap was first asked for.
+-- One cap in one window. opening is what its window had bought before the cap was first asked for;
+-- late what was bought past it afterwards: while it was out of the configuration, or with leases
+-- that are older than it is. run is the run that last looked for such leads.
 CREATE TABLE cap (
     id            INTEGER PRIMARY KEY,
     kind          INTEGER NOT NULL,
@@ -32,6 +34,9 @@ CREATE TABLE cap (
     limit_leads   INTEGER,
     opening_cents INTEGER NOT NULL,
     opening_leads INTEGER NOT NULL,
+    late_cents    INTEGER NOT NULL DEFAULT 0 CHECK (late_cents >= 0),
+    late_leads    INTEGER NOT NULL DEFAULT 0 CHECK (late_leads >= 0),
+    run           INTEGER NOT NULL,
     spent_cents   INTEGER NOT NULL,
     spent_leads   INTEGER NOT NULL,
     leased_cents  INTEGER NOT NULL DEFAULT 0 CHECK (leased_cents >= 0),

@@ -37,6 +37,8 @@ func Run(t *testing.T, open Open) {
 		"a returned lead gives back what it took":     testReturned,
 		"a voided bid is never bought":                testVoided,
 		"a cap that comes late counts what was spent": testLateCap,
+		"a cap that was away catches up":              testCapAway,
+		"older leases count in newer caps":            testOlderLease,
 		"what is owed is delivered or given up":       testOutbox,
 		"leads come back whole, newest first":         testLeads,
 		"many at once never pass the cap":             testConcurrent,

@@ -1,0 +1,42 @@
+package store
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestHotStatementsReadFewRows asks SQLite how it runs what every question of a Book and every post
+// runs: none of it may walk a table that grows for ever.
+func TestHotStatementsReadFewRows(t *testing.T) {
+	s, err := OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "bidder.db"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, query := range []string{
+		dueLeases, openLeases, capUse, storedPost, boughtPast, dueDeliveries,
+		`SELECT hash FROM entry WHERE run = ? ORDER BY id DESC LIMIT 1`,
+	} {
+		args := make([]any, strings.Count(query, "?"))
+		rows, err := s.(*sqlite).db.Read().QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+query, args...)
+		if err != nil {
+			t.Fatalf("%s: %v", query, err)
+		}
+		for rows.Next() {
+			var id, parent, unused int
+			var step string
+			if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "lease_open") ||
+				strings.Contains(step, "lease_cap_cap (cap=?)") {
+				t.Errorf("%s\nwalks a table: %s", query, step)
+			}
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
+		rows.Close()
+	}
+}
