@@ -155,6 +155,7 @@ var yamlImporters = []string{"internal/yamlfile"}
 // revealers are the packages that may turn personal data back into text, each with its reason.
 // Everybody else passes it on as pingpost.Private, which prints as [redacted].
 var revealers = map[string]string{
+	"pingpost":               "finds out whether a text shows a homeowner, and answers yes or no",
 	"pingpost/wire":          "writes the post that hands the lead to the winner",
 	"budget/store":           "keeps accepted leads for delivery and for their owner",
 	"budget/store/storetest": "compares what a store kept with what it was given, in tests",

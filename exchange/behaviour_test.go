@@ -67,6 +67,21 @@ func TestPrivateFieldsReachTheWinnerOnly(t *testing.T) {
 }
 
 // dump shows a value as far as reflection and formatting reach.
+// TestLeadIDOfThePhoneNumberIsNotKept: some buyers name a lead by its phone number.
+func TestLeadIDOfThePhoneNumberIsNotKept(t *testing.T) {
+	for id, want := range map[string]string{"crm-77": "crm-77", "lead (312) 555-0199": ""} {
+		s := newScript(t, testConfig())
+		lead := testLead("a", pingpost.HVAC)
+		lead.Lead.Phone = pingpost.NewPrivate("+13125550199")
+		s.do(lead)
+		s.close("a", bidOf("ann", 40_00))
+		applied := s.do(PostAnswered{Offer: "a", Buyer: "ann", Verdict: pingpost.Verdict{Kind: pingpost.VerdictAccepted, LeadID: id}})
+		if got := applied.Events[0]; got.Kind != PostAccepted || got.Detail != want {
+			t.Errorf("%q is kept as %q", id, got.Detail)
+		}
+	}
+}
+
 func dump(t *testing.T, value any) string {
 	text, err := json.Marshal(value)
 	if err != nil {

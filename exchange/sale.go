@@ -184,7 +184,7 @@ func (m *Market) postAnswered(now time.Time, c PostAnswered) Applied {
 		return Applied{Repeat: true}
 	case c.Verdict.Kind == pingpost.VerdictAccepted:
 		m.emitFor(now, o, Event{Kind: PostAccepted, Buyer: c.Buyer, Price: o.hop.price,
-			Detail: clip(c.Verdict.LeadID), Latency: c.Latency})
+			Detail: o.leadID(c.Verdict), Latency: c.Latency})
 		m.endSold(now, o)
 	case c.Verdict.Kind == pingpost.VerdictRejected:
 		m.rejected(now, o, c)
@@ -192,6 +192,16 @@ func (m *Market) postAnswered(now time.Time, c PostAnswered) Applied {
 		m.postUnknown(now, o, c.Latency)
 	}
 	return Applied{}
+}
+
+// leadID is the buyer's own id of the lead. One that is made of the homeowner's number or address
+// does not enter the timeline, which is free of personal data.
+func (o *offer) leadID(verdict pingpost.Verdict) string {
+	id := clip(verdict.LeadID)
+	if o.lead != nil && o.lead.Lead.ShownIn(id) {
+		return ""
+	}
+	return id
 }
 
 func lateDetail(kind pingpost.VerdictKind) string {

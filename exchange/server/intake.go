@@ -72,7 +72,10 @@ func decodeIntake(native *wire.Profile, seller, idempotencyKey string, body []by
 	if err := decodePing(native, &open, fields); err != nil {
 		return open, false, err
 	}
-	return open, idempotencyKey != "", decodeLead(&open, fields["lead"])
+	if err := decodeLead(&open, fields["lead"]); err != nil {
+		return open, false, err
+	}
+	return open, idempotencyKey != "", refuseShown(&open)
 }
 
 // readObject reads a JSON object without its values.
@@ -240,11 +243,34 @@ func refusePrivate(ping *pingpost.Ping) error {
 	return nil
 }
 
-// looksPrivate finds an e-mail address (a letter on both sides of an @) or ten or more digits with
-// nothing but the punctuation of phone numbers between them.
+// refuseShown refuses a ping that holds the very homeowner it is about, in a field where no shape
+// of it would be suspicious: a certificate's address, a sub-source of ten digits.
+func refuseShown(open *exchange.OpenOffer) error {
+	ping := &open.Ping
+	shown := func(field string, texts ...string) error {
+		if slices.ContainsFunc(texts, open.Lead.ShownIn) {
+			return invalid(field, "holds the lead's own contact, and buyers would see it")
+		}
+		return nil
+	}
+	err := errors.Join(shown("task", ping.Task), shown("city", ping.City), shown("source", ping.Source),
+		shown("sub_ids", ping.SubIDs...), shown("consent", ping.Consent.TrustedFormURL, ping.Consent.LeadID))
+	for _, attr := range ping.Attrs {
+		err = errors.Join(err, shown("attrs", attr.Name, attr.Value))
+	}
+	if err != nil {
+		return firstFault(err)
+	}
+	return nil
+}
+
+// looksPrivate finds an e-mail address (an @ with neither a space nor the end beside it) or ten or
+// more digits with nothing but the punctuation of phone numbers between them.
 func looksPrivate(text string) bool {
-	if at := strings.IndexByte(text, '@'); at > 0 && at < len(text)-1 {
-		return true
+	for at := 1; at < len(text)-1; at++ {
+		if text[at] == '@' && text[at-1] != ' ' && text[at+1] != ' ' {
+			return true
+		}
 	}
 	digits := 0
 	for _, char := range []byte(text) {

@@ -59,13 +59,32 @@ func TestIntakeIDs(t *testing.T) {
 
 func TestLooksPrivate(t *testing.T) {
 	for text, private := range map[string]bool{
-		"": false, "furnace": false, "2 stories": false, "60614-1234": false, "2026-03-01": false, "@": false, "a@": false,
+		"": false, "call @ 5": false, "@home: jo@example.com": true, "furnace": false, "2 stories": false, "60614-1234": false, "2026-03-01": false, "@": false, "a@": false,
 		"built 1999, 2400 sqft": false, "google-12": false,
 		"3125550123": true, "(312) 555-0123": true, "call +1 312.555.0123 now": true, "312/555/0123": true,
 		"jo@example.com": true, "mail jo@x": true,
 	} {
 		if looksPrivate(text) != private {
 			t.Errorf("%q: %v", text, !private)
+		}
+	}
+}
+
+// TestOwnContactIsNotShown puts the homeowner into fields that buyers see, where it does not look
+// like one.
+func TestOwnContactIsNotShown(t *testing.T) {
+	const lead = `,"lead":{"first_name":"Jo","last_name":"Day","phone":"(312) 555-0123","email":"jo@x.example","address":"1 Elm Street"}}`
+	for field, text := range map[string]string{
+		"consent": `"consent":{"trustedform_url":"https://cert.trustedform.com/ab?phone=3125550123"}`,
+		"sub_ids": `"sub_ids":["s1","3125550123"]`,
+		"attrs":   `"attrs":{"system":"furnace","who":{"name":"Ms Jo  Day"}}`,
+		"task":    `"task":"at 1 elm street"`,
+		"":        `"source":"elm-312","city":"Elm","sub_ids":["3125550124"],"attrs":{"who":"jo"}`,
+	} {
+		_, _, err := decodeIntake(native(t), "seller", "", []byte(`{"service":"hvac","zip":"60614",`+text+lead))
+		var wrong *fault
+		if errors.As(err, &wrong); (field == "") != (err == nil) || field != "" && wrong.field != field {
+			t.Errorf("%s: %v", text, err)
 		}
 	}
 }
