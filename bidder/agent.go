@@ -54,13 +54,15 @@ func (a *Agent) Rules() *rules.Ruleset {
 	return a.rules
 }
 
-// Cancel frees the hold of a bid that was never sent, and forgets its answer.
+// Cancel frees the hold of a bid that was never sent, and forgets its answer. Where the same ping
+// was asked again meanwhile and got the same bid, that one stands, and keeps its hold.
 func (a *Agent) Cancel(now time.Time, seq uint64) Stamp {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	stamp := a.stampLocked(now)
-	a.book.Release(stamp.At, seq)
-	a.repeats.forget(seq)
+	if a.repeats.forget(seq) {
+		a.book.Release(stamp.At, seq)
+	}
 	return stamp
 }
 

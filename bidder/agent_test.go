@@ -227,6 +227,26 @@ func TestCancelFreesTheHold(t *testing.T) {
 	}
 }
 
+// TestCancelKeepsWhatARepeatPromised: the first answer to a ping came too late, but the exchange had
+// asked again meanwhile and has the same bid in its hands.
+func TestCancelKeepsWhatARepeatPromised(t *testing.T) {
+	agent := newAgent(t, twoCampaigns)
+	late := agent.Decide(monday, ping("p", nil))
+	sent := agent.Decide(monday, ping("p", nil))
+	agent.Cancel(monday, late.Seq)
+	if again := agent.Decide(monday, ping("p", nil)); again.Ref != sent.Ref {
+		t.Errorf("the ping got another bid: %+v, then %+v", sent, again)
+	}
+	for i := range 3 {
+		if d := agent.Decide(monday, ping(fmt.Sprint("q", i), nil)); d.Bid != (i < 2) {
+			t.Errorf("bid %d of a lease of three leads, one of them promised: %v %s", i+2, d.Bid, d.Reason)
+		}
+	}
+	if err := agent.Check(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestPauses(t *testing.T) {
 	f := func(pauses bidder.Pauses, want pingpost.Reason) {
 		t.Helper()

@@ -29,6 +29,7 @@ type answered struct {
 	Digest    uint64    `json:"digest"`
 	Until     time.Time `json:"until"`
 	Forgotten bool      `json:"forgotten,omitempty"`
+	Repeated  bool      `json:"repeated,omitempty"` // the bid was given as an answer more than once
 	Decision  Decision  `json:"decision"`
 }
 
@@ -104,12 +105,18 @@ func (r *repeats) index(entry *answered) {
 	}
 }
 
-// forget removes the answer of a cancelled bid: the same ping is then decided anew.
-func (r *repeats) forget(seq uint64) {
-	if entry, known := r.bySeq[seq]; known {
+// forget removes the answer of a cancelled bid: the same ping is then decided anew. It is false
+// where the bid was an answer to a repeat as well, and so may have been sent after all.
+func (r *repeats) forget(seq uint64) bool {
+	entry, known := r.bySeq[seq]
+	if known && entry.Repeated {
+		return false
+	}
+	if known {
 		r.drop(entry)
 		entry.Forgotten = true
 	}
+	return true
 }
 
 // expire forgets answers whose time is over. The queue is in order of asking, and times differ by
@@ -143,6 +150,7 @@ func (e *answered) repeat(stamp Stamp, p *pingpost.Ping) Decision {
 	if e.Digest != p.Digest {
 		return Decision{Stamp: stamp, Reason: pingpost.PingChanged}
 	}
+	e.Repeated = true
 	again := e.Decision
 	again.Stamp, again.Repeat = stamp, true
 	return again
