@@ -112,8 +112,8 @@ func (m *Market) fullLead(o *offer) pingpost.Post {
 // ping is what buyers are shown of an offer: the campaign's preview, and the terms of the auction.
 func (m *Market) ping(o *offer) pingpost.Ping {
 	ping := *o.lead.Ping.Clone()
-	if plan := m.plans[o.facts.Campaign]; plan != nil && plan.Preview != nil {
-		ping = preview(ping, plan.Preview)
+	if o.facts.Preview != nil {
+		ping = preview(ping, o.facts.Preview)
 	}
 	ping.ID, ping.Floor = string(o.id), o.facts.Floor
 	ping.Auction, _ = pingpost.ParseAuction(o.facts.Price)

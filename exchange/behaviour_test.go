@@ -112,6 +112,42 @@ func TestPingShowsThePreviewOnly(t *testing.T) {
 	}
 }
 
+// TestPostRepeatsItselfUnderAnotherConfiguration: a buyer answers a repeated post with 409 where a
+// byte of it is another, so what it shows must not depend on what the campaign became meanwhile.
+func TestPostRepeatsItselfUnderAnotherConfiguration(t *testing.T) {
+	for name, shown := range map[string][]string{"everything": nil, "little": {}, "some": {"job"}} {
+		config := testConfig()
+		config.Campaigns[0].Preview = shown
+		s := newScript(t, config)
+		s.do(testLead("a", pingpost.HVAC))
+		first := s.market.Actions(s.close("a", bidOf("ann", 40_00)).Events)[0].(SendPost).Post
+
+		text, err := json.Marshal(s.timeline("a"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var events []Event
+		if err := json.Unmarshal(text, &events); err != nil {
+			t.Fatal(err)
+		}
+		for _, changed := range [][]string{nil, {}, {"urgency"}} {
+			config := testConfig()
+			config.Campaigns[0].Preview = changed
+			m, err := Restore(config, Snapshot{Seq: int64(len(s.events)), Last: s.now, Balances: s.market.Balances(),
+				Buyers: s.market.BuyerStates(), Offers: []History{{Events: events, Lead: s.leads["a"]}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.Apply(s.now, Start{})
+			m.Apply(s.now, PostAnswered{Offer: "a", Buyer: "ann"})
+			again := m.Actions(m.Apply(s.now.Add(time.Second), Tick{}).Events)[0].(SendPost).Post
+			if dump(t, again) != dump(t, first) {
+				t.Errorf("%s, then %q: the post is\n%s\nand was\n%s", name, changed, dump(t, again), dump(t, first))
+			}
+		}
+	}
+}
+
 // TestPresetBudgetIsPerCivilDay spends a preset's day in the exchange's zone, returns one lead,
 // and goes on the next day.
 func TestPresetBudgetIsPerCivilDay(t *testing.T) {

@@ -89,6 +89,7 @@ type OpenedFacts struct {
 	WindowEnd    time.Time      `json:"window_end"`
 	PostTimeout  time.Duration  `json:"post_timeout"`
 	PostDeadline time.Duration  `json:"post_deadline"`
+	Preview      []string       `json:"preview"` // what pings show; null: all
 	Reroute      Reroute        `json:"reroute"`
 	Hops         int            `json:"hops"`
 	Fallback     []string       `json:"fallback,omitempty"`

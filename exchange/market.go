@@ -16,7 +16,6 @@ type Market struct {
 	config  *Config
 	sellers map[string]*Seller
 	buyers  map[string]*Buyer
-	plans   map[string]*Campaign
 
 	started bool
 	seq     int64
@@ -59,7 +58,7 @@ const maxWallet = 10_000 * pingpost.MaxCents
 func New(config *Config) *Market {
 	m := &Market{
 		config: config, sellers: map[string]*Seller{}, buyers: map[string]*Buyer{},
-		plans: map[string]*Campaign{}, books: newBook(), states: map[string]*buyerState{},
+		books: newBook(), states: map[string]*buyerState{},
 		offers: map[OfferID]*offer{}, topUps: map[string]topUp{},
 	}
 	for i := range config.Sellers {
@@ -67,9 +66,6 @@ func New(config *Config) *Market {
 	}
 	for i := range config.Buyers {
 		m.buyers[config.Buyers[i].Name] = &config.Buyers[i]
-	}
-	for i := range config.Campaigns {
-		m.plans[config.Campaigns[i].Name] = &config.Campaigns[i]
 	}
 	return m
 }

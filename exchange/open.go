@@ -78,7 +78,7 @@ func (m *Market) openAs(now time.Time, c *Campaign, seller *Seller, lead *Lead, 
 	facts.Price = c.Auction.Price.String()
 	facts.Deadline, facts.WindowEnd = now.Add(c.Auction.Deadline), now.Add(c.Window)
 	facts.PostTimeout, facts.PostDeadline = c.Auction.PostTimeout, c.Auction.PostDeadline
-	facts.Reroute, facts.Hops = c.Auction.Reroute, c.Auction.Hops
+	facts.Preview, facts.Reroute, facts.Hops = c.Preview, c.Auction.Reroute, c.Auction.Hops
 	if facts.Cost == 0 {
 		facts.Cost = seller.Floor
 	}
