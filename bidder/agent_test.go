@@ -321,6 +321,25 @@ func TestSettle(t *testing.T) {
 	f("our own rule", pingpost.RejectedByRule, true, time.Second, func(p *pingpost.Post) { p.Lead.City = "Gary" })
 }
 
+// TestSettleOfACampaignThatIsGone: the refusal of a bid that we signed is for the books, so that it
+// stays the answer when the campaign comes back.
+func TestSettleOfACampaignThatIsGone(t *testing.T) {
+	agent := newAgent(t, twoCampaigns)
+	ref := agent.Decide(monday, ping("p", nil)).Ref
+	ref.Campaign++
+	post := &pingpost.Post{Exchange: "north", PingID: "p", BidID: "bid", Price: ref.Price}
+	if s := agent.Settle(monday, post, ref, true); s.Charge.BidID != "bid" || s.Charge.Refuse != pingpost.BidUnknown {
+		t.Errorf("got %+v, want a refusal to store", s)
+	}
+	if s := agent.Settle(monday, post, ref, false); s.Charge.BidID != "" || s.Refuse != pingpost.BidUnknown {
+		t.Errorf("a forged one got %+v, want nothing to store", s)
+	}
+	ref.Lease = 0
+	if s := agent.Settle(monday, post, ref, true); s.Charge.BidID != "" || s.Refuse != pingpost.BidUnknown {
+		t.Errorf("a test bid got %+v, want nothing to store", s)
+	}
+}
+
 func TestTimeNeverRunsBackwards(t *testing.T) {
 	agent := newAgent(t, twoCampaigns)
 	first := agent.Decide(monday.Add(time.Second), ping("p", nil))

@@ -49,9 +49,9 @@ type Settlement struct {
 	Refuse pingpost.Reason
 	Test   bool
 
-	Charge    budget.Charge // otherwise: for the store, refusals of authentic bids included
-	Rejection *Rejection    // the contractor's rule that refused, if one did
-	Campaign  *rules.Campaign
+	Charge    budget.Charge   // otherwise: for the store, refusals of authentic bids included
+	Rejection *Rejection      // the contractor's rule that refused, if one did
+	Campaign  *rules.Campaign // nil where the rules have it no longer: then the post is refused
 }
 
 // Settle checks a post against the bid that its id signs. ref is what the signature says, and
@@ -82,8 +82,16 @@ func (a *Agent) settleLocked(now time.Time, facts PostFacts, ref budget.BidRef, 
 	reject func(*rules.Campaign) *Rejection) Settlement {
 	settlement := Settlement{Stamp: a.stampLocked(now)}
 	exchange, campaign := a.rules.Exchange(facts.Exchange), a.rules.CampaignByTag(ref.Campaign)
-	if !authentic || exchange == nil || campaign == nil {
+	switch {
+	case !authentic || exchange == nil || campaign == nil && ref.Lease == 0:
 		settlement.Refuse = pingpost.BidUnknown
+		return settlement
+	case campaign == nil:
+		// Stored like every refusal of our own bid: should the campaign come back, the answer stays.
+		settlement.Charge = budget.Charge{
+			Exchange: facts.Exchange, PingID: facts.PingID, BidID: facts.BidID,
+			Ref: ref, Price: facts.Price, Refuse: pingpost.BidUnknown,
+		}
 		return settlement
 	}
 	settlement.Campaign = campaign

@@ -82,18 +82,20 @@ func (s *Server) settle(now time.Time, x *exchange, post *pingpost.Post) pingpos
 
 // durable joins the decision with what the store has to keep.
 func (s *Server) durable(now time.Time, post *pingpost.Post, settlement bidder.Settlement) store.Post {
-	var targets []string
-	for _, target := range settlement.Campaign.Delivery {
-		targets = append(targets, target.Name)
-	}
 	kept := *post
 	kept.Attrs = nil
-	return store.Post{
+	durable := store.Post{
 		Charge: settlement.Charge, BodyHash: post.BodyHash, At: now,
 		LeadID: uuid.Must(uuid.NewV7()).String(), Lead: kept,
-		Contacts:  contactHashes(s.run.ContactKey, &post.Lead),
-		DedupeFor: settlement.Campaign.Duplicates, Deliveries: targets,
+		Contacts: contactHashes(s.run.ContactKey, &post.Lead),
 	}
+	if campaign := settlement.Campaign; campaign != nil {
+		durable.DedupeFor = campaign.Duplicates
+		for _, target := range campaign.Delivery {
+			durable.Deliveries = append(durable.Deliveries, target.Name)
+		}
+	}
+	return durable
 }
 
 // charged tells the Agent what the store answered, and the deliverer that there is work.
