@@ -40,9 +40,9 @@ const (
 	leadsFile   = "leads.jsonl"
 )
 
-// contractorConfig buys in two campaigns, one of them with a cap on leads, and bids below what it
-// must pay at most in a second-price auction. Bids live for seconds, so that the leases of a killed
-// run come back within the test.
+// contractorConfig buys in two campaigns, one of them with a cap on leads. Bids live for seconds, so
+// that the leases of a killed run come back within the test, and caps are large, as until then what
+// those hold cannot be bid. A large max_bid makes leases that last for more than a bid or two.
 const contractorConfig = `
 version: 1
 business: {name: Often Killed, timezone: America/Chicago, budget: {month: $100000000}}
@@ -193,6 +193,9 @@ func (c *contractor) kill() {
 		c.t.Errorf("killing: %v", err)
 	}
 	c.awaitEnd()
+	if state := c.command.ProcessState; state.Exited() {
+		c.t.Errorf("the bidder ended by itself before it was killed: %v; it said:\n%s", state, c.said)
+	}
 }
 
 // stop asks the process to end, as Ctrl-C does.
@@ -311,13 +314,7 @@ func (c *contractor) filed() map[string]int {
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		var entry struct {
-			LeadID string `json:"lead_id"`
-		}
-		if err := json.Unmarshal(lines.Bytes(), &entry); err != nil || entry.LeadID == "" {
-			c.t.Errorf("a line of %s is no lead: %v", leadsFile, err)
-		}
-		filed[entry.LeadID]++
+		filed[leadOf(c.t, "", lines.Bytes())]++
 	}
 	if err := lines.Err(); err != nil {
 		c.t.Error(err)

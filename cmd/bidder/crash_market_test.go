@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -152,11 +151,13 @@ func (m *market) drive(length time.Duration) <-chan simulate.Driven {
 	}
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}, Timeout: patience}
 	seller := &simulate.Seller{URL: "http://" + m.server.Addr() + "/v1/leads", Key: sellerKey, Client: client}
-	done := make(chan simulate.Driven, 1)
+	done, ended := make(chan simulate.Driven, 1), make(chan struct{})
+	m.t.Cleanup(func() { <-ended }) // at once: the test's context has ended by then
 	go func() {
+		defer close(ended)
 		defer client.CloseIdleConnections()
 		drive := simulate.Drive{Clock: simulate.NewClock(start, virtualSpeed), For: length, InFlight: 256}
-		driven, err := drive.Run(context.Background(), generator, func(ctx context.Context, h simulate.Homeowner) error {
+		driven, err := drive.Run(m.t.Context(), generator, func(ctx context.Context, h simulate.Homeowner) error {
 			_, err := seller.Sell(ctx, &h)
 			return err
 		})
@@ -329,17 +330,4 @@ func (d *dealings) String() string {
 		d.counts[exchange.Held], d.counts[exchange.PostRequested], d.counts[exchange.PostUnknown],
 		d.counts[exchange.PostRejected], d.counts[exchange.Sold], d.counts[exchange.Voided],
 		d.counts[exchange.VoidRequested], d.counts[exchange.AnsweredLate])
-}
-
-// leadOf is the lead that a delivered message is about.
-func leadOf(t *testing.T, id string, body []byte) string {
-	t.Helper()
-	var message struct {
-		DeliveryID string `json:"delivery_id"`
-		LeadID     string `json:"lead_id"`
-	}
-	if err := json.Unmarshal(body, &message); err != nil || message.LeadID == "" || id != "" && message.DeliveryID != id {
-		t.Errorf("message %q is no lead: %v", id, err)
-	}
-	return message.LeadID
 }

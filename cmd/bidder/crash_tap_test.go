@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -73,11 +74,14 @@ func startTap(t *testing.T, bidder string) *tap {
 		asked:  map[string]int{}, latest: map[string]time.Time{}, said: map[string]promise{}, voided: map[string]bool{},
 	}
 	tap.server = httptest.NewServer(tap)
-	t.Cleanup(func() {
-		tap.server.Close()
-		tap.client.CloseIdleConnections()
-	})
+	t.Cleanup(tap.stop)
 	return tap
+}
+
+// stop waits for every answer that is under way. It may be called more than once.
+func (tap *tap) stop() {
+	tap.server.Close()
+	tap.client.CloseIdleConnections()
 }
 
 func (tap *tap) url() string { return tap.server.URL }
@@ -357,4 +361,18 @@ func (c *crm) String() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return fmt.Sprintf("%d messages, %d of them again, %d refused at first", len(c.bodies), c.repeats, len(c.refused))
+}
+
+// leadOf is the lead that a message is about. Its own id must be the one that it came under, where
+// that is given.
+func leadOf(t *testing.T, id string, body []byte) string {
+	t.Helper()
+	var message struct {
+		DeliveryID string `json:"delivery_id"`
+		LeadID     string `json:"lead_id"`
+	}
+	if err := json.Unmarshal(body, &message); err != nil || message.LeadID == "" || id != "" && message.DeliveryID != id {
+		t.Errorf("message %q is no lead: %v", id, err)
+	}
+	return message.LeadID
 }
