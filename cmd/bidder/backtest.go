@@ -35,13 +35,14 @@ func backtestCommand(env *cli.Env) *cobra.Command {
 			}
 			segments, err := backtest.Segments(args...)
 			if err != nil {
-				return err
+				return cli.Hint(err, "`bidder serve` records into record.dir; `bidder backtest FILE...` replays others")
 			}
 			progress := env.Progress("replaying", -1)
 			report, err := backtest.Replay(cmd.Context(), rs, segments, progress.Set)
 			progress.Done()
 			if err != nil {
-				return err
+				return cli.Hint(err, "a recording (*.jsonl.zst) replays with the configuration that it was made with: "+
+					"name that one with --config, or after `bidder backtest` the recordings made with this one")
 			}
 			return printReplay(env, report)
 		},
@@ -67,7 +68,10 @@ func printReplay(env *cli.Env, report *backtest.Report) error {
 		Rows: [][]any{{report.Pings, report.Bids, report.Wins, report.Spend, report.Compared,
 			report.DifferentCount, report.Uncompared}},
 	}
-	tables := []cli.Table{total, campaigns}
+	tables := []cli.Table{total}
+	if len(campaigns.Rows) > 0 {
+		tables = append(tables, campaigns)
+	}
 	if len(reasons.Rows) > 0 {
 		tables = append(tables, reasons)
 	}

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 	"leadbid/bidder/server"
 	"leadbid/budget/store"
 	"leadbid/internal/cli"
+	"leadbid/pingpost"
 )
 
 func statusCommand(env *cli.Env) *cobra.Command {
@@ -33,7 +36,7 @@ func statusCommand(env *cli.Env) *cobra.Command {
 			}
 			status, err := askStatus(cmd.Context(), address)
 			if err != nil {
-				return cli.Hint(cli.Reach(err), "is the bidder running? `bidder serve` prints where operators reach it")
+				return err
 			}
 			return printStatus(env, status)
 		},
@@ -43,19 +46,29 @@ func statusCommand(env *cli.Env) *cobra.Command {
 }
 
 func askStatus(ctx context.Context, address string) (*server.Status, error) {
+	address = strings.TrimSuffix(strings.TrimPrefix(address, "http://"), "/")
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return nil, cli.Usage("--admin %q: say HOST:PORT, such as 127.0.0.1:8081", address)
+	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/status", nil)
 	if err != nil {
-		return nil, cli.Usage("--admin %q: say HOST:PORT", address)
+		return nil, cli.Usage("--admin %q: say HOST:PORT, such as 127.0.0.1:8081", address)
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return nil, err
+		var failed *url.Error
+		if errors.As(err, &failed) { // What was asked for is in our own words.
+			err = failed.Err
+		}
+		return nil, cli.Hint(cli.Reach(fmt.Errorf("asking the bidder at %s: %w", address, err)),
+			"is the bidder running? `bidder serve` prints where operators reach it")
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answered %s: is that a bidder's admin address?", address, response.Status)
+		return nil, cli.Hint(fmt.Errorf("%s answered %s", address, response.Status),
+			"is that server.admin of a bidder? `bidder serve` prints where operators reach it")
 	}
 	var status server.Status
 	if err := json.NewDecoder(io.LimitReader(response.Body, 1<<20)).Decode(&status); err != nil {
@@ -66,7 +79,10 @@ func askStatus(ctx context.Context, address string) (*server.Status, error) {
 
 func printStatus(env *cli.Env, status *server.Status) error {
 	if env.Output() == cli.Text {
-		env.Sayf("%s: %s (%s)", status.Business, status.State, status.Now.Format("Mon 15:04 MST"))
+		env.Sayf("%s: %s (%s)", status.Business, status.State, atHome(status).Format("Mon 15:04 MST"))
+		if !status.Pauses.All && len(status.Pauses.Campaigns)+len(status.Pauses.Exchanges) > 0 {
+			env.Sayf("paused: %s", strings.Join(pausedNames(status.Pauses), ", "))
+		}
 		if len(status.Undeliverable) > 0 {
 			env.Sayf("paused because their leads cannot be delivered: %s", strings.Join(status.Undeliverable, ", "))
 		}
@@ -74,11 +90,10 @@ func printStatus(env *cli.Env, status *server.Status) error {
 			env.Sayf("the store is away: %s", status.StoreError)
 		}
 	}
-	caps := cli.Table{Columns: []string{"cap", "period", "used_usd", "limit_usd", "leads", "of"}}
+	caps := cli.Table{Columns: []string{"cap", "period", "used_usd", "limit_usd", "leads", "limit_leads"}}
 	for _, c := range status.Caps {
 		caps.Rows = append(caps.Rows, []any{
-			strings.TrimSpace(c.Scope + " " + c.Name), c.Period, c.Used, orDash(c.Limit, c.Limit > 0),
-			c.UsedLeads, orDash(c.LimitLead, c.LimitLead > 0),
+			strings.TrimSpace(c.Scope + " " + c.Name), c.Period, c.Used, limited(c.Limit), c.UsedLeads, limited(c.LimitLead),
 		})
 	}
 	books := status.Books
@@ -89,11 +104,20 @@ func printStatus(env *cli.Env, status *server.Status) error {
 	})
 }
 
-func orDash(value any, known bool) any {
-	if !known {
-		return "-"
+// atHome is the status's time in the zone of the business, whose name JSON does not carry.
+func atHome(status *server.Status) time.Time {
+	if zone, err := time.LoadLocation(status.Timezone); err == nil {
+		return status.Now.In(zone)
 	}
-	return value
+	return status.Now
+}
+
+// limited is a limit's cell: none where it is 0.
+func limited[N pingpost.Cents | int64](limit N) any {
+	if limit == 0 {
+		return nil
+	}
+	return limit
 }
 
 func leadsCommand(env *cli.Env) *cobra.Command {
@@ -121,14 +145,17 @@ func leadsCommand(env *cli.Env) *cobra.Command {
 				table.Rows = append(table.Rows, []any{lead.ID, lead.At.In(rs.Settings().Business.Location),
 					lead.Exchange, lead.Campaign, lead.Price, leadState(lead)})
 			}
+			if len(leads) == 0 {
+				env.Sayf("no lead was bought that this asks for")
+			}
 			return env.Print(nil, table)
 		},
 	}
 	command.Flags().StringVar(&filter.Campaign, "campaign", "", "only this `campaign`")
 	command.Flags().StringVar(&filter.Exchange, "exchange", "", "only this `exchange`")
 	command.Flags().StringVar(&filter.ID, "id", "", "only this `lead`")
-	command.Flags().DurationVar(&since, "since", 0, "only the last `24h`, say")
-	command.Flags().IntVar(&filter.Max, "max", 100, "at most this many")
+	command.Flags().DurationVar(&since, "since", 0, "only the last `24h`, for example")
+	command.Flags().IntVar(&filter.Max, "max", 100, "at most this `many`")
 	return command
 }
 
@@ -177,10 +204,14 @@ func printReport(env *cli.Env, report store.Report) error {
 		}
 		table.Rows = append(table.Rows, []any{check.ID, check.What, check.Rows, result})
 	}
-	if err := env.Print(report, table); err != nil {
+	document := struct {
+		OK bool `json:"ok"`
+		store.Report
+	}{len(report.Findings) == 0, report}
+	if err := env.Print(document, table); err != nil {
 		return err
 	}
-	if len(report.Findings) > 0 {
+	if !document.OK {
 		return cli.Hint(cli.Failed("the books do not hold: %d findings", len(report.Findings)),
 			"stop buying (`bidder pause`), keep the database as it is, and look at the rows named above")
 	}

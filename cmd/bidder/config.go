@@ -16,6 +16,9 @@ import (
 	"leadbid/rules"
 )
 
+// configFile is what is read where nothing else is said.
+const configFile = "bidder.yaml"
+
 // load reads the configuration that --config names. Warnings go to stderr; faults are the error,
 // all of them at once.
 func load(env *cli.Env) (*rules.Ruleset, string, error) {
@@ -35,13 +38,25 @@ func sayWarnings(env *cli.Env, faults *yamlfile.Faults) {
 
 // loadQuietly is load for commands that show the warnings themselves.
 func loadQuietly(env *cli.Env) (rs *rules.Ruleset, dir string, faults *yamlfile.Faults, err error) {
+	return loadWith(env, rules.Load)
+}
+
+// loader is rules.Load or rules.LoadOffline.
+type loader func(fs.FS, string, func(string) (string, bool)) (*rules.Ruleset, *yamlfile.Faults)
+
+func loadWith(env *cli.Env, read loader) (rs *rules.Ruleset, dir string, faults *yamlfile.Faults, err error) {
 	path := env.ConfigPath()
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	switch info, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, "", nil, cli.Hint(cli.Usage("there is no %s", path),
-			"name your configuration with --config FILE; examples/hvac/bidder.yaml is one to begin with")
+			"make one with `bidder init --trade hvac --zip 60614`, or name yours with --config FILE")
+	case err == nil && info.IsDir():
+		return nil, "", nil, cli.Hint(cli.Usage("%s is a folder", path),
+			"name the file in it: --config %s", filepath.Join(path, configFile))
 	}
 	dir = filepath.Dir(path)
-	rs, faults = rules.Load(os.DirFS(dir), filepath.Base(path), lookup(env))
+	rs, faults = read(os.DirFS(dir), filepath.Base(path), lookup(env))
+	faults.Under(dir)
 	if rs == nil {
 		return nil, "", faults, cli.Faults(faults.Err())
 	}

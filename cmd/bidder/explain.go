@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -67,7 +69,7 @@ func exchangeNamed(env *cli.Env, rs *rules.Ruleset, name string) (*rules.Exchang
 	if found := rs.Exchange(name); found != nil {
 		return found, nil
 	}
-	return nil, cli.Usage("there is no exchange %q; there are: %v", name, exchangeNames(rs))
+	return nil, cli.Usage("there is no exchange %q; there are: %s", name, strings.Join(exchangeNames(rs), ", "))
 }
 
 func instant(text string) (time.Time, error) {
@@ -112,24 +114,29 @@ func explainAll(env *cli.Env, agent *bidder.Agent, from *rules.Exchange, now tim
 	if err != nil {
 		return err
 	}
-	var all []explained
-	var failed error
+	all := []explained{} // [] in JSON, not null
+	var unread []string
 	for _, file := range files {
 		one, err := explainFile(env, agent, profile, from.Name, now, file)
 		if err != nil {
 			env.Sayf("%s: %v", file, err)
-			failed = cli.Hint(cli.Failed("%s cannot be explained", file), "a ping is JSON such as those in examples/pings")
+			unread = append(unread, file)
 			continue
 		}
 		all = append(all, one)
 	}
 	if env.Output() != cli.Text {
-		return errors.Join(env.Print(all, table(all)), failed)
+		err = env.Print(all, table(all))
+	} else {
+		for _, one := range all {
+			writeExplanation(env.Stdout, one, agent.Rules().Settings().Business.Location)
+		}
 	}
-	for _, one := range all {
-		writeExplanation(env.Stdout, one, agent.Rules().Settings().Business.Location)
+	if err != nil || len(unread) == 0 {
+		return err
 	}
-	return failed
+	return cli.Hint(fmt.Errorf("not explained: %s", strings.Join(unread, ", ")),
+		"a ping is a file of JSON such as those in examples/pings")
 }
 
 func explainFile(env *cli.Env, agent *bidder.Agent, profile *wire.Profile, exchange string,
@@ -140,7 +147,7 @@ func explainFile(env *cli.Env, agent *bidder.Agent, profile *wire.Profile, excha
 	}
 	var ping pingpost.Ping
 	if err := profile.DecodePing(&ping, body); err != nil {
-		return explained{}, err
+		return explained{}, inWords(err)
 	}
 	ping.Exchange = exchange
 	ping.Digest = ping.ComputeDigest()
@@ -152,7 +159,7 @@ func readPing(stdin io.Reader, file string) ([]byte, error) {
 	if file != "-" {
 		opened, err := os.Open(file)
 		if err != nil {
-			return nil, err
+			return nil, inWords(err)
 		}
 		defer opened.Close()
 		from = opened
@@ -161,7 +168,23 @@ func readPing(stdin io.Reader, file string) ([]byte, error) {
 	if err == nil && len(body) > maxPingFile {
 		err = fmt.Errorf("a ping has at most %d bytes", maxPingFile)
 	}
-	return body, err
+	return bytes.TrimPrefix(body, []byte("\ufeff")), inWords(err) // editors put the mark there, exchanges do not
+}
+
+// inWords leaves out of an error what its reader knows: the file that is named before it anyway,
+// and which package could not read it.
+func inWords(err error) error {
+	var path *fs.PathError
+	var fault *wire.Fault
+	switch {
+	case errors.As(err, &path):
+		return path.Err
+	case errors.As(err, &fault) && fault.Field != "":
+		return fmt.Errorf("%s: %s", fault.Field, fault.Message)
+	case errors.As(err, &fault):
+		return errors.New(fault.Message)
+	}
+	return err
 }
 
 func writeExplanation(out io.Writer, one explained, zone *time.Location) {
@@ -171,7 +194,13 @@ func writeExplanation(out io.Writer, one explained, zone *time.Location) {
 	}
 	fmt.Fprintf(out, "%s (ping %s) at %s\n  %s\n", one.File, one.Ping,
 		one.At.In(zone).Format("Mon 2006-01-02 15:04:05 MST"), verdict)
-	for _, campaign := range one.Campaigns {
+	writeCampaigns(out, one.Campaigns)
+	fmt.Fprintln(out)
+}
+
+// writeCampaigns shows each campaign's steps, and last the way of its price in one sentence.
+func writeCampaigns(out io.Writer, campaigns []bidder.CampaignExplanation) {
+	for _, campaign := range campaigns {
 		fmt.Fprintf(out, "\n  campaign %s: %s\n", campaign.Campaign, outcome(campaign))
 		for _, step := range campaign.Trace.Steps {
 			fmt.Fprintf(out, "    %s\n", step)
@@ -180,7 +209,6 @@ func writeExplanation(out io.Writer, one explained, zone *time.Location) {
 			fmt.Fprintf(out, "    %s\n", path)
 		}
 	}
-	fmt.Fprintln(out)
 }
 
 func outcome(c bidder.CampaignExplanation) string {

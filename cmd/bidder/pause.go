@@ -99,24 +99,42 @@ func changePauses(env *cli.Env, what scope, change func(*bidder.Pauses)) error {
 		return err
 	}
 	env.Sayf("%s", pausesInWords(pauses))
-	return nil
+	if env.Output() == cli.Text {
+		return nil
+	}
+	paused := cli.Table{Columns: []string{"paused", "name"}}
+	if pauses.All {
+		paused.Add("all", "")
+	}
+	for _, name := range pauses.Campaigns {
+		paused.Add("campaign", name)
+	}
+	for _, name := range pauses.Exchanges {
+		paused.Add("exchange", name)
+	}
+	return env.Print(pauses, paused)
 }
 
 func pausesInWords(p bidder.Pauses) string {
 	if p.All {
 		return "paused: everything. Posts for bids already sent are still taken; a running bidder follows within a second"
 	}
-	var parts []string
-	for _, name := range p.Campaigns {
-		parts = append(parts, "campaign "+name)
-	}
-	for _, name := range p.Exchanges {
-		parts = append(parts, "exchange "+name)
-	}
-	if len(parts) == 0 {
+	names := pausedNames(p)
+	if len(names) == 0 {
 		return "nothing is paused; a running bidder follows within a second"
 	}
-	return "paused: " + strings.Join(parts, ", ") + "; a running bidder follows within a second"
+	return "paused: " + strings.Join(names, ", ") + "; a running bidder follows within a second"
+}
+
+func pausedNames(p bidder.Pauses) []string {
+	var names []string
+	for _, name := range p.Campaigns {
+		names = append(names, "campaign "+name)
+	}
+	for _, name := range p.Exchanges {
+		names = append(names, "exchange "+name)
+	}
+	return names
 }
 
 func union(a, b []string) []string {

@@ -36,7 +36,7 @@ func TestScripts(t *testing.T) {
 			"exits":       scripttest.Exits,
 			"send":        send,
 			"serving":     scripttest.Serving(announcement, "BIDDER", "ADMIN"),
-			"stop":        scripttest.Stop,
+			"interrupt":   scripttest.Interrupt,
 			"tamper":      scripttest.Tamper,
 		},
 	})

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -12,6 +14,7 @@ import (
 	"leadbid/bidder/server"
 	"leadbid/budget"
 	"leadbid/internal/cli"
+	"leadbid/internal/sqlstore"
 	"leadbid/pingpost"
 	"leadbid/rules"
 )
@@ -47,20 +50,31 @@ func serveCommand(env *cli.Env) *cobra.Command {
 func serve(ctx context.Context, env *cli.Env, rs *rules.Ruleset, options server.Options) error {
 	s, err := server.New(ctx, options)
 	if err != nil {
-		return err
+		return notBegun(err)
 	}
-	if err := s.Start(ctx); err != nil {
-		return cli.Hint(err, "is another program listening there? server.listen and server.admin name the addresses")
+	err = s.Start(ctx)
+	if err == nil {
+		err = sayToday(ctx, env, rs, s)
 	}
-	if err := sayToday(ctx, env, rs, s); err != nil {
-		return err
+	if err == nil {
+		env.Sayf("answering pings at http://%s, operators at http://%s", s.Addr(), s.AdminAddr())
+		<-ctx.Done()
+		env.Sayf("stopping: open requests are answered, leases given back")
 	}
-	env.Sayf("answering pings at http://%s, operators at http://%s", s.Addr(), s.AdminAddr())
-	<-ctx.Done()
-	env.Sayf("stopping: open requests are answered, leases given back")
 	bounded, cancel := context.WithTimeout(context.Background(), stopTime)
 	defer cancel()
-	return s.Close(bounded)
+	return notBegun(errors.Join(err, s.Close(bounded)))
+}
+
+// notBegun adds to the two mistakes that a start most often meets what to do about them.
+func notBegun(err error) error {
+	switch {
+	case errors.Is(err, sqlstore.ErrBusy):
+		return cli.Hint(err, "one bidder at a time spends from a database: stop the other one, or name another file at store")
+	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EACCES):
+		return cli.Hint(err, "server.listen and server.admin name the addresses; is another program listening there?")
+	}
+	return err
 }
 
 // sayToday tells, before the first ping, what this process may spend at most today.

@@ -27,8 +27,10 @@ func reportCommand(env *cli.Env) *cobra.Command {
 	command.Flags().StringVar(&buyer, "buyer", "", "only this buyer's business, by `name`")
 	command.Flags().StringVar(&since, "since", "", "events from this `time` on: a date, an instant, or how long ago")
 	command.Flags().StringVar(&until, "until", "", "events before this `time`")
-	command.MarkFlagsMutuallyExclusive("seller", "buyer")
 	command.RunE = func(cmd *cobra.Command, _ []string) error {
+		if seller != "" && buyer != "" {
+			return cli.Usage("say --seller or --buyer, not both: a report is one side's")
+		}
 		opened, config, err := books(cmd.Context(), env, *path)
 		if err != nil {
 			return err
@@ -48,12 +50,16 @@ func reportCommand(env *cli.Env) *cobra.Command {
 		}
 		report, err := opened.Report(cmd.Context(), from, to)
 		if err != nil {
-			return err
+			return notBooks(err)
 		}
 		if report, err = narrow(report, config, seller, buyer); err != nil {
 			return err
 		}
-		return env.Print(report, reportTables(report)...)
+		tables := reportTables(report)
+		if len(tables) == 0 {
+			env.Sayf("no lead was brought in this time")
+		}
+		return env.Print(report, tables...)
 	}
 	return command
 }
@@ -103,7 +109,7 @@ func timelineCommand(env *cli.Env) *cobra.Command {
 		defer opened.Close()
 		events, err := opened.Timeline(cmd.Context(), exchange.OfferID(args[0]))
 		if err != nil {
-			return err
+			return notBooks(err)
 		}
 		if len(events) == 0 {
 			return unknownOffer(cmd.Context(), opened, args[0])
@@ -140,7 +146,7 @@ func verifyCommand(env *cli.Env) *cobra.Command {
 		defer opened.Close()
 		report, err := opened.Verify(cmd.Context())
 		if err != nil {
-			return err
+			return notBooks(err)
 		}
 		return printVerified(env, report)
 	}

@@ -21,15 +21,20 @@ import (
 // all of them at once. dir is where the configuration's relative paths begin.
 func readConfig(env *cli.Env) (config *exchange.Config, dir string, err error) {
 	path := env.ConfigPath()
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	switch info, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, "", cli.Hint(cli.Usage("there is no %s", path),
 			"name your configuration with --config FILE; examples/exchange/exchange.yaml is one to begin with")
+	case err == nil && info.IsDir():
+		return nil, "", cli.Hint(cli.Usage("%s is a folder", path),
+			"name the file in it: --config %s", filepath.Join(path, configFile))
 	}
 	dir = filepath.Dir(path)
 	config, faults := exchange.Load(os.DirFS(dir), filepath.Base(path), func(name string) (string, bool) {
 		value := env.Getenv(name)
 		return value, value != ""
 	})
+	faults.Under(dir)
 	if config == nil {
 		return nil, "", cli.Faults(faults.Err())
 	}
@@ -68,7 +73,12 @@ func books(ctx context.Context, env *cli.Env, path string) (opened *store.Store,
 		return nil, nil, cli.Hint(fmt.Errorf("there are no books at %s", path), "`exchange serve` makes them")
 	}
 	opened, err = store.Open(ctx, path, store.Options{ReadOnly: true})
-	return opened, config, err
+	return opened, config, notBooks(err)
+}
+
+// notBooks adds to an error of reading the books what it most often comes from.
+func notBooks(err error) error {
+	return cli.Hint(err, "are these the books of an exchange? `exchange serve` writes them to its store, and --store names that file")
 }
 
 // readTime reads an instant as people give it: a date (its midnight in the exchange's time zone),

@@ -57,10 +57,10 @@ func loadCommand(env *cli.Env) *cobra.Command {
 	set.StringVar(&flags.notices, "notices", "auto",
 		"`address` for a loss notice after each bid, so that what it held is free again; auto derives it, none sends none")
 	set.StringVar(&flags.options.AllowHost, "allow-host", "", "a `host` off this machine that may be sent to, by name and port")
-	set.IntVar(&flags.options.Connections, "connections", 64, "connections that are kept open")
+	set.IntVar(&flags.options.Connections, "connections", 64, "how `many` connections are kept open")
 	set.DurationVar(&flags.options.Timeout, "timeout", 5*time.Second, "after which an answer counts as an error")
-	set.Uint64Var(&flags.seed, "seed", 1, "repeats the same homeowners")
-	set.IntVar(&flags.people, "people", 10_000, "how many different homeowners there are, 1 to 1,000,000")
+	set.Uint64Var(&flags.seed, "seed", 1, "`number` that repeats the same homeowners")
+	set.IntVar(&flags.people, "people", 10_000, "how `many` different homeowners there are, 1 to 1,000,000")
 	return command
 }
 
@@ -107,7 +107,7 @@ func (flags *loadFlags) prepare() ([]load.Threshold, error) {
 	}
 	profile, err := wire.Load(flags.profile)
 	if err != nil {
-		return nil, cli.Hint(cli.Usage("%w", err), "the profiles are %s", strings.Join(wire.Names(), ", "))
+		return nil, cli.Usage("--profile: %w", err)
 	}
 	flags.options.Protocol = load.Pings(profile)
 	if flags.leads {

@@ -44,7 +44,7 @@ func TestScripts(t *testing.T) {
 			"exits":       scripttest.Exits,
 			"lead":        bringLead,
 			"serving":     scripttest.Serving(announcement, "LEADS", "ADMIN"),
-			"stop":        scripttest.Stop,
+			"interrupt":   scripttest.Interrupt,
 			"taken":       awaitTaken,
 			"tamper":      scripttest.Tamper,
 		},

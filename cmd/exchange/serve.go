@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,6 +18,7 @@ import (
 	"leadbid/exchange/store"
 	"leadbid/internal/cli"
 	"leadbid/internal/lifecycle"
+	"leadbid/internal/sqlstore"
 )
 
 // stopWithin bounds a graceful stop: auctions and posts under way are given their time.
@@ -41,11 +44,18 @@ func serveCommand(env *cli.Env) *cobra.Command {
 		announce := lifecycle.Part{Name: "announcement", Start: func(context.Context) error {
 			env.Sayf("taking leads at %s, operators at http://%s", m.address(), m.server.AdminAddr())
 			return nil
+		}, Stop: func(context.Context) error {
+			env.Sayf("stopping: auctions and posts under way come to their end")
+			return nil
 		}}
-		if err := lifecycle.New(stopWithin, append(m.parts(), announce)...).Run(cmd.Context()); err != nil {
-			return cli.Hint(err, "server.listen, server.admin and store of the configuration say where; is another exchange running there?")
+		err = lifecycle.New(stopWithin, append(m.parts(), announce)...).Run(cmd.Context())
+		switch {
+		case errors.Is(err, sqlstore.ErrBusy):
+			return cli.Hint(err, "one exchange at a time runs on its books: stop the other one, or name another file at store")
+		case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EACCES):
+			return cli.Hint(err, "server.listen and server.admin name the addresses; is another program listening there?")
 		}
-		return nil
+		return err
 	}
 	return command
 }

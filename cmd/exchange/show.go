@@ -24,7 +24,7 @@ func reportTables(report exchange.Report) []cli.Table {
 	}
 	if len(report.Buyers) > 0 {
 		buyers := cli.Table{Title: "buyers", Columns: []string{"buyer", "eligible", "bids", "no_bids", "timed_out",
-			"broken", "won", "rejected", "voided", "returned", "spend_usd", "latency_p50_ms", "latency_p95_ms",
+			"broken", "won", "rejected", "voided", "returned", "spend_usd", "p50_ms", "p95_ms",
 			"not_asked_because"}}
 		for _, b := range report.Buyers {
 			buyers.Add(b.Buyer, b.Eligible, b.Bids, b.NoBids, b.TimedOut, b.Broken, b.Won, b.Rejected, b.Voided,

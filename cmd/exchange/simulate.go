@@ -61,11 +61,11 @@ func simulateCommand(env *cli.Env) *cobra.Command {
 		Args: cobra.NoArgs,
 	}
 	set := command.Flags()
-	set.Uint64Var(&flags.seed, "seed", 1, "repeats the same homeowners and rivals")
+	set.Uint64Var(&flags.seed, "seed", 1, "`number` that repeats the same homeowners and rivals")
 	set.DurationVar(&flags.length, "for", 30*time.Second, "how long homeowners come")
-	set.Float64Var(&flags.rate, "rate", 20, "homeowners per second, on average")
-	set.Float64Var(&flags.speed, "speed", 60, "how many seconds pass in the model for each second here")
-	set.IntVar(&flags.rivals, "rivals", 8, "how many rival buyers there are, 0 to 200")
+	set.Float64Var(&flags.rate, "rate", 20, "`homeowners` per second, on average")
+	set.Float64Var(&flags.speed, "speed", 60, "how many `seconds` pass in the model for each second here")
+	set.IntVar(&flags.rivals, "rivals", 8, "how `many` rival buyers there are, 0 to 200")
 	set.StringVar(&flags.store, "store", "", "`file` to keep the books in; without it they are thrown away")
 	set.StringArrayVar(&flags.allowHosts, "allow-host", nil,
 		"a `host` off this machine whose buyer may be asked, by name and port; may be given several times")

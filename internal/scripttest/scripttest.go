@@ -53,7 +53,7 @@ var running sync.Map
 
 // Serving makes "serving program args...": starts a program, waits for the line that announcement
 // matches on its stderr, and sets the script's variables of the given names to what its groups
-// matched. The program is stopped by Stop, or with the script. It gets the script's environment.
+// matched. The program is stopped by Interrupt, or with the script. It gets the script's environment.
 func Serving(announcement *regexp.Regexp, names ...string) Command {
 	return func(ts *testscript.TestScript, neg bool, args []string) {
 		if neg || len(args) == 0 {
@@ -104,11 +104,12 @@ func environment(ts *testscript.TestScript) []string {
 	return variables
 }
 
-// Stop is "stop": asks what Serving started to end, which it must do without an error.
-func Stop(ts *testscript.TestScript, neg bool, args []string) {
+// Interrupt is "interrupt": asks what Serving started to end, which it must do without an error. It
+// is not called "stop", because testscript has a command of that name, which ends a script early.
+func Interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	value, ok := running.LoadAndDelete(ts.Getenv("WORK"))
 	if neg || len(args) != 0 || !ok {
-		ts.Fatalf("usage: stop, after serving")
+		ts.Fatalf("usage: interrupt, after serving")
 	}
 	program := value.(*served)
 	ts.Check(program.process.Signal(os.Interrupt))

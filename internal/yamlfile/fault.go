@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -129,6 +130,14 @@ func (f *Faults) Add(fault Fault) {
 
 // Any reports whether there is a fault that keeps the file from being used.
 func (f *Faults) Any() bool { return f.wrong > 0 }
+
+// Under puts the folder that was read before the files' names, so that whoever reads them finds
+// the files from where the program was started.
+func (f *Faults) Under(folder string) {
+	for i := range f.list {
+		f.list[i].File = filepath.Join(folder, f.list[i].File)
+	}
+}
 
 // List gives faults and warnings by position, at most 200.
 func (f *Faults) List() []Fault {
