@@ -33,9 +33,9 @@ var program = cli.Program{
 		var s settings
 		flags := root.Flags()
 		flags.DurationVar(&s.length, "for", 0, "how long homeowners come (default: until Ctrl-C)")
-		flags.Uint64Var(&s.seed, "seed", 1, "repeats the same homeowners and rivals")
-		flags.Float64Var(&s.rate, "rate", 40, "homeowners per second, on average")
-		flags.IntVar(&s.rivals, "rivals", 5, "how many rival bidders there are")
+		flags.Uint64Var(&s.seed, "seed", 1, "`number` that repeats the same homeowners and rivals")
+		flags.Float64Var(&s.rate, "rate", 40, "`homeowners` per second, on average")
+		flags.IntVar(&s.rivals, "rivals", 5, "how `many` rival bidders there are, 0 to 50")
 		flags.StringVar(&s.keep, "keep", "", "a new `folder` to keep configurations, books and recordings in")
 		root.Args = cobra.NoArgs
 		root.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -80,7 +80,10 @@ func folder(keep string) (dir string, remove func(), err error) {
 	if entries, err := os.ReadDir(keep); err == nil && len(entries) > 0 {
 		return "", nil, cli.Usage("--keep %s: there is something in it already", keep)
 	}
-	return keep, func() {}, os.MkdirAll(keep, 0o755)
+	if err := os.MkdirAll(keep, 0o755); err != nil {
+		return "", nil, cli.Usage("--keep %s: %w", keep, err)
+	}
+	return keep, func() {}, nil
 }
 
 func (m *market) run(ctx context.Context, env *cli.Env) (*figures, error) {
@@ -177,7 +180,7 @@ func (m *market) look(ctx context.Context) (*figures, error) {
 	}
 	for _, c := range status.Caps {
 		if c.Limit > 0 {
-			f.Caps = append(f.Caps, capFigures{strings.TrimSpace(c.Scope + " " + c.Name + " " + c.Period), c.Used, c.Limit})
+			f.Caps = append(f.Caps, capFigures{strings.Join(strings.Fields(c.Scope+" "+c.Name+" "+c.Period), " "), c.Used, c.Limit})
 		}
 	}
 	return f, nil
