@@ -123,12 +123,16 @@ func homeState(center yamlfile.Node) string {
 // loadPlaces adds ZIPs, prefixes, lists and counties.
 func (l *loader) loadPlaces(m yamlfile.Map, area *zipSet) {
 	for _, item := range m.Get("zips").OneOrList() {
-		if zip, ok := item.ZIP(); ok {
-			if _, known := zips.Lookup(zip); !known {
-				item.Warn("the ZIP code "+zip.String()+" is not in the table", "a ZIP code in use",
-					zips.Closest(zip).String())
-			}
-			area.add(zip)
+		span, ok := zipsOfNode(item)
+		if !ok {
+			continue
+		}
+		if area.addSpan(span) == 0 {
+			item.Fault("no ZIP code in use lies in "+yamlfile.Quote(item.Raw()), zipExpected, "")
+		}
+		if _, known := zips.Lookup(span.first); span.size() == 1 && !known {
+			item.Warn("the ZIP code "+span.first.String()+" is not in the table", "a ZIP code in use",
+				zips.Closest(span.first).String())
 		}
 	}
 	for _, item := range m.Get("prefixes").OneOrList() {
@@ -147,8 +151,8 @@ func (l *loader) loadPlaces(m yamlfile.Map, area *zipSet) {
 	}
 	for _, item := range m.Get("lists").OneOrList() {
 		if named := l.namedList(item); named != nil {
-			for _, zip := range named.zips() {
-				area.add(zip)
+			for _, span := range named.zips() {
+				area.addSpan(span)
 			}
 		}
 	}
@@ -201,21 +205,37 @@ func (l *loader) loadExcept(node yamlfile.Node, area *zipSet) {
 	for _, item := range node.OneOrList() {
 		if text := item.Raw(); text != "" && !strings.ContainsAny(text[:1], "0123456789") {
 			if named := l.namedList(item); named != nil {
-				for _, zip := range named.zips() {
-					area.remove(zip)
+				for _, span := range named.zips() {
+					area.removeSpan(span)
 				}
 			}
 			continue
 		}
-		zip, ok := item.ZIP()
+		span, ok := zipsOfNode(item)
 		if !ok {
 			continue
 		}
-		if !area.has(zip) {
-			item.Warn("the ZIP code "+zip.String()+" is not in the area anyway", "", "")
+		what := "the ZIP code " + span.first.String() + " is"
+		if span.size() > 1 {
+			what = "the ZIP codes " + item.Raw() + " are"
 		}
-		area.remove(zip)
+		if area.removeSpan(span) == 0 {
+			item.Warn(what+" not in the area anyway", "", "")
+		}
 	}
+}
+
+// zipsOfNode reads a ZIP code, a range or a prefix where an area wants one.
+func zipsOfNode(item yamlfile.Node) (zipSpan, bool) {
+	if !isZIPPattern(item.Raw()) {
+		zip, ok := item.ZIP()
+		return zipSpan{zip, zip}, ok
+	}
+	span, message, typed := parseZIPs(item.Raw())
+	if message != "" {
+		item.Fault(message, zipExpected, typed)
+	}
+	return span, message == ""
 }
 
 // describeZIPs says an area in words: "312 ZIPs in IL, 41 in IN", the largest part first.

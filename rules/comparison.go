@@ -8,6 +8,7 @@ import (
 	"github.com/expr-lang/expr/ast"
 
 	"leadbid/internal/yamlfile"
+	"leadbid/pingpost"
 )
 
 // compared is a comparison without its guard, and what must be there for it.
@@ -121,7 +122,7 @@ func (t *translator) membership(n *ast.BinaryNode) compared {
 	if !written {
 		return t.membershipByName(n, left)
 	}
-	texts, numbers, ok := t.literals(array, &left)
+	texts, numbers, spans, ok := t.literals(array, &left)
 	if !ok {
 		return compared{node: left.node}
 	}
@@ -130,11 +131,24 @@ func (t *translator) membership(n *ast.BinaryNode) compared {
 		set = numbers
 	}
 	_, empty := texts[""]
+	node := t.binary("in", left.node, func() ast.Node { return t.make(constant(set)) })
+	for _, span := range spans {
+		node = t.binary("or", node, t.within(left, span))
+	}
 	return compared{
-		node:        t.binary("in", left.node, func() ast.Node { return t.make(constant(set)) }),
+		node:        node,
 		needs:       left.needs,
 		falseAnyway: left.bare && left.kind == aText && !empty,
 	}
+}
+
+// within asks for a range of ZIPs. They are texts of five digits, so that the order of the letters
+// is the order of the numbers, and no set has to hold them all.
+func (t *translator) within(left operand, span zipSpan) func() ast.Node {
+	text := func(zip pingpost.ZIP) func() ast.Node {
+		return func() ast.Node { return t.make(&ast.StringNode{Value: zip.String()}) }
+	}
+	return t.binary("and", t.binary(">=", left.node, text(span.first)), t.binary("<=", left.node, text(span.last)))
 }
 
 // membershipByName is x in a named list or a list of the ping.
@@ -150,14 +164,18 @@ func (t *translator) membershipByName(n *ast.BinaryNode, left operand) compared 
 		t.faultAt(left.at, "the list holds texts, and this is "+left.kind.String(), "a text", "")
 	default:
 		if name, ok := n.Right.(*ast.IdentifierNode); ok && left.field != nil && t.lists[name.Value] != nil {
-			t.lists[name.Value].checkFor(left.field)
+			named := t.lists[name.Value]
+			named.checkFor(left.field)
+			right.node = named.constant(t, left.field.isZIP())
 		}
 	}
 	return compared{node: t.binary("in", left.node, right.node), needs: left.needs}
 }
 
-// literals reads a list as written: all texts or all numbers.
-func (t *translator) literals(array *ast.ArrayNode, left *operand) (texts map[string]struct{}, numbers map[float64]struct{}, ok bool) {
+// literals reads a list as written: all texts or all numbers. Ranges and prefixes beside a ZIP are
+// left to be compared.
+func (t *translator) literals(array *ast.ArrayNode, left *operand) (texts map[string]struct{},
+	numbers map[float64]struct{}, spans []zipSpan, ok bool) {
 	texts = map[string]struct{}{}
 	for i, item := range array.Nodes {
 		var part operand
@@ -169,14 +187,22 @@ func (t *translator) literals(array *ast.ArrayNode, left *operand) (texts map[st
 				t.unknown(name, name.Value)
 			}
 			t.fault(item, "a list holds only texts and numbers, written out", `["60614", "60615"]`, "")
-			return nil, nil, false
+			return nil, nil, nil, false
 		}
 		if i == 0 {
 			*left = t.as(*left, part.kind)
 		}
 		if part.kind != left.kind {
 			t.kindFault(*left, part)
-			return nil, nil, false
+			return nil, nil, nil, false
+		}
+		if part.text != nil && left.field.isZIP() && isZIPPattern(*part.text) {
+			span, message, typed := parseZIPs(*part.text)
+			if message != "" {
+				t.faultAt(part.at, message, zipExpected, typed)
+			}
+			spans = append(spans, span)
+			continue
 		}
 		t.checkWord(left.field, part)
 		if part.text != nil {
@@ -192,7 +218,7 @@ func (t *translator) literals(array *ast.ArrayNode, left *operand) (texts map[st
 	if len(array.Nodes) == 0 && left.kind != aText && left.kind != aNumber {
 		t.fault(array, "an empty list", `["60614", "60615"]`, "")
 	}
-	return texts, numbers, !t.failed
+	return texts, numbers, spans, !t.failed
 }
 
 func numberOf(node ast.Node) float64 {

@@ -385,7 +385,7 @@ func (x *expressions) zipsOf(part ast.Node) (zips []pingpost.ZIP, ok bool) {
 	zips = []pingpost.ZIP{} // never nil: a list without entries picks none
 	for _, word := range words {
 		picked, ok := zipsOfWord(word, name.Value == "zip3")
-		if !ok {
+		if !ok || len(zips)+len(picked) > maxPicked {
 			return nil, false
 		}
 		zips = append(zips, picked...)
@@ -393,8 +393,20 @@ func (x *expressions) zipsOf(part ast.Node) (zips []pingpost.ZIP, ok bool) {
 	return zips, true
 }
 
-// zipsOfWord gives the ZIP, or all that begin with three digits. ok is false for any other word.
+// maxPicked is how many ZIPs a rule may pick in the index. A rule for more of them is asked
+// everywhere, like one that names none.
+const maxPicked = 20_000
+
+// zipsOfWord gives the ZIP, those of a range or prefix, or all that begin with three digits. ok is
+// false for any other word.
 func zipsOfWord(word string, three bool) (zips []pingpost.ZIP, ok bool) {
+	if !three && isZIPPattern(word) {
+		span, message, _ := parseZIPs(word)
+		for zip := span.first; zip <= span.last; zip++ {
+			zips = append(zips, zip)
+		}
+		return zips, message == ""
+	}
 	if !three {
 		zip, err := pingpost.ParseZIP(word)
 		return []pingpost.ZIP{zip}, err == nil && zip.String() == word

@@ -91,6 +91,10 @@ type field struct {
 	check   func(word string) (message, typed string) // what a text compared with it must look like
 }
 
+// isZIP reports whether the field holds a whole ZIP code, so that a list beside it may hold ranges
+// and prefixes.
+func (f *field) isZIP() bool { return f != nil && (f.name == "zip" || f.name == "lead.zip") }
+
 // fields are the variables by name, apart from attrs.*, lead.*, budget.* and capacity.*. The
 // table is read-only.
 var fields = fieldTable()
@@ -158,6 +162,9 @@ func fieldTable() map[string]*field {
 func checkZIP(word string) (message, typed string) {
 	if zip, err := pingpost.ParseZIP(word); err == nil && zip.String() == word {
 		return "", ""
+	}
+	if isZIPPattern(word) {
+		return yamlfile.Quote(word) + " stands for several ZIP codes", `zip in ["` + word + `"]`
 	}
 	message, typed = yamlfile.ZIPHint(word)
 	if typed != "" {

@@ -26,8 +26,11 @@ type loader struct {
 	faults *yamlfile.Faults
 	digest hash.Hash
 	lists  map[string]*list
-	rs     *Ruleset
-	x      *expressions
+	// listOrder is the lists in file order, inLists how many entries they hold in all.
+	listOrder []*list
+	inLists   int
+	rs        *Ruleset
+	x         *expressions
 	options
 }
 
@@ -258,6 +261,11 @@ func periodWords() []string {
 // finish builds what is derived from a configuration without faults.
 func (l *loader) finish() {
 	rs := l.rs
+	for _, named := range l.listOrder {
+		if !named.used {
+			named.key.Warn("no rule and no area uses the list "+yamlfile.Quote(named.name), "", "")
+		}
+	}
 	rs.index = buildZIPIndex(len(rs.exchanges), rs.campaigns)
 	if rs.uses.leadLocal {
 		rs.zones = buildZoneTable(rs.campaigns)

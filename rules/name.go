@@ -23,7 +23,8 @@ func (t *translator) variable(node ast.Node, name string) operand {
 		return t.fieldPart(f)
 	}
 	if named, ok := t.lists[name]; ok {
-		return operand{kind: someTexts, node: named.constant(t)}
+		named.used = true
+		return operand{kind: someTexts, node: named.constant(t, false)}
 	}
 	group, rest, dotted := strings.Cut(name, ".")
 	switch {

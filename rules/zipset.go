@@ -1,6 +1,9 @@
 package rules
 
-import "leadbid/pingpost"
+import (
+	"leadbid/pingpost"
+	"leadbid/pingpost/zips"
+)
 
 // zipSet is a set of ZIP codes: one bit for each of the hundred thousand. The zero value is
 // empty.
@@ -33,13 +36,33 @@ func (s *zipSet) remove(zip pingpost.ZIP) {
 	}
 }
 
-// list gives the ZIPs in ascending order.
-func (s *zipSet) list() []pingpost.ZIP {
-	zips := make([]pingpost.ZIP, 0, s.count)
-	for zip := pingpost.ZIP(1); zip < zipLimit; zip++ {
-		if s.has(zip) {
-			zips = append(zips, zip)
+// addSpan adds one ZIP, or of a range all that are in use, and tells how many those were.
+func (s *zipSet) addSpan(span zipSpan) (added int) {
+	for zip := span.first; zip <= span.last; zip++ {
+		if _, known := zips.Lookup(zip); known || span.size() == 1 {
+			s.add(zip)
+			added++
 		}
 	}
-	return zips
+	return added
+}
+
+// removeSpan takes ZIPs out, and tells how many of them there were.
+func (s *zipSet) removeSpan(span zipSpan) (removed int) {
+	before := s.count
+	for zip := span.first; zip <= span.last; zip++ {
+		s.remove(zip)
+	}
+	return before - s.count
+}
+
+// list gives the ZIPs in ascending order.
+func (s *zipSet) list() []pingpost.ZIP {
+	listed := make([]pingpost.ZIP, 0, s.count)
+	for zip := pingpost.ZIP(1); zip < zipLimit; zip++ {
+		if s.has(zip) {
+			listed = append(listed, zip)
+		}
+	}
+	return listed
 }
