@@ -60,7 +60,7 @@ const floorPlan = `
 	budget/store < budget/store/storetest
 	budget/store, rules < bidder/delivery
 	bidder, budget/store, bidder/delivery < bidder/server
-	bidder < bidder/backtest
+	bidder < bidder/backtest, bidder/cases
 
 	# Floor 3, the exchange's side.
 	exchange, TOOLS < exchange/store
@@ -70,7 +70,7 @@ const floorPlan = `
 	exchange/simulate < exchange/load
 
 	# Floor 4: flags, wiring, signals.
-	bidder/server, bidder/backtest, internal/cli < cmd/bidder
+	bidder/server, bidder/backtest, bidder/cases, internal/cli < cmd/bidder
 	exchange/server, exchange/load, internal/cli < cmd/exchange
 	bidder/server, bidder/backtest, exchange/server, exchange/load, internal/cli < cmd/demo
 	bidder/server, bidder/backtest, exchange/server, exchange/load < bench

@@ -97,7 +97,7 @@ func TestDesignExample(t *testing.T) {
 	if cents != 6000 || reason != 0 {
 		t.Errorf("bid %v, %v; %+v", cents, reason, price)
 	}
-	want := `rule "emergency in a high-income ZIP" $50.00 -> slow week x1.2 = $60.00 -> paid search +3 = $63.00 -> max_bid = $60.00`
+	want := "your price $50.00 -> slow week x1.2 -> paid search +3 -> max_bid -> bid $60.00"
 	if got := tr.Path(); got != want {
 		t.Errorf("path %s", got)
 	}

@@ -93,19 +93,28 @@ func (s Step) title() string {
 	return title
 }
 
-// Path is the way of the price in one line, from the rule's number to the final cents; "" where
-// no rule priced.
+// Path is the way of the price in one sentence, from the rule's own number to the bid: "your price
+// $50.00 -> slow week x1.2 -> max_bid -> bid $60.00". It is "" where no rule priced.
 func (t *Trace) Path() string {
 	var parts []string
+	var last pingpost.Cents
 	for _, step := range t.Steps {
+		priced := step.Held && step.Priced
 		switch {
-		case step.Kind == StepRule && step.Held && step.Priced:
-			parts = append(parts, step.title()+" "+step.After.String())
-		case step.Kind == StepAdjust && step.Held && step.Priced:
-			parts = append(parts, step.Name+" "+step.Change+" = "+step.After.String())
-		case step.Kind == StepLimit && step.Held && step.Priced:
-			parts = append(parts, step.Name+" = "+step.After.String())
+		case step.Kind == StepRule && priced:
+			parts, last = append(parts, "your price "+step.After.String()), step.After
+		case len(parts) == 0 || step.Reason != pingpost.ReasonNone:
+		case step.Kind == StepAdjust && priced:
+			parts, last = append(parts, step.Name+" "+step.Change), step.After
+		case step.Kind == StepLimit && priced:
+			parts, last = append(parts, step.Name), step.After
+		}
+		if len(parts) > 0 && step.Reason != pingpost.ReasonNone {
+			return strings.Join(append(parts, "no bid ("+step.Reason.String()+")"), " -> ")
 		}
 	}
-	return strings.Join(parts, " -> ")
+	if len(parts) == 0 {
+		return ""
+	}
+	return strings.Join(append(parts, "bid "+last.String()), " -> ")
 }

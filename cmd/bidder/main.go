@@ -19,10 +19,10 @@ var program = cli.Program{
 		"  bidder explain ping.json          what would I bid, and why?\n" +
 		"  bidder serve                      answer pings\n" +
 		"  bidder status                     what is going on, and what is spent?",
-	ConfigFile: "bidder.yaml",
+	ConfigFile: configFile,
 	Commands: func(env *cli.Env) []*cobra.Command {
 		return []*cobra.Command{
-			checkCommand(env), serveCommand(env), explainCommand(env), statusCommand(env),
+			checkCommand(env), testCommand(env), serveCommand(env), explainCommand(env), statusCommand(env),
 			leadsCommand(env), pauseCommand(env), resumeCommand(env), verifyCommand(env),
 			backtestCommand(env),
 		}
