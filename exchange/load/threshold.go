@@ -118,8 +118,8 @@ func (t *Threshold) readLimit(value string) error {
 }
 
 // Failures lists each threshold that a step fails, in words; none means that the run passed. A
-// step that measured nothing fails every threshold of a time or a share: an absent target is not
-// a fast one.
+// step without a single answer fails every threshold of a time or a share: an absent target is not
+// a fast one, and neither is one that refuses everything at once.
 func (r *Result) Failures(thresholds []Threshold) []string {
 	var failures []string
 	for i := range r.Steps {
@@ -144,9 +144,7 @@ func (t *Threshold) value(step *Step) float64 {
 // known tells whether the step measured what the threshold is about.
 func (t *Threshold) known(step *Step) bool {
 	switch t.metric.unit {
-	case unitTime:
-		return step.Answered+step.Errors > 0
-	case unitShare:
+	case unitTime, unitShare:
 		return step.Answered > 0
 	}
 	return true

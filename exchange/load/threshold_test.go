@@ -46,6 +46,10 @@ func TestThresholds(t *testing.T) {
 	f("p99>5ms", "at 10/s p99 is unknown, for want of answers: fails p99>5ms")
 	f("bid_share<1%", "at 10/s bid_share is unknown, for want of answers: fails bid_share<1%")
 	f("errors>0", "")
+
+	// All was refused, and fast: that is no pass either.
+	result = &load.Result{Steps: []load.Step{{Rate: 10, Scheduled: 20, Errors: 20, Latency: load.Percentiles{P99: .1}}}}
+	f("p99>5ms", "at 10/s p99 is unknown, for want of answers: fails p99>5ms")
 }
 
 func TestThresholdFaults(t *testing.T) {

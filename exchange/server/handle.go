@@ -121,7 +121,7 @@ func (s *Server) fail(ctx *fasthttp.RequestCtx, err error) {
 func (s *Server) away(ctx *fasthttp.RequestCtx) {
 	ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, "1")
 	s.reject(ctx, fasthttp.StatusServiceUnavailable,
-		&fault{code: pingpost.StoreAway.String(), message: "nothing was done; send the same request again shortly"})
+		&fault{code: pingpost.StoreAway.String(), message: "it may not have been done: send the same request, with the same id, again shortly"})
 }
 
 func (s *Server) reply(ctx *fasthttp.RequestCtx, status int, view any) {
@@ -251,10 +251,11 @@ func (s *Server) withdrawOffer(ctx *fasthttp.RequestCtx, who caller, id string) 
 	if !ok {
 		return
 	}
-	a := s.desk.ask(call{
-		command: exchange.Withdraw{Offer: state.ID},
-		look:    func(market *exchange.Market) { state = followIn(market, state.ID) },
-	})
+	if state.End == exchange.Withdrawn { // long ago, perhaps: the Market need not know it any more
+		s.answerLead(ctx, exchange.OfferID(id), state)
+		return
+	}
+	a := s.withdrawLatest(&state)
 	switch {
 	case a.err != nil:
 		s.fail(ctx, a.err)
@@ -262,6 +263,25 @@ func (s *Server) withdrawOffer(ctx *fasthttp.RequestCtx, who caller, id string) 
 		s.reject(ctx, fasthttp.StatusConflict, &fault{code: "conflict", message: "the offer has ended"})
 	default:
 		s.answerLead(ctx, exchange.OfferID(id), state)
+	}
+}
+
+// withdrawLatest withdraws a lead that may fall back to another campaign while we ask: then it is
+// the offer there that is to be withdrawn. The chain of campaigns has an end.
+func (s *Server) withdrawLatest(state *exchange.OfferState) answer {
+	for {
+		asked := state.ID
+		a := s.desk.ask(call{
+			command: exchange.Withdraw{Offer: asked},
+			look: func(market *exchange.Market) {
+				if latest := followIn(market, asked); latest.ID != "" {
+					*state = latest
+				}
+			},
+		})
+		if a.err != nil || a.applied.Refused == pingpost.ReasonNone || state.ID == asked {
+			return a
+		}
 	}
 }
 

@@ -430,6 +430,61 @@ func TestClockSetBackBetweenRuns(t *testing.T) {
 	m.verify()
 }
 
+// stale is a store whose answer to a seller's question is as old as the test wants it.
+type stale struct {
+	*store.Store
+	offer atomic.Pointer[exchange.OfferState]
+}
+
+func (s *stale) Latest(ctx context.Context, root exchange.OfferID) (exchange.OfferState, bool, error) {
+	if old := s.offer.Load(); old != nil {
+		return *old, true, nil
+	}
+	return s.Store.Latest(ctx, root)
+}
+
+// TestWithdrawFollowsALeadThatFallsBack withdraws a lead that goes on as another offer while its
+// seller asks: what ends is the offer that has the post in flight, and the buyer pays nothing.
+func TestWithdrawFollowsALeadThatFallsBack(t *testing.T) {
+	entered, release := make(chan struct{}, 9), make(chan struct{})
+	b := startBuyer(t, "b", 3000)
+	b.post = func(n int, ctx *fasthttp.RequestCtx) { entered <- struct{}{}; <-release; accept(n, ctx) }
+	config := configFor(b)
+	second := config.Campaigns[0]
+	second.Name, config.Campaigns[0].Fallback = "hvac-2", []string{"hvac-2"}
+	config.Campaigns[0].Auction.Reserve = 5000
+	config.Campaigns = append(config.Campaigns, second)
+	m := startMarket(t, config)
+	m.crash()
+	books := &stale{}
+	m.start(func(s *store.Store) server.Store { books.Store = s; return books })
+	_, view := m.public("POST", "/v1/leads", "seller-key-of-webform", aLead)
+	<-entered
+	id := view["offer_id"].(string)
+	first, _, err := m.store.Offer(context.Background(), exchange.OfferID(id))
+	if err != nil || first.End != exchange.FellBack {
+		t.Fatalf("%+v %v", first, err)
+	}
+	first.End = exchange.EventNone
+	books.offer.Store(&first)
+	for range 2 {
+		status, view := m.public("POST", "/v1/offers/"+id+"/withdraw", "seller-key-of-webform", "")
+		if status != 200 || view["status"] != "withdrawn" || view["offer_id"] != id {
+			t.Errorf("%d %v", status, view)
+		}
+		books.offer.Store(nil)
+	}
+	close(release)
+	m.drain()
+	if balance, held := m.wallet("b"); balance != 1000 || held != 0 {
+		t.Errorf("%v %v", balance, held)
+	}
+	if _, notices, _ := b.seen(); len(notices) == 0 || notices[len(notices)-1].Outcome != pingpost.OutcomeVoided {
+		t.Errorf("%+v", notices)
+	}
+	m.verify()
+}
+
 // failing is a store whose commits fail while it is told so.
 type failing struct {
 	*store.Store

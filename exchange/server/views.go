@@ -39,7 +39,7 @@ func sellerView(root exchange.OfferID, last exchange.OfferState) offerView {
 		view.Reason = sellerReason(last.Reason)
 	}
 	if last.End.Ends() {
-		view.Ended = &last.Touched
+		view.Ended = &last.EndAt
 	}
 	return view
 }

@@ -142,6 +142,9 @@ func (b *rivalBook) notify(notice *pingpost.Notice) {
 	}
 	known.price = 0
 	if notice.Outcome == pingpost.OutcomeVoided {
+		if known.verdict.Kind == pingpost.VerdictAccepted {
+			b.counts.Voided++
+		}
 		known.verdict = pingpost.Verdict{Kind: pingpost.VerdictRejected, Reason: pingpost.Voided}
 	}
 }

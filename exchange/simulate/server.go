@@ -101,6 +101,7 @@ type Account struct {
 	Pings    int64
 	Bids     int64
 	Accepted int64
+	Voided   int64 // of the accepted: withdrawn afterwards, and given back
 	Rejected int64
 	Charged  pingpost.Cents // all that it owes for accepted leads, less what was given back
 }

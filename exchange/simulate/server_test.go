@@ -258,6 +258,12 @@ func TestFaults(t *testing.T) {
 	if charged := m.server.Accounts()[0].Charged; charged != bid.Bid {
 		t.Errorf("a deaf rival's books show %v, expected one charge of %v", charged, bid.Bid)
 	}
+	for range 2 { // a notice that is told twice withdraws once
+		m.notify("p1", bid.BidID, pingpost.OutcomeVoided)
+	}
+	if account := m.server.Accounts()[0]; account.Charged != 0 || account.Accepted != 1 || account.Voided != 1 {
+		t.Errorf("after the withdrawal the account is %+v", account)
+	}
 }
 
 func TestRivalServerRefusesBadInput(t *testing.T) {

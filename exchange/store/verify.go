@@ -55,7 +55,7 @@ type verifier struct {
 	paidIn map[string]topUpRow             // top-ups by id, as the events tell
 	last   time.Time                       // of the latest commit
 
-	postings int64 // that the events have
+	postings, offers int64 // that the events have
 }
 
 func (v *verifier) checked(id, what string, rows int64) {
@@ -207,7 +207,7 @@ func (v *verifier) timelines() error {
 	}
 	var rows int64
 	err = each(v.q, func(r *sql.Rows) error { return r.Scan(&rows) }, `SELECT count(*) FROM offer`)
-	if rows != offers {
+	if v.offers = offers; rows != offers {
 		v.find("E7", "%d offers have events, %d have a row", offers, rows)
 	}
 	v.report.Checked = append(v.report.Checked, []Check{
@@ -245,15 +245,13 @@ func (v *verifier) timeline(events []exchange.Event) error {
 // overdue: with every command the Market first ends what is due, so no offer was open beyond its
 // window when the latest batch was committed. That an offer ends only once its timeline tells.
 func (v *verifier) overdue() error {
-	var offers int64
 	err := eachEvent(v.q, func(e *exchange.Event) error {
-		offers++
 		if e.Opened != nil && !e.Opened.WindowEnd.After(v.last) {
 			v.find("E6", "offer %q is open at %v, its window closed at %v", e.Offer, v.last, e.Opened.WindowEnd)
 		}
 		return nil
 	}, `SELECT event.body FROM offer JOIN event ON event.offer = offer.id AND event.step = 1 WHERE offer.ended = ''`)
-	v.checked("E6", "each offer ends once, and none is open beyond its window", offers)
+	v.checked("E6", "each offer ends once, and none is open beyond its window", v.offers)
 	return err
 }
 
