@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"leadbid/bidder"
 	"leadbid/budget"
@@ -42,8 +43,8 @@ func Segments(paths ...string) ([]string, error) {
 		segments = append(segments, inside...)
 	}
 	if len(segments) == 0 {
-		return nil, fmt.Errorf("backtest: no recording (%s) in %v: set record.dir and serve some traffic first",
-			segmentPattern, paths)
+		return nil, fmt.Errorf("backtest: no recording (%s) in %s",
+			segmentPattern, strings.Join(paths, ", "))
 	}
 	return segments, nil
 }

@@ -119,7 +119,7 @@ func (r *Report) campaign(name string) *CampaignReport {
 
 // finish puts the campaigns' parts into the report, in order of their names.
 func (r *Report) finish() *Report {
-	r.Campaigns = r.Campaigns[:0]
+	r.Campaigns = []CampaignReport{} // [] in JSON where no ping came, not null
 	for _, campaign := range r.byCampaign {
 		r.Campaigns = append(r.Campaigns, *campaign)
 	}

@@ -183,31 +183,32 @@ type Lead struct {
 
 // Counts sums up the books.
 type Counts struct {
-	Leads      int64 // accepted, returned ones included
-	Returned   int64
-	Refused    int64
-	Charged    pingpost.Cents // of accepted leads, returned ones included
-	Credited   pingpost.Cents
-	Owed       int64 // deliveries not yet done nor dead
-	Delivered  int64
-	Dead       int64
-	OpenLeases int64
+	Leads      int64          `json:"leads"` // accepted, returned ones included
+	Returned   int64          `json:"returned"`
+	Refused    int64          `json:"refused"`
+	Charged    pingpost.Cents `json:"charged"` // of accepted leads, returned ones included
+	Credited   pingpost.Cents `json:"credited"`
+	Owed       int64          `json:"owed"` // deliveries not yet done nor dead
+	Delivered  int64          `json:"delivered"`
+	Dead       int64          `json:"dead"`
+	OpenLeases int64          `json:"open_leases"`
 }
 
 // Report is what Verify found. Findings is empty where every invariant holds.
 type Report struct {
-	Checked  []Check
-	Findings []Finding
+	Checked  []Check   `json:"checked"`
+	Findings []Finding `json:"findings"`
 }
 
 // Check is one invariant and how many rows it was held against.
 type Check struct {
-	ID   string // B1 .. B7, as ARCHITECTURE.md lists them
-	What string
-	Rows int64
+	ID   string `json:"id"` // B1 .. B7, as ARCHITECTURE.md lists them
+	What string `json:"what"`
+	Rows int64  `json:"rows"`
 }
 
 // Finding is one broken invariant, in words, with the rows that show it.
 type Finding struct {
-	ID, What string
+	ID   string `json:"id"`
+	What string `json:"what"`
 }

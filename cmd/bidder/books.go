@@ -204,6 +204,9 @@ func printReport(env *cli.Env, report store.Report) error {
 		}
 		table.Rows = append(table.Rows, []any{check.ID, check.What, check.Rows, result})
 	}
+	if report.Findings == nil {
+		report.Findings = []store.Finding{} // [] in JSON, not null
+	}
 	document := struct {
 		OK bool `json:"ok"`
 		store.Report
