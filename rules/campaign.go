@@ -26,7 +26,7 @@ var (
 		"rules", "adjust", "limits", "reject", "duplicates", "delivery"}
 	plannedCampaignKeys = []string{"value", "snooze", "on_short_budget", "experiments", "arms",
 		"ladder", "lookup",
-		"tables", "holidays", "mode", "on_floor", "crew_hours", "holdout", "explore", "sources", "blocklist", "goal",
+		"tables", "mode", "on_floor", "crew_hours", "holdout", "explore", "sources", "blocklist", "goal",
 		"target_cpa", "until", "from", "notify", "priority", "weight"}
 )
 
@@ -62,7 +62,7 @@ func (l *loader) loadCampaign(node yamlfile.Node) *Campaign {
 	c.loadServices(m.Need("services", "services: [hvac]"))
 	l.loadCampaignExchanges(c, m.Get("exchanges"))
 	c.area = l.loadArea(m.Need("area", "where to buy: area: {zip: 60614, miles: 25}, or {states: [IL]}"))
-	c.hours = loadHours(m.Get("hours"))
+	c.hours = l.loadHours(m.Get("hours"))
 	c.Budget = loadBudget(m.Get("budget"))
 	c.loadCapacity(m.Get("capacity"))
 	loadStrategy(m.Get("strategy"))
@@ -187,19 +187,6 @@ func (l *loader) loadRules(c *Campaign, m yamlfile.Map) {
 	items, _ = m.Get("reject").List("reject rules, each with a when")
 	for i, item := range items {
 		c.Rejects = append(c.Rejects, l.loadReject(item, fmt.Sprintf("reject %d", i+1)))
-	}
-	warnUnreachable(c, m.Get("rules"))
-}
-
-// warnUnreachable tells of rules after one that always holds: they are never asked.
-func warnUnreachable(c *Campaign, node yamlfile.Node) {
-	items := node.OneOrList()
-	for i, rule := range c.Rules {
-		if rule.When == "" && rule.bid.program == nil && i+1 < len(c.Rules) {
-			items[i+1].Warn(fmt.Sprintf("this rule is never asked: %q above it always holds", rule.Name),
-				"rules from the special to the general", "")
-			return
-		}
 	}
 }
 

@@ -43,9 +43,8 @@ type Evaluation struct {
 	ping    *pingpost.Ping
 	zip     pingpost.ZIP
 
-	second  int64 // the second that the local time below was worked out for
-	weekday time.Weekday
-	minute  int // of the business's day
+	second int64 // the second that the local time below was worked out for
+	day    localDay
 
 	facts       [numFacts]float64
 	factsKnown  [2 * pingpost.NumPeriods]bool
@@ -143,11 +142,12 @@ func (e *Evaluation) localTime(now time.Time) {
 	}
 	e.second = now.Unix()
 	local := now.In(e.rs.settings.Business.Location)
+	e.day = e.rs.holidays.dayOf(local)
 	hour, minute, _ := local.Clock()
-	e.weekday, e.minute = local.Weekday(), hour*60+minute
 	env := &e.env
 	env.Hour, env.Minute, env.Month = float64(hour), float64(minute), float64(local.Month())
-	env.Weekday = weekdayWords[e.weekday]
+	env.Weekday, env.Day = weekdayWords[local.Weekday()], float64(local.Day())
+	env.Holiday = e.day.kind == holiday
 	if e.rs.uses.date {
 		env.Date = local.Format(time.DateOnly)
 	}
@@ -165,6 +165,7 @@ func (e *Evaluation) place(now time.Time, zip pingpost.ZIP) {
 		return
 	}
 	env.LeadHour, env.LeadMinute, env.LeadMonth, env.LeadWeekday, env.LeadDate = 0, 0, 0, "", ""
+	env.LeadDay, env.LeadHoliday = 0, false
 	zone := e.rs.zones.zone(zip)
 	env.HasLeadLocal = zone != nil
 	if zone == nil {
@@ -173,7 +174,8 @@ func (e *Evaluation) place(now time.Time, zip pingpost.ZIP) {
 	local := now.In(zone)
 	hour, minute, _ := local.Clock()
 	env.LeadHour, env.LeadMinute, env.LeadMonth = float64(hour), float64(minute), float64(local.Month())
-	env.LeadWeekday = weekdayWords[local.Weekday()]
+	env.LeadWeekday, env.LeadDay = weekdayWords[local.Weekday()], float64(local.Day())
+	env.LeadHoliday = e.rs.holidays.on(local)
 	if uses.date {
 		env.LeadDate = local.Format(time.DateOnly)
 	}

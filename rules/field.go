@@ -35,9 +35,11 @@ type environment struct {
 	MaxSold      float64   `expr:"max_sold"`
 	SoldSoFar    float64   `expr:"sold_so_far"`
 	Floor        float64   `expr:"floor"`
+	Day          float64   `expr:"local.day"`
 	Hour         float64   `expr:"local.hour"`
 	Minute       float64   `expr:"local.minute"`
 	Month        float64   `expr:"local.month"`
+	LeadDay      float64   `expr:"lead_local.day"`
 	LeadHour     float64   `expr:"lead_local.hour"`
 	LeadMinute   float64   `expr:"lead_local.minute"`
 	LeadMonth    float64   `expr:"lead_local.month"`
@@ -49,6 +51,8 @@ type environment struct {
 	AttrTruths   []bool    `expr:"?attr_truths"`
 	AttrsKnown   []bool    `expr:"?attrs_known"`
 	Lead         []string  `expr:"?lead"`
+	Holiday      bool      `expr:"local.holiday"`
+	LeadHoliday  bool      `expr:"lead_local.holiday"`
 	Homeowner    bool      `expr:"homeowner"`
 	Exclusive    bool      `expr:"exclusive"`
 	Test         bool      `expr:"test"`
@@ -138,12 +142,15 @@ func fieldTable() map[string]*field {
 		always("sub_ids", someTexts, false),
 		always("local.hour", aNumber, true), always("local.minute", aNumber, true),
 		always("local.weekday", aText, true), always("local.date", aText, true),
-		always("local.month", aNumber, true),
+		always("local.month", aNumber, true), always("local.day", aNumber, true),
+		always("local.holiday", aTruth, true),
 		flagged("lead_local.hour", aNumber, true, "?lead_local", hasLeadLocal),
 		flagged("lead_local.minute", aNumber, true, "?lead_local", hasLeadLocal),
 		flagged("lead_local.weekday", aText, true, "?lead_local", hasLeadLocal),
 		flagged("lead_local.date", aText, true, "?lead_local", hasLeadLocal),
 		flagged("lead_local.month", aNumber, true, "?lead_local", hasLeadLocal),
+		flagged("lead_local.day", aNumber, true, "?lead_local", hasLeadLocal),
+		flagged("lead_local.holiday", aTruth, true, "?lead_local", hasLeadLocal),
 	}
 	table := map[string]*field{}
 	for _, f := range list {

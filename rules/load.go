@@ -83,9 +83,9 @@ func (l *loader) hash(name string, text []byte) {
 }
 
 var (
-	rootKeys = []string{"version", "business", "server", "store", "mode", "exchanges", "lists", "campaigns",
+	rootKeys = []string{"version", "business", "server", "store", "mode", "exchanges", "lists", "holidays", "campaigns",
 		"record", "pause_file", "tests"}
-	plannedRootKeys = []string{"holidays", "tables", "lookup", "experiments", "defaults", "crews", "calendar",
+	plannedRootKeys = []string{"tables", "lookup", "experiments", "defaults", "crews", "calendar",
 		"alerts", "users", "dashboard", "blocklist", "sources"}
 )
 
@@ -112,16 +112,20 @@ func (l *loader) load(file *yamlfile.File) {
 			l.rs.settings.Tests = append(l.rs.settings.Tests, name)
 		}
 	}
+	l.loadHolidays(root.Get("holidays"))
 	l.loadLists(root.Get("lists"))
 	l.loadExchanges(root.Need("exchanges", "the exchanges that you buy on, by name"))
 	l.x = newExpressions(l.lists, &l.rs.vocabulary, &l.rs.uses, l.rs.keptAttrs)
 	l.loadCampaigns(root.Need("campaigns", "your campaigns, by name"))
+	if !l.faults.Any() {
+		l.advise(root.Node)
+	}
 }
 
 func (l *loader) loadBusiness(node yamlfile.Node) {
 	business := &l.rs.settings.Business
 	business.Location = time.UTC
-	m, ok := node.Map([]string{"name", "timezone", "budget"}, "capacity", "holidays", "address",
+	m, ok := node.Map([]string{"name", "timezone", "budget"}, "capacity", "address",
 		"phone", "email")
 	if !ok {
 		return

@@ -14,7 +14,7 @@ import (
 // Check asks whether the campaign is open for the ping of Begin: its hours, then what it
 // requires. ReasonNone, OutsideHours, ConsentMissing or RequirementUnmet.
 func (e *Evaluation) Check(c *Campaign, tr *Trace) pingpost.Reason {
-	if c.hours != nil && !note(tr, "hours", c.hours.open(e.weekday, e.minute), pingpost.OutsideHours) {
+	if c.hours != nil && !note(tr, "hours", c.hours.open(&e.day), pingpost.OutsideHours) {
 		return pingpost.OutsideHours
 	}
 	return c.require.check(e.ping, tr)

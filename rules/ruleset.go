@@ -22,6 +22,7 @@ type Ruleset struct {
 	index      zipIndex
 	vocabulary attributes
 	zones      zoneTable
+	holidays   holidays
 	uses       usage
 }
 

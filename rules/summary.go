@@ -88,16 +88,32 @@ func (c *Campaign) describeHours() string {
 		}
 		first = last + 1
 	}
+	if !c.hours.keepsNoHolidays {
+		spans := describeSpans(c.hours.spans[holiday], c.hours.spill[holiday])
+		if spans == "" {
+			spans = "closed"
+		}
+		parts = append(parts, "holidays "+spans)
+	}
 	return strings.Join(parts, ", ")
 }
 
 // describeDay gives the spans of a day, counted from Monday.
 func (h *hours) describeDay(day int) string {
-	var spans []string
-	for _, s := range h.spans[(day+1)%7] {
-		spans = append(spans, fmt.Sprintf("%02d:%02d-%02d:%02d", s.from/60, s.from%60, s.to/60, s.to%60))
+	return describeSpans(h.spans[(day+1)%7], h.spill[(day+1)%7])
+}
+
+// describeSpans puts a span that runs past midnight together again: 18:00-02:00.
+func describeSpans(spans, spill []span) string {
+	var parts []string
+	for _, s := range spans {
+		end := s.to
+		if end == minutesPerDay && len(spill) > 0 {
+			end, spill = spill[0].to, spill[1:]
+		}
+		parts = append(parts, fmt.Sprintf("%02d:%02d-%02d:%02d", s.from/60, s.from%60, end/60, end%60))
 	}
-	return strings.Join(spans, " and ")
+	return strings.Join(parts, " and ")
 }
 
 func describeBudget(limits Limits) string {
