@@ -65,7 +65,7 @@ exchanges:
 campaigns:
   comfort:
     services: [hvac, plumbing, electrical]
-    area: {zip: 60614, miles: 40}
+    area: {zip: 60614, miles: 40, only_states: [IL, IN]}
     budget: {day: $20000000}
     rules: [{name: all, bid: "60 + 0.3 * (lead_score ?? 50)"}]
     limits: {max_bid: $600}
@@ -74,7 +74,7 @@ campaigns:
       - {file: leads.jsonl}
   exterior:
     services: [roofing, windows, siding, gutters, tree, garage_door, pest, handyman]
-    area: {zip: 60614, miles: 40}
+    area: {zip: 60614, miles: 40, only_states: [IL, IN]}
     budget: {day: $20000000}
     capacity: {leads: {day: 500000}}
     rules: [{name: all, bid: "80 + 0.5 * (lead_score ?? 50)"}]
