@@ -38,11 +38,12 @@ func (a *Agent) Decide(now time.Time, p *pingpost.Ping) Decision {
 	if before, known := a.repeats.find(key, stamp.At); known {
 		return before.repeat(stamp, p)
 	}
-	if a.repeats.offered(consentKeyOf(p), stamp.At) {
+	consent := consentKeyOf(p)
+	if a.repeats.offered(consent, stamp.At) {
 		return Decision{Stamp: stamp, Reason: pingpost.DuplicatePing}
 	}
 	decision := a.decideLocked(stamp, p)
-	a.repeats.remember(key, p, decision, a.rememberUntil(decision, p.Exchange))
+	a.repeats.remember(key, consent, p, &decision, a.rememberUntil(&decision, p.Exchange))
 	return decision
 }
 
@@ -133,7 +134,7 @@ func (a *Agent) refOf(d Decision, p *pingpost.Ping, lease budget.LeaseID, expire
 }
 
 // rememberUntil is when the same ping is a new one again: a bid's expiry, else one bid_ttl.
-func (a *Agent) rememberUntil(d Decision, exchange string) time.Time {
+func (a *Agent) rememberUntil(d *Decision, exchange string) time.Time {
 	if d.Bid {
 		return d.Ref.Expires
 	}
@@ -148,6 +149,9 @@ func (a *Agent) fillFactsLocked(now time.Time, campaign *rules.Campaign) {
 	scope := budget.Scope{Kind: budget.ScopeCampaign, Name: campaign.Name}
 	for _, period := range pingpost.Periods() {
 		a.facts.Budget[period], a.facts.Capacity[period] = rules.Usage{}, rules.Usage{}
+		if !campaign.Budget[period].Set && !campaign.Capacity[period].Set {
+			continue
+		}
 		use, known := a.book.Use(scope, period)
 		if !known {
 			continue

@@ -13,14 +13,19 @@ import (
 // hold. It is a queue in the order of asking with an index by ping id and by consent token. Keys
 // are 64-bit hashes: two pings that share one by accident end in a no-bid, never in a wrong bid,
 // because the digest is compared as well.
+//
+// Every ping adds an answer and ends an older one, so the queue is one ring of values that is used
+// again, and the indexes hold places in it and no pointers: nothing for the collector to follow.
 type repeats struct {
-	byPing    map[uint64]*answered
-	byConsent map[uint64]*answered // only open bids
-	queue     []*answered          // oldest first; forgotten ones stay until their time
-	bySeq     map[uint64]*answered // only bids: the ones that can be cancelled
+	ring  []answered // as long as a power of two; places count on and on, and wrap here
+	first uint64     // the place of the oldest
+	next  uint64     // the place after the newest
+
+	byPing    places
+	byConsent places // only open bids
 }
 
-// maxRepeats bounds the memory of answers to about 30 MB; the oldest are forgotten first.
+// maxRepeats bounds the memory of answers to about 50 MB; the oldest are forgotten first.
 const maxRepeats = 1 << 17
 
 type answered struct {
@@ -60,62 +65,88 @@ func hashPair(first, second string) uint64 {
 	return hash.Sum64()
 }
 
-// find gives the answer to the same ping id, where it is still remembered.
+func (r *repeats) at(place uint64) *answered { return &r.ring[place&uint64(len(r.ring)-1)] }
+
+// find gives the answer to the same ping id, where it is still remembered. It stays good until the
+// next change.
 func (r *repeats) find(key uint64, now time.Time) (*answered, bool) {
-	before, known := r.byPing[key]
-	return before, known && before.Until.After(now)
+	place, known := r.byPing.find(key)
+	if !known {
+		return nil, false
+	}
+	before := r.at(place)
+	return before, before.Until.After(now)
 }
 
 // offered tells whether a bid on the same request stands.
 func (r *repeats) offered(consent uint64, now time.Time) bool {
-	before := r.byConsent[consent]
-	return consent != 0 && before != nil && before.Until.After(now)
+	if consent == 0 {
+		return false
+	}
+	place, known := r.byConsent.find(consent)
+	return known && r.at(place).Until.After(now)
 }
 
-func (r *repeats) remember(key uint64, p *pingpost.Ping, d Decision, until time.Time) {
+func (r *repeats) remember(key, consent uint64, p *pingpost.Ping, d *Decision, until time.Time) {
 	if !until.After(d.At) {
 		return
 	}
-	if len(r.queue) >= maxRepeats {
-		r.drop(r.queue[0])
-		r.queue = r.queue[1:]
+	if r.next-r.first >= maxRepeats {
+		r.dropFirst()
 	}
-	entry := &answered{Ping: key, Digest: p.Digest, Until: until, Decision: d}
+	entry := answered{Ping: key, Digest: p.Digest, Until: until, Decision: *d}
 	if d.Bid {
-		entry.Consent = consentKeyOf(p)
+		entry.Consent = consent
 	}
-	r.queue = append(r.queue, entry)
-	r.index(entry)
+	r.push(entry)
 }
 
-func (r *repeats) index(entry *answered) {
-	if r.byPing == nil {
-		r.byPing, r.byConsent = map[uint64]*answered{}, map[uint64]*answered{}
-		r.bySeq = map[uint64]*answered{}
+// push adds an answer behind all others.
+func (r *repeats) push(entry answered) {
+	if r.next-r.first == uint64(len(r.ring)) {
+		r.grow()
 	}
+	place := r.next
+	r.next++
+	*r.at(place) = entry
 	if entry.Forgotten {
 		return
 	}
-	r.byPing[entry.Ping] = entry
-	if entry.Decision.Bid {
-		r.bySeq[entry.Decision.Seq] = entry
-	}
+	r.byPing.set(entry.Ping, place)
 	if entry.Consent != 0 {
-		r.byConsent[entry.Consent] = entry
+		r.byConsent.set(entry.Consent, place)
 	}
 }
 
+func (r *repeats) grow() {
+	larger := repeats{ring: make([]answered, max(2*len(r.ring), 64)), first: r.first, next: r.next}
+	for place := r.first; place < r.next; place++ {
+		*larger.at(place) = *r.at(place)
+	}
+	r.ring = larger.ring
+}
+
 // forget removes the answer of a cancelled bid: the same ping is then decided anew. It is false
-// where the bid was an answer to a repeat as well, and so may have been sent after all.
+// where the bid was an answer to a repeat as well, and so may have been sent after all. Answers
+// stand in the order of their numbers.
 func (r *repeats) forget(seq uint64) bool {
-	entry, known := r.bySeq[seq]
-	if known && entry.Repeated {
+	low, high := r.first, r.next
+	for low < high {
+		middle := low + (high-low)/2
+		if r.at(middle).Decision.Seq < seq {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	if low == r.next || r.at(low).Decision.Seq != seq || !r.at(low).Decision.Bid {
+		return true
+	}
+	if r.at(low).Repeated {
 		return false
 	}
-	if known {
-		r.drop(entry)
-		entry.Forgotten = true
-	}
+	r.unindex(low)
+	r.at(low).Forgotten = true
 	return true
 }
 
@@ -123,26 +154,35 @@ func (r *repeats) forget(seq uint64) bool {
 // exchange, so an entry may stay a little longer than its time behind one of another exchange;
 // find and offered look at the time themselves.
 func (r *repeats) expire(now time.Time) {
-	for len(r.queue) > 0 && !r.queue[0].Until.After(now) {
-		r.drop(r.queue[0])
-		r.queue[0] = nil
-		r.queue = r.queue[1:]
+	for r.first < r.next && !r.at(r.first).Until.After(now) {
+		r.dropFirst()
 	}
 }
 
-func (r *repeats) drop(entry *answered) {
+func (r *repeats) dropFirst() {
+	r.unindex(r.first)
+	r.at(r.first).Decision = Decision{} // its names must not keep a former rule set alive
+	r.first++
+}
+
+func (r *repeats) unindex(place uint64) {
+	entry := r.at(place)
 	if entry.Forgotten {
 		return
 	}
-	if r.byPing[entry.Ping] == entry {
-		delete(r.byPing, entry.Ping)
+	r.byPing.remove(entry.Ping, place)
+	if entry.Consent != 0 {
+		r.byConsent.remove(entry.Consent, place)
 	}
-	if entry.Consent != 0 && r.byConsent[entry.Consent] == entry {
-		delete(r.byConsent, entry.Consent)
+}
+
+// all copies the answers, oldest first.
+func (r *repeats) all() []answered {
+	var entries []answered
+	for place := r.first; place < r.next; place++ {
+		entries = append(entries, *r.at(place))
 	}
-	if entry.Decision.Bid {
-		delete(r.bySeq, entry.Decision.Seq)
-	}
+	return entries
 }
 
 // repeat answers the same ping again: the same bid while it stands, or why it is not the same.
@@ -158,13 +198,85 @@ func (e *answered) repeat(stamp Stamp, p *pingpost.Ping) Decision {
 
 func (r *repeats) check() error {
 	live := 0
-	for _, entry := range r.queue {
-		if !entry.Forgotten && r.byPing[entry.Ping] == entry {
+	for place := r.first; place < r.next; place++ {
+		entry := r.at(place)
+		if known, ok := r.byPing.find(entry.Ping); ok && known == place && !entry.Forgotten {
 			live++
 		}
 	}
-	if live != len(r.byPing) {
-		return fmt.Errorf("bidder: %d remembered answers, %d in the index", live, len(r.byPing))
+	if live != r.byPing.len() {
+		return fmt.Errorf("bidder: %d remembered answers, %d in the index", live, r.byPing.len())
 	}
 	return nil
+}
+
+// places is a map from hashes to places in the ring. A hash is as good as random, so that its low
+// digits say where it belongs: the next free slot from there (linear probing), half of the slots at
+// most being taken. Slots lie side by side, so that a question mostly costs one look at memory.
+type places struct {
+	slots []slot
+	used  int
+}
+
+// slot is taken where place is above 0; it holds the place plus one.
+type slot struct{ hash, place uint64 }
+
+func (m *places) len() int { return m.used }
+
+func (m *places) home(hash uint64) uint64 { return hash & uint64(len(m.slots)-1) }
+
+// seek gives the slot of a hash, or the free one where it would go.
+func (m *places) seek(hash uint64) uint64 {
+	i := m.home(hash)
+	for m.slots[i].place != 0 && m.slots[i].hash != hash {
+		i = (i + 1) & uint64(len(m.slots)-1)
+	}
+	return i
+}
+
+func (m *places) find(hash uint64) (place uint64, known bool) {
+	if len(m.slots) == 0 {
+		return 0, false
+	}
+	found := m.slots[m.seek(hash)]
+	return found.place - 1, found.place != 0
+}
+
+// set makes place the one of the hash, in the stead of a former one.
+func (m *places) set(hash, place uint64) {
+	if 2*(m.used+1) > len(m.slots) {
+		former := m.slots
+		m.slots = make([]slot, max(2*len(former), 128))
+		for _, s := range former {
+			if s.place != 0 {
+				m.slots[m.seek(s.hash)] = s
+			}
+		}
+	}
+	i := m.seek(hash)
+	if m.slots[i].place == 0 {
+		m.used++
+	}
+	m.slots[i] = slot{hash, place + 1}
+}
+
+// remove forgets the hash where it still has that place. The slots behind it move up, so that none
+// is cut off from its home.
+func (m *places) remove(hash, place uint64) {
+	if len(m.slots) == 0 {
+		return
+	}
+	gap := m.seek(hash)
+	if m.slots[gap].place != place+1 {
+		return
+	}
+	m.used--
+	mask := uint64(len(m.slots) - 1)
+	for i := (gap + 1) & mask; m.slots[i].place != 0; i = (i + 1) & mask {
+		// An entry may move up where its home is not behind the gap on the way to it.
+		if (i-m.home(m.slots[i].hash))&mask >= (i-gap)&mask {
+			m.slots[gap], gap = m.slots[i], i
+		}
+	}
+	m.slots[gap] = slot{}
 }

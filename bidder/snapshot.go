@@ -25,9 +25,7 @@ func (a *Agent) Snapshot() Snapshot {
 	snapshot := Snapshot{
 		Stamp: Stamp{Seq: a.seq, At: a.last},
 		Run:   a.run, Rules: a.rules.Hash(), Book: a.book.Snapshot(), Pauses: a.pauses,
-	}
-	for _, entry := range a.repeats.queue {
-		snapshot.Repeats = append(snapshot.Repeats, *entry)
+		Repeats: a.repeats.all(),
 	}
 	return snapshot
 }
@@ -43,8 +41,7 @@ func Restore(snapshot Snapshot, rs *rules.Ruleset) (*Agent, error) {
 	agent := New(snapshot.Run, rs, budget.Restore(PlanOf(rs), snapshot.Book))
 	agent.seq, agent.last, agent.pauses = snapshot.Seq, snapshot.At, snapshot.Pauses
 	for _, entry := range snapshot.Repeats {
-		agent.repeats.queue = append(agent.repeats.queue, &entry)
-		agent.repeats.index(&entry)
+		agent.repeats.push(entry)
 	}
 	return agent, nil
 }
