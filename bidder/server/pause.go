@@ -1,10 +1,12 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -33,8 +35,13 @@ func ReadPauses(path string) (bidder.Pauses, error) {
 		return bidder.Pauses{}, fmt.Errorf("server: reading pauses: %w", err)
 	}
 	var pauses bidder.Pauses
-	if err := json.Unmarshal(text, &pauses); err != nil {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields() // a misspelt word would pause nothing
+	if err := decoder.Decode(&pauses); err != nil {
 		return bidder.Pauses{}, fmt.Errorf("server: %s is not a file of pauses (%w): remove it and pause again", path, err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return bidder.Pauses{}, fmt.Errorf("server: %s is more than one file of pauses: remove it and pause again", path)
 	}
 	return pauses, nil
 }
@@ -49,39 +56,53 @@ func WritePauses(path string, pauses bidder.Pauses) error {
 		return fmt.Errorf("server: writing pauses: %w", err)
 	}
 	fresh := path + ".new"
-	if err := os.WriteFile(fresh, append(text, '\n'), 0o644); err != nil {
+	if err := writeSynced(fresh, append(text, '\n')); err != nil {
 		return fmt.Errorf("server: writing pauses: %w", err)
 	}
-	return os.Rename(fresh, path)
+	if err := os.Rename(fresh, path); err != nil {
+		return fmt.Errorf("server: writing pauses: %w", err)
+	}
+	return nil
+}
+
+// writeSynced writes a file so that a rename cannot reach the disk before its content does.
+func writeSynced(path string, text []byte) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	if _, err = file.Write(text); err == nil {
+		err = file.Sync()
+	}
+	return errors.Join(err, file.Close())
 }
 
 // pauseState is what is switched off, and by whom.
 type pauseState struct {
+	// applying is held from reading the state until the Agent has it: of two changes at a time the
+	// older must not be the last that the Agent hears of. It is taken before mu.
+	applying sync.Mutex
+
 	mu     sync.Mutex
-	seen   time.Time // the file's time when it was read last
-	size   int64
 	byHand bidder.Pauses
 	down   []string // campaigns whose leads cannot be delivered
 }
 
-// load reads the file where it has changed.
+// load reads the file. It is small enough to be read at every look, and neither its time nor its
+// size could tell two quick changes apart.
 func (p *pauseState) load(path string) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var seen time.Time
-	var size int64 = -1
-	if info, err := os.Stat(path); err == nil {
-		seen, size = info.ModTime(), info.Size()
-	}
-	if seen.Equal(p.seen) && size == p.size {
-		return nil
-	}
 	pauses, err := ReadPauses(path)
 	if err != nil {
 		return err
 	}
-	p.byHand, p.seen, p.size = pauses, seen, size
+	p.set(pauses)
 	return nil
+}
+
+func (p *pauseState) set(byHand bidder.Pauses) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.byHand = byHand
 }
 
 // setDown notes whether a campaign's leads can be delivered.
@@ -127,6 +148,8 @@ func (s *Server) pauseLoop(ctx context.Context) {
 
 // applyPauses makes the present pauses an input of the Agent.
 func (s *Server) applyPauses() {
+	s.pauses.applying.Lock()
+	defer s.pauses.applying.Unlock()
 	pauses, _ := s.pauses.effective()
 	s.record.pause(s.agent.Pause(s.clock.now(), pauses), pauses)
 	s.log.Info().Bool("all", pauses.All).Strs("campaigns", pauses.Campaigns).

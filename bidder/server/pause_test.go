@@ -1,0 +1,81 @@
+package server
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"testing/fstest"
+
+	"github.com/rs/zerolog"
+
+	"leadbid/bidder"
+	"leadbid/budget"
+	"leadbid/rules"
+)
+
+func TestReadPauses(t *testing.T) {
+	f := func(text string, want bidder.Pauses, ok bool) {
+		t.Helper()
+		path := filepath.Join(t.TempDir(), "paused.json")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := ReadPauses(path)
+		if (err == nil) != ok || !samePauses(got, want) {
+			t.Errorf("%s: got %+v, %v", text, got, err)
+		}
+	}
+	f(`{}`, bidder.Pauses{}, true)
+	f(`{"all": true}`+"\n", bidder.Pauses{All: true}, true)
+	f(`{"campaigns": ["hvac"], "exchanges": []}`, bidder.Pauses{Campaigns: []string{"hvac"}}, true)
+	f(``, bidder.Pauses{}, false)
+	f(`{"all": tr`, bidder.Pauses{}, false)
+	f(`{"campaign": ["hvac"]}`, bidder.Pauses{}, false)
+	f(`{} {"all": true}`, bidder.Pauses{}, false)
+}
+
+// TestLastPauseWins changes both reasons to pause from several goroutines: in the end the Agent must
+// have what is in force, not what one of them saw on its way.
+func TestLastPauseWins(t *testing.T) {
+	rs, faults := rules.Load(fstest.MapFS{"bidder.yaml": {Data: []byte(pausable)}}, "bidder.yaml",
+		func(string) (string, bool) { return "a-key-0123456789abcdef0123456789", true })
+	if rs == nil {
+		t.Fatal(faults)
+	}
+	s := &Server{rules: rs, clock: newClock(), log: zerolog.Nop(), record: &recorder{}}
+	s.agent = bidder.New(1, rs, budget.NewBook(bidder.PlanOf(rs)))
+	for round := range 10_000 {
+		var changes sync.WaitGroup
+		for i := range 4 {
+			changes.Go(func() { s.deliveryDown(fmt.Sprint("campaign-", i), round%2 == 0) })
+		}
+		changes.Go(func() {
+			s.pauses.set(bidder.Pauses{All: round%2 == 0})
+			s.applyPauses()
+		})
+		changes.Wait()
+		want, _ := s.pauses.effective()
+		if got := s.agent.Snapshot().Pauses; !samePauses(got, want) {
+			t.Fatalf("round %d: the Agent has %+v, in force is %+v", round, got, want)
+		}
+	}
+}
+
+const pausable = `
+version: 1
+business: {name: Test, timezone: America/Chicago}
+server: {listen: "127.0.0.1:0", admin: "127.0.0.1:0"}
+store: sqlite:test.db
+mode: live
+exchanges:
+  north: {profile: native, auth: {bearer: "${KEY}"}, commitment: refusable}
+campaigns:
+  hvac:
+    services: [hvac]
+    area: {zip: 60614, miles: 10}
+    budget: {day: $200}
+    rules: [{name: all, bid: 20}]
+    delivery: [{file: leads.jsonl}]
+`
