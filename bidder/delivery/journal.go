@@ -125,6 +125,10 @@ func (j *journal) load() error {
 	if _, err := file.ReadAt(tail, start); err != nil {
 		return plainPathError("reading", err)
 	}
+	// What is found here counts as delivered, but a crash may have come between its write and its sync.
+	if err := file.Sync(); err != nil {
+		return plainPathError("syncing", err)
+	}
 	whole := bytes.LastIndexByte(tail, '\n') + 1
 	if torn := tail[whole:]; len(torn) > 0 {
 		if err := mend(file, start+int64(whole), torn); err != nil {
