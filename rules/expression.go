@@ -46,6 +46,7 @@ type number struct {
 // expressions compiles the expressions of one configuration.
 type expressions struct {
 	lists   map[string]*list
+	tables  map[string]*table
 	attrs   *attributes
 	uses    *usage
 	named   map[string]bool
@@ -53,7 +54,7 @@ type expressions struct {
 	running *conf.Config
 }
 
-func newExpressions(lists map[string]*list, attrs *attributes, uses *usage, named map[string]bool) *expressions {
+func newExpressions(lists map[string]*list, tables map[string]*table, attrs *attributes, uses *usage, named map[string]bool) *expressions {
 	parsing, running := conf.CreateNew(), conf.New(environment{})
 	parsing.MaxNodes, parsing.DisableIfOperator = maxNodes, true
 	for name := range parsing.Builtins {
@@ -64,7 +65,7 @@ func newExpressions(lists map[string]*list, attrs *attributes, uses *usage, name
 		}
 	}
 	running.MaxNodes = maxMade * 2
-	return &expressions{lists: lists, attrs: attrs, uses: uses, named: named, parsing: parsing,
+	return &expressions{lists: lists, tables: tables, attrs: attrs, uses: uses, named: named, parsing: parsing,
 		running: running}
 }
 
@@ -168,7 +169,7 @@ func constantOf(t *translator, program *vm.Program) (value float64, ok bool) {
 }
 
 func (x *expressions) translator(s source) *translator {
-	return &translator{where: s.where, lists: x.lists, attrs: x.attrs, named: x.named,
+	return &translator{where: s.where, lists: x.lists, tables: x.tables, attrs: x.attrs, named: x.named,
 		report: func(offset int, message, expected, typed string) { s.node.FaultAt(offset, message, expected, typed) }}
 }
 

@@ -196,14 +196,7 @@ func (l *loader) loadLists(node yamlfile.Node) {
 	entries, _ := node.Entries("a name with a list, or with {file: PATH}")
 	for _, value := range entries {
 		name := value.Key().Raw()
-		switch {
-		case !listName.MatchString(name):
-			value.Key().Fault(yamlfile.Quote(name)+" cannot be the name of a list",
-				"letters, digits and _, to be used in rules", "")
-			continue
-		case fields[name] != nil || functions[name].gives != 0 || reservedNames[name]:
-			value.Key().Fault(yamlfile.Quote(name)+" has a meaning in rules already", "another name",
-				"my_"+name)
+		if !l.checkNewName(value.Key(), "list") {
 			continue
 		}
 		made := &list{name: name, key: value.Key(), faults: l.faults}
@@ -221,6 +214,20 @@ func (l *loader) loadLists(node yamlfile.Node) {
 		l.listOrder = append(l.listOrder, made)
 	}
 	l.mixLists()
+}
+
+// checkNewName holds the name of a list or table against what rules can read.
+func (l *loader) checkNewName(key yamlfile.Node, what string) bool {
+	switch name := key.Raw(); {
+	case !listName.MatchString(name):
+		key.Fault(yamlfile.Quote(name)+" cannot be the name of a "+what,
+			"letters, digits and _, to be used in rules", "")
+		return false
+	case fields[name] != nil || functions[name].gives != 0 || reservedNames[name]:
+		key.Fault(yamlfile.Quote(name)+" has a meaning in rules already", "another name", "my_"+name)
+		return false
+	}
+	return true
 }
 
 var reservedNames = map[string]bool{"attrs": true, "lead": true, "budget": true, "capacity": true,

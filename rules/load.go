@@ -27,10 +27,12 @@ type loader struct {
 	digest hash.Hash
 	lists  map[string]*list
 	// listOrder is the lists in file order, inLists how many entries they hold in all.
-	listOrder []*list
-	inLists   int
-	rs        *Ruleset
-	x         *expressions
+	listOrder  []*list
+	inLists    int
+	tables     map[string]*table
+	tableOrder []*table
+	rs         *Ruleset
+	x          *expressions
 	options
 }
 
@@ -57,7 +59,7 @@ func LoadOffline(fsys fs.FS, name string, getenv func(string) (string, bool)) (*
 
 func load(fsys fs.FS, name string, getenv func(string) (string, bool), how options) (*Ruleset, *yamlfile.Faults) {
 	l := &loader{fsys: fsys, folder: path.Dir(name), faults: &yamlfile.Faults{}, digest: sha256.New(),
-		lists: map[string]*list{}, options: how,
+		lists: map[string]*list{}, tables: map[string]*table{}, options: how,
 		rs: &Ruleset{exchangeIndex: map[string]int{}, byTag: map[uint32]*Campaign{},
 			keptAttrs: map[string]bool{}}}
 	file := yamlfile.Read(fsys, name, getenv, l.faults)
@@ -83,9 +85,9 @@ func (l *loader) hash(name string, text []byte) {
 }
 
 var (
-	rootKeys = []string{"version", "business", "server", "store", "mode", "exchanges", "lists", "holidays", "campaigns",
+	rootKeys = []string{"version", "business", "server", "store", "mode", "exchanges", "lists", "tables", "holidays", "campaigns",
 		"record", "pause_file", "tests"}
-	plannedRootKeys = []string{"tables", "lookup", "experiments", "defaults", "crews", "calendar",
+	plannedRootKeys = []string{"lookup", "experiments", "defaults", "crews", "calendar",
 		"alerts", "users", "dashboard", "blocklist", "sources"}
 )
 
@@ -114,8 +116,9 @@ func (l *loader) load(file *yamlfile.File) {
 	}
 	l.loadHolidays(root.Get("holidays"))
 	l.loadLists(root.Get("lists"))
+	l.loadTables(root.Get("tables"))
 	l.loadExchanges(root.Need("exchanges", "the exchanges that you buy on, by name"))
-	l.x = newExpressions(l.lists, &l.rs.vocabulary, &l.rs.uses, l.rs.keptAttrs)
+	l.x = newExpressions(l.lists, l.tables, &l.rs.vocabulary, &l.rs.uses, l.rs.keptAttrs)
 	l.loadCampaigns(root.Need("campaigns", "your campaigns, by name"))
 	if !l.faults.Any() {
 		l.advise(root.Node)
@@ -265,6 +268,11 @@ func periodWords() []string {
 // finish builds what is derived from a configuration without faults.
 func (l *loader) finish() {
 	rs := l.rs
+	for _, named := range l.tableOrder {
+		if !named.used {
+			named.key.Warn("no rule reads the table "+yamlfile.Quote(named.name), "", "")
+		}
+	}
 	for _, named := range l.listOrder {
 		if !named.used {
 			named.key.Warn("no rule and no area uses the list "+yamlfile.Quote(named.name), "", "")

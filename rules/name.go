@@ -26,6 +26,9 @@ func (t *translator) variable(node ast.Node, name string) operand {
 		named.used = true
 		return operand{kind: someTexts, node: named.constant(t, false)}
 	}
+	if named, ok := t.tables[name]; ok {
+		return t.fault(node, "a table is asked for a key", named.name+"[zip]", "")
+	}
 	group, rest, dotted := strings.Cut(name, ".")
 	switch {
 	case dotted && group == "attrs":
@@ -97,6 +100,9 @@ func (t *translator) factPart(node ast.Node, group, rest string) (operand, bool)
 			isKnown: func(e *Evaluation) bool { return e.factsKnown[scope] }}}, true
 }
 
+// plannedNames are fields that the rules will read once some exchange's pings carry them.
+var plannedNames = []string{"consent.age_minutes", "consent.page_host"}
+
 // unknown words the fault of a name that nobody knows, with the likeliest meaning.
 func (t *translator) unknown(node ast.Node, name string) operand {
 	for _, f := range []string{"urgency", "job", "service", "property_type"} {
@@ -107,6 +113,7 @@ func (t *translator) unknown(node ast.Node, name string) operand {
 	}
 	known := slices.Sorted(maps.Keys(fields))
 	known = append(known, slices.Sorted(maps.Keys(t.lists))...)
+	known = append(known, slices.Sorted(maps.Keys(t.tables))...)
 	for _, group := range []string{"budget", "capacity"} {
 		for _, period := range pingpost.Periods() {
 			for _, fact := range factNames {
@@ -119,7 +126,10 @@ func (t *translator) unknown(node ast.Node, name string) operand {
 			known = append(known, "lead."+f)
 		}
 	}
-	expected := "a field of the ping, a list, or attrs.NAME"
+	if slices.Contains(plannedNames, name) {
+		return t.fault(node, yamlfile.Planned(name), "", "")
+	}
+	expected := "a field of the ping, a list, a table, or attrs.NAME"
 	nearest, _ := yamlfile.Nearest(name, known)
 	switch name {
 	case "True", "TRUE", "yes":

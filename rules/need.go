@@ -12,10 +12,10 @@ import (
 // else all parts. It can be written into an expression, for comparisons, and asked directly, for
 // prices, where it names the field that is missing.
 type need struct {
-	// A field.
+	// A field, or the row of a table.
 	name    string
 	known   func() ast.Node
-	isKnown func(*Evaluation) bool
+	isKnown func(*Evaluation) bool // nil where known has to be run
 
 	// All or either of two, or a branch between them.
 	shape         shape
@@ -76,11 +76,15 @@ func (n *need) node(t *translator) ast.Node {
 
 // prepare compiles the conditions of branches, so that missing can be asked.
 func (n *need) prepare(compile func(ast.Node, reflect.Kind) (*vm.Program, error)) error {
-	if n == nil || n.shape == oneField {
+	if n == nil || n.isKnown != nil {
 		return nil
 	}
-	if n.shape == branchOf {
-		program, err := compile(n.condition(), reflect.Bool)
+	asked := n.condition
+	if n.shape == oneField {
+		asked = n.known
+	}
+	if asked != nil {
+		program, err := compile(asked(), reflect.Bool)
 		if err != nil {
 			return err
 		}
@@ -122,8 +126,14 @@ func (n *need) missing(e *Evaluation) (string, error) {
 		}
 		return n.second.missing(e)
 	}
-	if n.isKnown(e) {
-		return "", nil
+	known, err := true, error(nil)
+	if n.isKnown != nil {
+		known = n.isKnown(e)
+	} else {
+		known, err = e.truth(n.program)
+	}
+	if known || err != nil {
+		return "", err
 	}
 	return n.name, nil
 }

@@ -1,7 +1,12 @@
 package rules
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/expr-lang/expr/ast"
+
+	"leadbid/internal/yamlfile"
 )
 
 // translator turns the tree of an expression as written into one that the expr machine can run:
@@ -13,6 +18,7 @@ import (
 type translator struct {
 	where  place
 	lists  map[string]*list
+	tables map[string]*table
 	attrs  *attributes
 	uses   usage
 	named  map[string]bool // attributes that a rule names, for the recording
@@ -156,8 +162,16 @@ func (t *translator) part(node ast.Node) operand {
 	case *ast.IdentifierNode:
 		return t.variable(n, n.Value)
 	case *ast.MemberNode:
+		if name, ok := n.Node.(*ast.IdentifierNode); ok && t.tables[name.Value] != nil && !n.Optional {
+			return t.lookup(n, t.tables[name.Value])
+		}
 		if path, ok := memberPath(n); ok {
 			return t.variable(n, path)
+		}
+		if name, ok := n.Node.(*ast.IdentifierNode); ok {
+			names := slices.Sorted(maps.Keys(t.tables))
+			nearest, _ := yamlfile.Nearest(name.Value, names)
+			return t.fault(name, "there is no table "+yamlfile.Quote(name.Value), "the name of a table under tables:", nearest)
 		}
 		return t.fault(n, "this is no field", "a name, such as attrs.system", "")
 	case *ast.UnaryNode:
