@@ -10,20 +10,38 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write the .want files of testdata/bad")
+var update = flag.Bool("update", false, "write the .want files of testdata/bad and testdata/warn")
 
 // TestFaults holds the whole text of every message: file, line, column, caret, expectation, hint.
 // Each file is named after its fault.
 func TestFaults(t *testing.T) {
-	files, err := filepath.Glob("testdata/bad/*.yaml")
-	if err != nil || len(files) < 25 {
+	goldenMessages(t, "testdata/bad", 50, func(t *testing.T, rs *Ruleset) {
+		if rs != nil {
+			t.Fatal("it was accepted")
+		}
+	})
+}
+
+// TestWarningsInFull does the same for what can be used and is most likely not meant.
+func TestWarningsInFull(t *testing.T) {
+	goldenMessages(t, "testdata/warn", 8, func(t *testing.T, rs *Ruleset) {
+		if rs == nil {
+			t.Fatal("it was refused")
+		}
+	})
+}
+
+func goldenMessages(t *testing.T, folder string, least int, check func(*testing.T, *Ruleset)) {
+	files, err := filepath.Glob(folder + "/*.yaml")
+	if err != nil || len(files) < least {
 		t.Fatal(files, err)
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
-			rs, faults := Load(os.DirFS("testdata/bad"), filepath.Base(file), testenv)
-			if rs != nil {
-				t.Fatal("it was accepted")
+			rs, faults := Load(os.DirFS(folder), filepath.Base(file), testenv)
+			check(t, rs)
+			if faults.String() == "" {
+				t.Fatal("nothing was said")
 			}
 			want := strings.TrimSuffix(file, ".yaml") + ".want"
 			if *update {

@@ -123,6 +123,9 @@ func (l *loader) load(file *yamlfile.File) {
 	if !l.faults.Any() {
 		l.advise(root.Node)
 	}
+	if !l.faults.Any() {
+		l.advise(root.Node)
+	}
 }
 
 func (l *loader) loadBusiness(node yamlfile.Node) {

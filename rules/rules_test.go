@@ -17,6 +17,7 @@ import (
 func testenv(name string) (string, bool) {
 	value, ok := map[string]string{
 		"NORTHSIDE_KEY": "0123456789abcdef0123456789abcdef",
+		"NORTH_PIN":     "1234",
 		"CRM_SECRET":    "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 	}[name]
 	return value, ok
@@ -163,6 +164,8 @@ func TestSummary(t *testing.T) {
 		"exchange northside: profile native, a post may be refused, a bid stands 1m0s, at most $300.00 a day",
 		"campaign hvac-chicago buys hvac on northside; 237 ZIPs in IL; mon-fri 07:00-19:00, sat 08:00-14:00; 3 rules; " +
 			"2 adjustments; 1 reject rule; at most $60.00 a lead; at most $400.00 a day; at most 3 leads an hour, 12 leads a day",
+		"campaign hvac-chicago on northside: 3 leads an hour with bids open 10.4 s: at most 3 bids open at a time; " +
+			"$300.00 a day: room for 5 bids of $60.00 at a time",
 	}
 	if diff := cmp.Diff(want, mustLoad(t, "testdata/good", "design.yaml").Summary()); diff != "" {
 		t.Errorf("-want +got\n%s", diff)

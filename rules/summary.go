@@ -2,7 +2,9 @@ package rules
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
 	"leadbid/pingpost"
 )
@@ -22,8 +24,55 @@ func (rs *Ruleset) Summary() []string {
 	}
 	for _, c := range rs.campaigns {
 		lines = append(lines, c.describe())
+		for _, name := range c.Exchanges {
+			if line := rs.describeOpen(c, rs.Exchange(name)); line != "" {
+				lines = append(lines, line)
+			}
+		}
 	}
 	return lines
+}
+
+// describeOpen says how many bids the caps let stand at a time: an open bid takes its full price
+// and one lead, so that no number of wins at once can pass a cap. It is "" where nothing bounds it.
+func (rs *Ruleset) describeOpen(c *Campaign, exchange *Exchange) string {
+	open := exchange.BidTTL + exchange.Grace
+	if exchange.Commitment == Refusable {
+		open = exchange.Deadline + exchange.HoldFor
+	}
+	var parts []string
+	if period, leads, ok := tightest(c.Capacity); ok {
+		parts = append(parts, fmt.Sprintf("%s with bids open %s: at most %s open at a time",
+			describePeriod(count(int(leads), "lead"), period), showSeconds(open), count(int(leads), "bid")))
+	}
+	if period, cents, ok := tightest(c.Budget, exchange.Budget, rs.settings.Business.Budget); ok && c.MaxBid > 0 {
+		parts = append(parts, fmt.Sprintf("%s: room for %s of %s at a time",
+			describePeriod(pingpost.Cents(cents).String(), period), count(int(cents/int64(c.MaxBid)), "bid"), c.MaxBid))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("campaign %s on %s: %s", c.Name, exchange.Name, strings.Join(parts, "; "))
+}
+
+// tightest is the smallest of the limits, the shorter period first.
+func tightest(all ...Limits) (period pingpost.Period, n int64, ok bool) {
+	for _, candidate := range pingpost.Periods() {
+		for _, limits := range all {
+			if limit := limits[candidate]; limit.Set && (!ok || limit.N < n) {
+				period, n, ok = candidate, limit.N, true
+			}
+		}
+	}
+	return period, n, ok
+}
+
+// showSeconds says 60 s or 10.4 s; longer times in hours, minutes and seconds.
+func showSeconds(length time.Duration) string {
+	if length >= 2*time.Minute {
+		return length.String()
+	}
+	return strconv.FormatFloat(length.Seconds(), 'f', -1, 64) + " s"
 }
 
 func (e *Exchange) describe() string {
@@ -124,18 +173,22 @@ func describeBudget(limits Limits) string {
 func describeLimits(limits Limits, show func(int64) string) string {
 	var parts []string
 	for _, period := range pingpost.Periods() {
-		limit := limits[period]
-		switch {
-		case !limit.Set:
-		case period == pingpost.Total:
-			parts = append(parts, show(limit.N)+" in total")
-		case period == pingpost.Hour:
-			parts = append(parts, show(limit.N)+" an hour")
-		default:
-			parts = append(parts, show(limit.N)+" a "+period.String())
+		if limit := limits[period]; limit.Set {
+			parts = append(parts, describePeriod(show(limit.N), period))
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// describePeriod says "$400.00 a day".
+func describePeriod(amount string, period pingpost.Period) string {
+	switch period {
+	case pingpost.Total:
+		return amount + " in total"
+	case pingpost.Hour:
+		return amount + " an hour"
+	}
+	return amount + " a " + period.String()
 }
 
 func count(n int, what string) string {

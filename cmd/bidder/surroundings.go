@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"leadbid/bidder/cases"
+	"leadbid/bidder/server"
+	"leadbid/internal/cli"
+	"leadbid/internal/yamlfile"
+	"leadbid/rules"
+)
+
+// surroundings holds what a configuration names against the machine it is to run on. Faults stand
+// at the key that names the thing, and at the file where a default does.
+type surroundings struct {
+	dir  string
+	file *yamlfile.File
+	root yamlfile.Node
+	all  *yamlfile.Faults
+}
+
+// lookAround is the third stage of a check. It changes nothing: folders that `serve` would make
+// only have to be makeable.
+func lookAround(ctx context.Context, env *cli.Env, rs *rules.Ruleset, dir string, faults *yamlfile.Faults) {
+	file := yamlfile.Read(os.DirFS(dir), filepath.Base(env.ConfigPath()), lookup(env), faults)
+	if file == nil {
+		return
+	}
+	s := surroundings{dir: dir, file: file, root: file.Root(), all: faults}
+	s.checkTLS(rs.Settings())
+	s.checkStore(ctx, rs.Settings().Store)
+	if folder := rs.Settings().Record.Dir; folder != "" {
+		s.checkFolder(folder, "recordings", "record", "dir")
+	}
+	s.checkFolder(filepath.Dir(rs.Settings().PauseFile), "the pause file", "pause_file")
+	for _, campaign := range rs.Campaigns() {
+		for i, target := range campaign.Delivery {
+			if target.File != "" {
+				s.checkDelivery(filepath.Dir(target.File), campaign.Name, i)
+			}
+		}
+	}
+	s.checkTests(env, rs)
+}
+
+func (s *surroundings) path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(s.dir, name)
+}
+
+// fault notes a fault at the deepest key of the path that is written.
+func (s *surroundings) fault(message, expected string, path ...string) {
+	for n := len(path); n > 0; n-- {
+		if node := s.root.At(path[:n]...); node.Exists() {
+			node.Fault(message, expected, "")
+			return
+		}
+	}
+	s.all.Add(yamlfile.Fault{File: s.file.Name, Message: message, Expected: expected})
+}
+
+func (s *surroundings) checkTLS(settings *rules.Settings) {
+	if settings.Server.TLSCert == "" {
+		return
+	}
+	pair, err := tls.LoadX509KeyPair(s.path(settings.Server.TLSCert), s.path(settings.Server.TLSKey))
+	if err != nil {
+		s.fault("the certificate and its key cannot be used: "+plain(err), "the paths of a PEM certificate and its key",
+			"server", "tls")
+		return
+	}
+	leaf, err := x509.ParseCertificate(pair.Certificate[0])
+	if err == nil && time.Now().After(leaf.NotAfter) {
+		s.fault("the certificate ended on "+leaf.NotAfter.Format(time.DateOnly), "a certificate that is valid",
+			"server", "tls", "cert")
+	}
+}
+
+func (s *surroundings) checkStore(ctx context.Context, store string) {
+	path := strings.TrimPrefix(store, "sqlite:")
+	if _, err := os.Stat(s.path(path)); errors.Is(err, fs.ErrNotExist) {
+		s.checkFolder(filepath.Dir(path), "the books", "store")
+		return
+	}
+	opened, err := server.ReadStore(ctx, store, s.dir)
+	if err == nil {
+		err = opened.Close()
+	}
+	if err != nil {
+		s.fault("the books cannot be opened: "+plain(err), "a file that `bidder serve` made, or a path where it can make one", "store")
+	}
+}
+
+// checkDelivery points at the delivery among several.
+func (s *surroundings) checkDelivery(folder, campaign string, i int) {
+	if message := unwritable(s.path(folder)); message != "" {
+		items := s.root.At("campaigns", campaign, "delivery").OneOrList()
+		items[i].At("file").Fault("leads cannot be written: "+message, "a file in a folder that can be written", "")
+	}
+}
+
+func (s *surroundings) checkFolder(folder, what string, path ...string) {
+	if message := unwritable(s.path(folder)); message != "" {
+		s.fault(what+" cannot be written: "+message, "a path in a folder that can be written", path...)
+	}
+}
+
+// unwritable says why no file can be made in a folder, or the folder itself not; "" where it can.
+func unwritable(folder string) string {
+	for {
+		info, err := os.Stat(folder)
+		switch {
+		case err == nil && !info.IsDir():
+			return folder + " is a file"
+		case err == nil:
+			probe, err := os.CreateTemp(folder, ".bidder-check-*")
+			if err != nil {
+				return folder + ": " + plain(err)
+			}
+			return removeProbe(probe)
+		case !errors.Is(err, fs.ErrNotExist) || filepath.Dir(folder) == folder:
+			return folder + ": " + plain(err)
+		}
+		folder = filepath.Dir(folder)
+	}
+}
+
+func removeProbe(probe *os.File) string {
+	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
+		return plain(err)
+	}
+	return ""
+}
+
+// checkTests reads the cases that the configuration names, or that lie beside it.
+func (s *surroundings) checkTests(env *cli.Env, rs *rules.Ruleset) {
+	files := rs.Settings().Tests
+	if len(files) == 0 {
+		beside := defaultTests(env.ConfigPath())
+		if _, err := os.Stat(s.path(beside)); err != nil {
+			return
+		}
+		files = []string{beside}
+	}
+	for _, name := range files {
+		cases.Load(os.DirFS(s.dir), filepath.ToSlash(name), rs, s.all)
+	}
+}
+
+// plain drops the operation and path that the system adds.
+func plain(err error) string {
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		err = pathError.Err
+	}
+	return fmt.Sprint(err)
+}
+
+// syntaxResult tells whether the file can be read as YAML at all.
+func syntaxResult(env *cli.Env, dir string) string {
+	var faults yamlfile.Faults
+	if yamlfile.Read(os.DirFS(dir), filepath.Base(env.ConfigPath()), nil, &faults); faults.Any() {
+		return "faulty"
+	}
+	return "right"
+}
