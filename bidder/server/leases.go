@@ -35,8 +35,12 @@ func (s *Server) leaseLoop(ctx context.Context) {
 
 // tendLeases asks one question, if there is one, and gives the time until the next look.
 func (s *Server) tendLeases(ctx context.Context) time.Duration {
-	if step, moved := s.clock.reanchor(); moved {
-		s.log.Warn().Dur("step", step).Msg("the machine's clock was set; following it")
+	switch step, told := s.clock.follow(time.Now()); {
+	case told && step > 0:
+		s.log.Warn().Stringer("step", step).Msg("the machine's clock was set ahead; following it")
+	case told:
+		s.log.Error().Stringer("step", step).Msg("the machine's clock was set back: " +
+			"hours and budgets go by the former time until the bidder is started anew")
 	}
 	ask, ok, stamp := s.agent.Upkeep(s.clock.now())
 	if !ok {
