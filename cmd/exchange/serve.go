@@ -99,8 +99,33 @@ func (m *market) parts() []lifecycle.Part {
 			}
 			return nil
 		},
-		Stop: func(ctx context.Context) error { return m.server.Shutdown(ctx) },
+		Serve: func(ctx context.Context) error { return watchBooks(ctx, m.store.Err, booksWatch) },
+		Stop:  func(ctx context.Context) error { return m.server.Shutdown(ctx) },
 	}}
+}
+
+// errBooksFailed is why an exchange ends by itself.
+var errBooksFailed = errors.New("the books can no longer be written")
+
+// booksWatch is how often it is looked whether the books can be written.
+const booksWatch = time.Second
+
+// watchBooks waits until ctx ends, or until the books refuse every write: a disk that was full or
+// failed once is only to be trusted again through a new process, and whoever supervises this one
+// should know.
+func watchBooks(ctx context.Context, refusal func() error, every time.Duration) error {
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			if err := refusal(); err != nil {
+				return fmt.Errorf("%w: %w", errBooksFailed, err)
+			}
+		}
+	}
 }
 
 // address is where sellers bring their leads.

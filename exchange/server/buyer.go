@@ -27,23 +27,33 @@ func (s *Server) showWallet(ctx *fasthttp.RequestCtx, who caller, _ string) {
 	s.reply(ctx, fasthttp.StatusOK, walletOf(wallet))
 }
 
-// showPurchases lists what a buyer bought. For a preset this is how the leads are delivered.
+// purchasesAtOnce is how many leads one answer lists.
+const purchasesAtOnce = 1000
+
+// showPurchases lists what a buyer bought from since to until, the latest first. For a preset this
+// is how the leads are delivered, so none may be out of reach: where there are more than one answer
+// holds, it says so, and until the last one's instant gets the next ones (and that one again).
 func (s *Server) showPurchases(ctx *fasthttp.RequestCtx, who caller, _ string) {
 	since, err := instantArg(ctx, "since", s.clock.now().Add(-24*time.Hour))
 	if err != nil {
 		s.fail(ctx, err)
 		return
 	}
-	bought, err := s.store.Leads(s.life, who.name, store.LeadFilter{Since: since, Max: 1000})
+	until, err := instantArg(ctx, "until", time.Time{})
+	if err != nil {
+		s.fail(ctx, err)
+		return
+	}
+	bought, err := s.store.Leads(s.life, who.name, store.LeadFilter{Since: since, Until: until, Max: purchasesAtOnce + 1})
 	if err != nil {
 		s.fail(ctx, err)
 		return
 	}
 	views := make([]purchaseView, 0, len(bought))
-	for _, lead := range bought {
+	for _, lead := range bought[:min(len(bought), purchasesAtOnce)] {
 		views = append(views, purchaseOf(lead))
 	}
-	s.reply(ctx, fasthttp.StatusOK, map[string]any{"purchases": views})
+	s.reply(ctx, fasthttp.StatusOK, map[string]any{"purchases": views, "more": len(bought) > purchasesAtOnce})
 }
 
 // takeReturn gives a bought lead back and the buyer its price.

@@ -237,7 +237,11 @@ func refusePrivate(ping *pingpost.Ping) error {
 	}
 	for _, attr := range ping.Attrs {
 		if looksPrivate(attr.Name) || looksPrivate(attr.Value) {
-			return invalid("attrs", "an attribute looks like a phone number or an e-mail address, and buyers would see it")
+			field := "attrs"
+			if !looksPrivate(attr.Name) {
+				field += "." + clip(attr.Name) // as a misspelt "consent.certificate" comes to stand there
+			}
+			return invalid(field, "looks like a phone number or an e-mail address, and buyers would see it")
 		}
 	}
 	return nil

@@ -213,7 +213,7 @@ func TestBadLeads(t *testing.T) {
 		"typing slip in lead":   {replace(`"first_name"`, `"frist_name"`), "lead", 400},
 		"another ZIP in lead":   {replace(`"state":"IL","zip":"60614","notes"`, `"state":"IL","zip":"60615","notes"`), "lead.zip", 400},
 		"notes too long":        {replace(`Canarynotes`, strings.Repeat("n", 2001)), "lead.notes", 400},
-		"phone in attrs":        {replace(`"furnace"`, `"(312) 555-0123"`), "attrs", 400},
+		"phone in attrs":        {replace(`"furnace"`, `"(312) 555-0123"`), "attrs.system", 400},
 		"e-mail in source":      {replace(`"google-12"`, `"jo@example.com"`), "source", 400},
 		"id of another type":    {replace(`"w-1"`, `1`), "lead_id", 400},
 		"cost with three cents": {replace(`"w-1"`, `"w-1","cost":1.234`), "cost", 400},
@@ -292,6 +292,9 @@ func TestPresetBuyerFetchesAndReturns(t *testing.T) {
 		t.Fatalf("%v", sold)
 	}
 	_, view := m.public("GET", "/v1/purchases", "view-key-of-plumber", "")
+	if view["more"] != false {
+		t.Errorf("one purchase, and more: %v", view["more"])
+	}
 	purchase := view["purchases"].([]any)[0].(map[string]any)
 	if contact := purchase["lead"].(map[string]any); contact["phone"] != "+13125550123" || contact["notes"] != "Canarynotes" || purchase["price"] != 22.0 {
 		t.Errorf("%v", purchase)

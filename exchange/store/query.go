@@ -166,9 +166,9 @@ type BoughtLead struct {
 
 // LeadFilter narrows Leads. Zero values mean all; Max 0 means 100.
 type LeadFilter struct {
-	Offer exchange.OfferID
-	Since time.Time
-	Max   int
+	Offer        exchange.OfferID
+	Since, Until time.Time // sold then; both ends count
+	Max          int
 }
 
 // Leads lists what a buyer has bought, the latest first: only what was sold to that buyer, and a
@@ -176,6 +176,10 @@ type LeadFilter struct {
 func (s *Store) Leads(ctx context.Context, buyer string, f LeadFilter) ([]BoughtLead, error) {
 	if f.Max <= 0 {
 		f.Max = 100
+	}
+	until := micros(f.Until)
+	if f.Until.IsZero() {
+		until = 1 << 62
 	}
 	var leads []BoughtLead
 	err := each(s.read(ctx), func(rows *sql.Rows) error {
@@ -195,8 +199,8 @@ func (s *Store) Leads(ctx context.Context, buyer string, f LeadFilter) ([]Bought
 		leads = append(leads, bought)
 		return nil
 	}, `SELECT `+offerColumns+`, `+leadColumns+` FROM offer JOIN lead ON lead.offer = offer.root
-		WHERE offer.buyer = ?1 AND offer.ended = 'sold' AND (?2 = '' OR offer.id = ?2) AND offer.ended_at >= ?3
-		ORDER BY offer.ended_at DESC, offer.id DESC LIMIT ?4`, buyer, string(f.Offer), micros(f.Since), f.Max)
+		WHERE offer.buyer = ?1 AND offer.ended = 'sold' AND (?2 = '' OR offer.id = ?2) AND offer.ended_at BETWEEN ?3 AND ?4
+		ORDER BY offer.ended_at DESC, offer.id DESC LIMIT ?5`, buyer, string(f.Offer), micros(f.Since), until, f.Max)
 	if err != nil {
 		return nil, fmt.Errorf("exchange/store: reading bought leads: %w", err)
 	}

@@ -191,6 +191,31 @@ func TestLeadIsSoldAndSeenByItsWinnerOnly(t *testing.T) {
 	}
 }
 
+// TestLeadsArePaged reaches every purchase through pages of two, sold at the same instants or not.
+func TestLeadsArePaged(t *testing.T) {
+	h := newHouse(t)
+	for i := range 7 {
+		h.sell(exchange.OfferID(fmt.Sprintf("lead-%d", i)))
+		if i%2 == 1 {
+			h.now = h.now.Add(time.Minute)
+		}
+	}
+	seen := map[exchange.OfferID]bool{}
+	var until time.Time
+	for range 7 {
+		leads, err := h.store.Leads(ctx, "ann", store.LeadFilter{Until: until, Max: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, lead := range leads {
+			seen[lead.Offer], until = true, lead.At
+		}
+	}
+	if len(seen) != 7 {
+		t.Errorf("%d of 7 purchases were reached", len(seen))
+	}
+}
+
 // TestReturnAfterTheMarketForgot recalls a lead that left the Market's memory long ago.
 func TestReturnAfterTheMarketForgot(t *testing.T) {
 	h := newHouse(t)
