@@ -83,9 +83,16 @@ func (r *replay) segment(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("backtest: %s: %w", path, err)
 	}
-	r.report.Segments++
-	for {
+	for first := true; ; first = false {
 		record, err := reader.Next()
+		switch {
+		case first && err == nil && r.otherRules(record):
+			r.report.OtherRules++
+			r.agent = nil
+			return ctx.Err()
+		case first:
+			r.report.Segments++
+		}
 		switch {
 		case errors.Is(err, io.EOF):
 			return ctx.Err()
@@ -108,6 +115,14 @@ func (r *replay) segment(ctx context.Context, path string) error {
 			}
 		}
 	}
+}
+
+// otherRules tells whether a segment, which begins with a snapshot, was recorded with another
+// configuration: its decisions are right by rules that are not at hand.
+func (r *replay) otherRules(first *recording.Record) bool {
+	var recorded struct{ Rules string }
+	return first.Kind == recording.KindSnapshot && json.Unmarshal(first.Data, &recorded) == nil &&
+		recorded.Rules != r.rules.Hash()
 }
 
 func (r *replay) apply(record *recording.Record) error {

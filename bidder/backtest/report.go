@@ -15,6 +15,7 @@ import (
 // whether the Agent would do the same again.
 type Report struct {
 	Segments   int              `json:"segments"`
+	OtherRules int              `json:"other_rules"` // segments left out: recorded with another configuration
 	Records    int64            `json:"records"`
 	From       time.Time        `json:"from,omitzero"`
 	To         time.Time        `json:"to,omitzero"`

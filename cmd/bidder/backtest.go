@@ -17,7 +17,8 @@ func backtestCommand(env *cli.Env) *cobra.Command {
 		Short: "Replay recordings through the Agent, and prove that it decides the same",
 		Long: "Replays what `bidder serve` recorded (files or folders; record.dir by default) through the same\n" +
 			"Agent with the same rules, prints spend, wins and reasons by campaign, and compares every\n" +
-			"decision byte by byte with the recorded one. Exit 4 where one differs.",
+			"decision byte by byte with the recorded one. Exit 4 where one differs. What was recorded with\n" +
+			"another configuration is left out, and told.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			rs, dir, err := load(env)
 			if err != nil {
@@ -41,8 +42,7 @@ func backtestCommand(env *cli.Env) *cobra.Command {
 			report, err := backtest.Replay(cmd.Context(), rs, segments, progress.Set)
 			progress.Done()
 			if err != nil {
-				return cli.Hint(err, "a recording (*.jsonl.zst) replays with the configuration that it was made with: "+
-					"name that one with --config, or after `bidder backtest` the recordings made with this one")
+				return cli.Hint(err, "recordings are the files *.jsonl.zst that `bidder serve` writes into record.dir")
 			}
 			return printReplay(env, report)
 		},
@@ -84,8 +84,14 @@ func printReplay(env *cli.Env, report *backtest.Report) error {
 	switch {
 	case report.DifferentCount > 0:
 		return cli.Failed("%d of %d decisions differ from the recording", report.DifferentCount, report.Compared)
+	case report.Compared == 0 && report.OtherRules > 0:
+		return cli.Hint(cli.Failed("nothing could be compared: what is recorded was recorded with another configuration"),
+			"name the configuration that it was recorded with: --config FILE")
 	case report.Compared == 0:
 		return cli.Failed("nothing could be compared: the recording has no whole segment")
+	case report.OtherRules > 0:
+		env.Sayf("left out, because they were recorded with another configuration: %d of %d recordings",
+			report.OtherRules, report.OtherRules+report.Segments)
 	}
 	env.Sayf("every decision is the same to the byte: %d compared", report.Compared)
 	return nil
