@@ -52,7 +52,7 @@ func adviseMaxBid(c *Campaign, items []yamlfile.Node) {
 
 // constantBid gives a bid that is a plain number.
 func constantBid(rule *Rule) (cents pingpost.Cents, ok bool) {
-	if rule.bid.program != nil {
+	if !rule.bid.isConstant() {
 		return 0, false
 	}
 	cents, err := pingpost.FloorPrice(rule.bid.constant)

@@ -174,12 +174,9 @@ func (l *loader) loadRules(c *Campaign, m yamlfile.Map) {
 		needed.Fault(fmt.Sprintf("there are more than %d rules", maxRules), "several campaigns", "")
 		items = nil
 	}
-	var picked [][]pingpost.ZIP
 	for i, item := range items {
-		rule, zips := l.loadRule(c, item, fmt.Sprintf("rule %d", i+1))
-		c.Rules, picked = append(c.Rules, rule), append(picked, zips)
+		c.Rules = append(c.Rules, l.loadRule(c, item, fmt.Sprintf("rule %d", i+1)))
 	}
-	c.ruleIndex = buildRuleIndex(picked)
 	items, _ = m.Get("adjust").List("adjustments, each with multiply or add")
 	for i, item := range items {
 		c.Adjusts = append(c.Adjusts, l.loadAdjust(c, item, fmt.Sprintf("adjust %d", i+1)))
@@ -194,23 +191,23 @@ var plannedRuleKeys = []string{"value", "mode", "on_floor", "arms", "holdout", "
 	"table", "until",
 	"from", "note", "percent", "max", "min", "priority", "stop", "set"}
 
-func (l *loader) loadRule(c *Campaign, node yamlfile.Node, name string) (rule *Rule, picked []pingpost.ZIP) {
-	rule = &Rule{Name: name, Line: node.Line()}
+func (l *loader) loadRule(c *Campaign, node yamlfile.Node, name string) *Rule {
+	rule := &Rule{Name: name, Line: node.Line(), chosen: anything()}
 	m, ok := node.Map([]string{"name", "when", "bid"}, plannedRuleKeys...)
 	if !ok {
-		return rule, nil
+		return rule
 	}
 	rule.loadName(m)
-	rule.When, rule.when, picked = l.loadWhen(c, m.Get("when"), atPing, !l.unindexed)
+	l.loadWhen(c, rule, m.Get("when"), atPing, true)
 	bid := m.Need("bid", "bid: 20, the dollars to pay at most")
 	if price := l.loadNumber(c, bid,
 		"the dollars to pay at most, such as 20 or 18 + 0.1 * (lead_score ?? 50)"); price != nil {
 		rule.Bid, rule.bid = bid.Raw(), *price
-		if price.program == nil && price.constant < 0 {
+		if price.isConstant() && price.constant < 0 {
 			bid.Fault("a bid cannot be negative", "0 to decline, or the dollars to pay at most", "")
 		}
 	}
-	return rule, picked
+	return rule
 }
 
 func (r *Rule) loadName(m yamlfile.Map) {
@@ -219,17 +216,18 @@ func (r *Rule) loadName(m yamlfile.Map) {
 	}
 }
 
-// loadWhen reads a condition; without one the rule always holds.
-func (l *loader) loadWhen(c *Campaign, node yamlfile.Node, where place, split bool) (string, condition, []pingpost.ZIP) {
+// loadWhen reads a condition; without one the rule always holds. Where split is asked for, the
+// index takes what it can decide.
+func (l *loader) loadWhen(c *Campaign, rule *Rule, node yamlfile.Node, where place, split bool) {
 	text, ok := expressionText(node, `a condition, such as urgency == "emergency"`)
 	if !ok {
-		return "", condition{}, nil
+		return
 	}
-	when, picked, facts, _ := l.x.condition(source{text, where, node}, split)
+	made, _ := l.x.condition(source{text, where, node}, split)
+	rule.When, rule.when, rule.chosen = text, made.when, made.chosen
 	if c != nil {
-		c.usesFacts = c.usesFacts || facts
+		c.usesFacts = c.usesFacts || made.facts
 	}
-	return text, when, picked
 }
 
 func (l *loader) loadNumber(c *Campaign, node yamlfile.Node, expected string) *number {
@@ -263,7 +261,7 @@ func (l *loader) loadAdjust(c *Campaign, node yamlfile.Node, name string) *Rule 
 		return rule
 	}
 	rule.loadName(m)
-	rule.When, rule.when, _ = l.loadWhen(c, m.Get("when"), atPing, false)
+	l.loadWhen(c, rule, m.Get("when"), atPing, false)
 	multiply, add := m.Get("multiply"), m.Get("add")
 	switch {
 	case multiply.Exists() && add.Exists():
@@ -274,7 +272,7 @@ func (l *loader) loadAdjust(c *Campaign, node yamlfile.Node, name string) *Rule 
 	case multiply.Exists():
 		rule.Multiply = multiply.Raw()
 		rule.multiply = l.loadNumber(c, multiply, "a factor, such as 1.2")
-		if n := rule.multiply; n != nil && n.program == nil && n.constant < 0 {
+		if n := rule.multiply; n != nil && n.isConstant() && n.constant < 0 {
 			multiply.Fault("a negative factor would make a price negative", "a factor of at least 0", "")
 		}
 	default:
@@ -293,7 +291,7 @@ func (l *loader) loadReject(node yamlfile.Node, name string) *Rule {
 		return rule
 	}
 	rule.loadName(m)
-	rule.When, rule.when, _ = l.loadWhen(nil, m.Need("when", "the condition that rejects"), atPost, false)
+	l.loadWhen(nil, rule, m.Need("when", "the condition that rejects"), atPost, false)
 	if text, ok := m.Get("reason").Text("a word"); ok {
 		if !reasonWord.MatchString(text) {
 			m.Get("reason").Fault(yamlfile.Quote(text)+" cannot be a reason",

@@ -39,9 +39,15 @@ type Evaluation struct {
 	rs      *Ruleset
 	machine vm.VM
 	env     environment
-	boxed   any // env, as the machine wants it; nil until a program runs
+	at      pointers // into env, for closures
+	boxed   any      // env, as the machine wants it; nil until a program runs
 	ping    *pingpost.Ping
+
+	// What the index looks up.
+	service pingpost.Service
 	zip     pingpost.ZIP
+	facets  uint64
+	rank    uint16 // of the lead score
 
 	second int64 // the second that the local time below was worked out for
 	day    localDay
@@ -61,13 +67,14 @@ func (rs *Ruleset) NewEvaluation() *Evaluation {
 	n := len(rs.vocabulary)
 	e.attrTexts, e.attrNumbers = make([]string, n), make([]float64, n)
 	e.attrTruths, e.attrsKnown = make([]bool, n), make([]bool, n)
+	e.at.to(&e.env)
 	return e
 }
 
 // Begin prepares for the questions about one ping, at the instant that decides about hours. The
 // ping must stay unchanged until the next Begin.
 func (e *Evaluation) Begin(now time.Time, p *pingpost.Ping) {
-	e.ping, e.zip, e.boxed = p, p.ZIP, nil
+	e.ping, e.boxed = p, nil
 	env := &e.env
 	e.lists()
 	e.localTime(now)
@@ -75,9 +82,14 @@ func (e *Evaluation) Begin(now time.Time, p *pingpost.Ping) {
 	e.consent(&p.Consent)
 	e.attributes(p.Attrs)
 	env.Exchange, env.Auction = p.Exchange, ""
-	if exchange := e.rs.Exchange(p.Exchange); exchange != nil {
-		env.Auction = exchange.Auction.String()
+	exchange, known := e.rs.exchangeIndex[p.Exchange]
+	if known {
+		env.Auction = e.rs.exchanges[exchange].Auction.String()
+	} else {
+		exchange = -1
 	}
+	e.service, e.zip = p.Service, p.ZIP
+	e.facets, e.rank = facetsOf(p, exchange), e.rs.scores.rank(p.LeadScore)
 	if p.Auction != pingpost.AuctionNone {
 		env.Auction = p.Auction.String()
 	}
@@ -100,7 +112,7 @@ func (e *Evaluation) Begin(now time.Time, p *pingpost.Ping) {
 // beginPost fills in what a post tells. All that only a ping tells is left out: the loader
 // refuses reject rules that ask for it.
 func (e *Evaluation) beginPost(now time.Time, post *pingpost.Post) {
-	e.ping, e.zip, e.boxed = nil, post.ZIP, nil
+	e.ping, e.boxed = nil, nil
 	e.env = environment{Exchange: post.Exchange, Service: post.Service.String(), Job: post.Job.String(),
 		State: string(post.Lead.State), City: post.Lead.City, Exclusive: post.Exclusive, Test: post.Test}
 	e.second = math.MinInt64
@@ -223,9 +235,24 @@ func (e *Evaluation) readAttribute(i int, kind kind, attr pingpost.Attr) (known 
 	return true
 }
 
-// truth runs a condition.
-func (e *Evaluation) truth(program *vm.Program) (bool, error) {
-	result, err := e.run(program)
+// run runs a program over the environment. The machine itself turns a panic inside a program
+// into an error.
+func (e *Evaluation) run(program *vm.Program) (any, error) {
+	if e.boxed == nil {
+		e.boxed = e.env
+	}
+	return e.machine.Run(program, e.boxed)
+}
+
+// holds asks a condition.
+func (e *Evaluation) holds(when *condition) (bool, error) {
+	switch {
+	case when.closure != nil:
+		return when.closure(e), nil
+	case when.program == nil:
+		return true, nil
+	}
+	result, err := e.run(when.program)
 	if err != nil {
 		return false, err
 	}
@@ -236,32 +263,18 @@ func (e *Evaluation) truth(program *vm.Program) (bool, error) {
 	return truth, nil
 }
 
-// run runs a program over the environment. The machine itself turns a panic inside a program
-// into an error.
-func (e *Evaluation) run(program *vm.Program) (any, error) {
-	if e.boxed == nil {
-		e.boxed = e.env
-	}
-	return e.machine.Run(program, e.boxed)
-}
-
-// holds asks a condition; one without a program always holds.
-func (e *Evaluation) holds(when condition) (bool, error) {
-	if when.program == nil {
-		return true, nil
-	}
-	return e.truth(when.program)
-}
-
 // value works a number out; missing names the field that it lacks.
 func (e *Evaluation) value(n *number) (value float64, missing string, err error) {
-	if n.program == nil {
+	if n.isConstant() {
 		return n.constant, "", nil
 	}
 	if n.needs != nil {
 		if missing, err = n.needs.missing(e); missing != "" || err != nil {
 			return 0, missing, err
 		}
+	}
+	if n.closure != nil {
+		return n.closure(e), "", nil
 	}
 	result, err := e.run(n.program)
 	if err != nil {

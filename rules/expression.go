@@ -31,17 +31,27 @@ const (
 	memoryBudget = 10_000 // elements that one run may make
 )
 
-// condition is a compiled truth. The zero value always holds.
+// condition is a compiled truth: a closure, or a program where there is none. The zero value
+// always holds.
 type condition struct {
+	closure truthFunc
 	program *vm.Program
+	parts   int // what running it costs, see partsOf
 }
 
-// number is a compiled price, factor or amount of dollars.
+func (c *condition) always() bool { return c.closure == nil && c.program == nil }
+
+// number is a compiled price, factor or amount of dollars: a closure, or a program where there is
+// none.
 type number struct {
-	constant float64 // where program is nil
+	constant float64 // where there is nothing to run
+	closure  numberFunc
 	program  *vm.Program
 	needs    *need
+	parts    int // what running it costs, see partsOf
 }
+
+func (n *number) isConstant() bool { return n.closure == nil && n.program == nil }
 
 // expressions compiles the expressions of one configuration.
 type expressions struct {
@@ -52,6 +62,34 @@ type expressions struct {
 	named   map[string]bool
 	parsing *conf.Config
 	running *conf.Config
+	plain   bool // every condition stays whole, and the machine runs all: the oracle of tests
+
+	// What the index is made of.
+	facets map[string]*facet
+	scores *scoreScale
+	picks  map[string]*zipPick
+
+	// Expressions that were written before. Campaigns are much alike, and an expression means the
+	// same wherever it stands.
+	conditions map[sourceKey]madeCondition
+	numbers    map[sourceKey]madeNumber
+}
+
+type sourceKey struct {
+	text  string
+	where place
+	split bool
+}
+
+type madeCondition struct {
+	when   condition
+	chosen choice
+	facts  bool
+}
+
+type madeNumber struct {
+	number number
+	facts  bool
 }
 
 func newExpressions(lists map[string]*list, tables map[string]*table, attrs *attributes, uses *usage, named map[string]bool) *expressions {
@@ -66,7 +104,8 @@ func newExpressions(lists map[string]*list, tables map[string]*table, attrs *att
 	}
 	running.MaxNodes = maxMade * 2
 	return &expressions{lists: lists, tables: tables, attrs: attrs, uses: uses, named: named, parsing: parsing,
-		running: running}
+		running: running, scores: &scoreScale{}, picks: map[string]*zipPick{},
+		conditions: map[sourceKey]madeCondition{}, numbers: map[sourceKey]madeNumber{}}
 }
 
 // source is an expression in the configuration: its text, and how to speak about places in it.
@@ -76,39 +115,101 @@ type source struct {
 	node  yamlfile.Node
 }
 
-// condition compiles a truth. Where split is asked for it leaves out a part that only picks ZIPs,
-// so that the index can hold it: picked is then the ZIPs for which the rest has to be asked, and
-// nil where there is no such part. ok is false after a fault.
-func (x *expressions) condition(s source, split bool) (when condition, picked []pingpost.ZIP, facts, ok bool) {
+// condition compiles a truth. Where split is asked for it leaves out what the index decides, and
+// chosen says what that is. ok is false after a fault.
+func (x *expressions) condition(s source, split bool) (made madeCondition, ok bool) {
+	key := sourceKey{s.text, s.where, split}
+	if made, known := x.conditions[key]; known {
+		return made, true
+	}
+	if made, ok = x.newCondition(s, split); ok {
+		x.conditions[key] = made
+	}
+	return made, ok
+}
+
+func (x *expressions) newCondition(s source, split bool) (made madeCondition, ok bool) {
+	made.chosen = anything()
 	tree, ok := x.parse(s)
 	if !ok {
-		return condition{}, nil, false, false
+		return made, false
 	}
 	t := x.translator(s)
 	rest := t.truth(tree)
 	if t.failed {
-		return condition{}, nil, false, false
+		return made, false
 	}
-	if zips, others, found := x.pick(tree); found && split {
-		// The whole was translated because it is what had to be checked. What runs is the rest.
-		t = x.translator(s)
-		picked, rest = zips, conjunction(t, others)
+	if split && !x.plain {
+		chosen, others := x.choose(tree)
+		if len(others) < len(conjuncts(tree)) {
+			// The whole was translated because it is what had to be checked. What runs is the rest.
+			t = x.translator(s)
+			made.chosen, rest = chosen, conjunction(t, others)
+		}
 	}
 	x.uses.add(&t.uses)
+	made.facts = t.facts
 	if rest == nil {
-		return condition{}, picked, t.facts, true
+		return made, true
 	}
-	program, err := x.compile(t, rest(), reflect.Bool)
+	when, err := x.compileTruth(t, rest)
 	if err != nil {
 		t.faultAt(0, err.Error(), "", "")
-		return condition{}, nil, false, false
+		return made, false
 	}
-	return condition{program}, picked, t.facts, true
+	made.when = when
+	return made, true
 }
+
+// compileTruth makes a closure of a condition, or a program where some part of it cannot be one.
+func (x *expressions) compileTruth(t *translator, node func() ast.Node) (condition, error) {
+	tree := node()
+	if t.made > maxMade {
+		return condition{}, errTooMany
+	}
+	parts := partsOf(tree)
+	if closure := truthClosure(tree); closure != nil && !x.plain {
+		return condition{closure: closure, parts: parts}, nil
+	}
+	program, err := x.compile(tree, reflect.Bool)
+	return condition{program: program, parts: parts}, err
+}
+
+var errTooMany = errors.New("the expression has too many conditions inside conditions")
+
+// partsOf counts the parts of an expression that run, as a measure of the time that they take. A
+// regular expression takes the time of many.
+func partsOf(tree ast.Node) int {
+	counted := partsCounter(0)
+	ast.Walk(&tree, &counted)
+	return int(counted)
+}
+
+type partsCounter int
+
+func (c *partsCounter) Visit(node *ast.Node) {
+	*c++
+	if n, ok := (*node).(*ast.BinaryNode); ok && n.Operator == "matches" {
+		*c += patternParts
+	}
+}
+
+const patternParts = 100
 
 // number compiles a price or factor. A plain number needs no program, and dollars may be written
 // as in a budget: $50.
 func (x *expressions) number(s source) (n number, facts, ok bool) {
+	key := sourceKey{text: s.text, where: s.where}
+	if made, known := x.numbers[key]; known {
+		return made.number, made.facts, true
+	}
+	if n, facts, ok = x.newNumber(s); ok {
+		x.numbers[key] = madeNumber{n, facts}
+	}
+	return n, facts, ok
+}
+
+func (x *expressions) newNumber(s source) (n number, facts, ok bool) {
 	if text, isDollars := strings.CutPrefix(s.text, "$"); isDollars {
 		amount, err := pingpost.ParseDollars(strings.TrimSpace(text))
 		if err != nil && strings.ContainsAny(text, "+*/(?") {
@@ -139,29 +240,38 @@ func (x *expressions) number(s source) (n number, facts, ok bool) {
 		return number{}, false, false
 	}
 	x.uses.add(&t.uses)
-	program, err := x.compile(t, part.node(), reflect.Float64)
-	if err == nil {
-		err = part.needs.prepare(func(node ast.Node, kind reflect.Kind) (*vm.Program, error) {
-			return x.compile(t, node, kind)
-		})
-	}
+	n, err := x.compileNumber(t, part)
 	if err != nil {
 		t.faultAt(0, err.Error(), "", "")
 		return number{}, false, false
 	}
 	if !t.reads {
-		constant, ok := constantOf(t, program)
+		constant, ok := constantOf(t, &n)
 		return number{constant: constant}, false, ok
 	}
-	return number{program: program, needs: part.needs}, t.facts, true
+	return n, t.facts, true
+}
+
+func (x *expressions) compileNumber(t *translator, part operand) (n number, err error) {
+	tree := part.node()
+	if t.made > maxMade {
+		return number{}, errTooMany
+	}
+	n.needs, n.parts = part.needs, partsOf(tree)
+	if n.closure = numberClosure(tree); n.closure == nil || x.plain {
+		n.closure = nil
+		if n.program, err = x.compile(tree, reflect.Float64); err != nil {
+			return number{}, err
+		}
+	}
+	return n, part.needs.prepare(func(node func() ast.Node) (condition, error) { return x.compileTruth(t, node) })
 }
 
 // constantOf works out a number that reads no field, so that 1 / 0 is found now and not at the
 // first ping.
-func constantOf(t *translator, program *vm.Program) (value float64, ok bool) {
-	result, err := vm.Run(program, environment{})
-	value, isNumber := result.(float64)
-	if err != nil || !isNumber || math.IsInf(value, 0) || math.IsNaN(value) {
+func constantOf(t *translator, n *number) (value float64, ok bool) {
+	value, _, err := (&Evaluation{}).value(n)
+	if err != nil || math.IsInf(value, 0) || math.IsNaN(value) {
 		t.faultAt(0, "this comes to "+showNumber(value)+", whatever the ping says", "a number", "")
 		return 0, false
 	}
@@ -283,10 +393,7 @@ func tooDeep(text string) (at int, deep bool) {
 
 // compile takes the steps of expr.Compile that follow parsing. They are taken one by one because
 // the tree between parsing and checking is ours: expr.Compile starts from a text.
-func (x *expressions) compile(t *translator, node ast.Node, kind reflect.Kind) (program *vm.Program, err error) {
-	if t.made > maxMade {
-		return nil, errors.New("the expression has too many conditions inside conditions")
-	}
+func (x *expressions) compile(node ast.Node, kind reflect.Kind) (program *vm.Program, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("the expression cannot be compiled: %v", p)
@@ -330,19 +437,7 @@ func conjunction(t *translator, parts []ast.Node) func() ast.Node {
 	return joined
 }
 
-// pick finds an outermost condition that only says which ZIPs, and gives the others. A missing
-// ZIP is in no set, as every comparison with it is false.
-func (x *expressions) pick(tree ast.Node) (zips []pingpost.ZIP, others []ast.Node, found bool) {
-	parts := conjuncts(tree)
-	for i, part := range parts {
-		if zips, ok := x.zipsOf(part); ok {
-			others = append(append(others, parts[:i]...), parts[i+1:]...)
-			return zips, others, true
-		}
-	}
-	return nil, nil, false
-}
-
+// zipsOf gives the ZIPs of a comparison of zip or zip3 with texts; ok is false for any other.
 func (x *expressions) zipsOf(part ast.Node) (zips []pingpost.ZIP, ok bool) {
 	comparison, ok := part.(*ast.BinaryNode)
 	if !ok {

@@ -119,10 +119,8 @@ func (l *loader) load(file *yamlfile.File) {
 	l.loadTables(root.Get("tables"))
 	l.loadExchanges(root.Need("exchanges", "the exchanges that you buy on, by name"))
 	l.x = newExpressions(l.lists, l.tables, &l.rs.vocabulary, &l.rs.uses, l.rs.keptAttrs)
+	l.x.plain, l.x.facets = l.unindexed, facetTable(l.rs.exchanges)
 	l.loadCampaigns(root.Need("campaigns", "your campaigns, by name"))
-	if !l.faults.Any() {
-		l.advise(root.Node)
-	}
 	if !l.faults.Any() {
 		l.advise(root.Node)
 	}
@@ -281,7 +279,13 @@ func (l *loader) finish() {
 			named.key.Warn("no rule and no area uses the list "+yamlfile.Quote(named.name), "", "")
 		}
 	}
-	rs.index = buildZIPIndex(len(rs.exchanges), rs.campaigns)
+	rs.scores = *l.x.scores
+	rs.scores.finish()
+	zips := newPartition()
+	rs.index = buildCampaignIndex(len(rs.exchanges), rs.campaigns, zips)
+	for _, c := range rs.campaigns {
+		c.ruleIndex = buildRuleIndex(c.Rules, &rs.scores, zips)
+	}
 	if rs.uses.leadLocal {
 		rs.zones = buildZoneTable(rs.campaigns)
 	}

@@ -1,11 +1,6 @@
 package rules
 
-import (
-	"reflect"
-
-	"github.com/expr-lang/expr/ast"
-	"github.com/expr-lang/expr/vm"
-)
+import "github.com/expr-lang/expr/ast"
 
 // need is what must be there for a value to be worked out. nil needs nothing. It follows the
 // shape of the expression: of a ?? b either, of c ? a : b the branch that is taken, of anything
@@ -21,7 +16,7 @@ type need struct {
 	shape         shape
 	first, second *need
 	condition     func() ast.Node
-	program       *vm.Program // the condition, compiled; set by prepare
+	compiled      condition // the condition; set by prepare
 }
 
 type shape uint8
@@ -75,7 +70,7 @@ func (n *need) node(t *translator) ast.Node {
 }
 
 // prepare compiles the conditions of branches, so that missing can be asked.
-func (n *need) prepare(compile func(ast.Node, reflect.Kind) (*vm.Program, error)) error {
+func (n *need) prepare(compile func(func() ast.Node) (condition, error)) error {
 	if n == nil || n.isKnown != nil {
 		return nil
 	}
@@ -84,11 +79,11 @@ func (n *need) prepare(compile func(ast.Node, reflect.Kind) (*vm.Program, error)
 		asked = n.known
 	}
 	if asked != nil {
-		program, err := compile(asked(), reflect.Bool)
+		compiled, err := compile(asked)
 		if err != nil {
 			return err
 		}
-		n.program = program
+		n.compiled = compiled
 	}
 	if err := n.first.prepare(compile); err != nil {
 		return err
@@ -117,7 +112,7 @@ func (n *need) missing(e *Evaluation) (string, error) {
 		}
 		return name, nil
 	case branchOf:
-		taken, err := e.truth(n.program)
+		taken, err := e.holds(&n.compiled)
 		if err != nil {
 			return "", err
 		}
@@ -130,7 +125,7 @@ func (n *need) missing(e *Evaluation) (string, error) {
 	if n.isKnown != nil {
 		known = n.isKnown(e)
 	} else {
-		known, err = e.truth(n.program)
+		known, err = e.holds(&n.compiled)
 	}
 	if known || err != nil {
 		return "", err

@@ -29,14 +29,14 @@ func (e *Evaluation) Price(c *Campaign, facts *Facts, tr *Trace) Price {
 		e.setFacts(facts)
 	}
 	price := Price{Reason: pingpost.NoRule, Rule: -1}
-	asked := c.ruleIndex.at(e.zip)
+	asked := e.ask(c)
 	next := 0 // the first rule that is not traced yet
-	for _, at := range asked {
+	for at := asked.next(); at >= 0; at = asked.next() {
 		rule := c.Rules[at]
-		next = traceSkipped(tr, c, next, int(at))
-		held, err := e.holds(rule.when)
+		next = traceSkipped(tr, c, next, at)
+		held, err := e.holds(&rule.when)
 		if err != nil {
-			return failed(tr, StepRule, rule, int(at), plainError(err))
+			return failed(tr, StepRule, rule, at, plainError(err))
 		}
 		if !held {
 			tr.add(Step{Kind: StepRule, Name: rule.Name, Line: rule.Line})
@@ -45,7 +45,7 @@ func (e *Evaluation) Price(c *Campaign, facts *Facts, tr *Trace) Price {
 		dollars, missing, err := e.value(&rule.bid)
 		switch {
 		case err != nil:
-			return failed(tr, StepRule, rule, int(at), plainError(err))
+			return failed(tr, StepRule, rule, at, plainError(err))
 		case missing != "":
 			if price.Reason == pingpost.NoRule {
 				price = Price{Reason: pingpost.MissingField, Rule: -1, Missing: missing}
@@ -53,7 +53,7 @@ func (e *Evaluation) Price(c *Campaign, facts *Facts, tr *Trace) Price {
 			tr.add(Step{Kind: StepRule, Name: rule.Name, Line: rule.Line, Held: true, Missing: missing})
 			continue
 		}
-		return e.priced(c, rule, int(at), dollars, tr)
+		return e.priced(c, rule, at, dollars, tr)
 	}
 	traceSkipped(tr, c, next, len(c.Rules))
 	return price
@@ -99,7 +99,7 @@ func (e *Evaluation) priced(c *Campaign, rule *Rule, at int, dollars float64, tr
 // missing.
 func (e *Evaluation) adjusted(adjust *Rule, dollars float64, tr *Trace) (next float64, problem string) {
 	step := Step{Kind: StepAdjust, Name: adjust.Name, Line: adjust.Line}
-	held, err := e.holds(adjust.when)
+	held, err := e.holds(&adjust.when)
 	if err != nil {
 		return 0, plainError(err)
 	}
@@ -240,7 +240,7 @@ func (e *Evaluation) Reject(c *Campaign, post *pingpost.Post, now time.Time, tr 
 	e.beginPost(now, post)
 	defer e.forgetLead()
 	for _, reject := range c.Rejects {
-		held, err := e.holds(reject.when)
+		held, err := e.holds(&reject.when)
 		step := Step{Kind: StepReject, Name: reject.Name, Line: reject.Line, Held: held}
 		if err != nil {
 			// The error's text may quote what it failed on: the lead.

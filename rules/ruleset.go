@@ -19,7 +19,8 @@ type Ruleset struct {
 	byTag         map[uint32]*Campaign
 	keptAttrs     map[string]bool
 
-	index      zipIndex
+	index      campaignIndex
+	scores     scoreScale
 	vocabulary attributes
 	zones      zoneTable
 	holidays   holidays
@@ -64,6 +65,7 @@ type Rule struct {
 	Reason   string // Rejects: the word that the exchange is told
 
 	when          condition
+	chosen        choice // what the index decides of the condition
 	bid           number
 	multiply, add *number
 }
