@@ -58,7 +58,7 @@ func loadWith(env *cli.Env, read loader) (rs *rules.Ruleset, dir string, faults 
 	rs, faults = read(os.DirFS(dir), filepath.Base(path), lookup(env))
 	faults.Under(dir)
 	if rs == nil {
-		return nil, "", faults, cli.Faults(faults.Err())
+		return nil, dir, faults, cli.Faults(faults.Err())
 	}
 	return rs, dir, faults, nil
 }

@@ -74,6 +74,16 @@ func (s *surroundings) checkTLS(settings *rules.Settings) {
 	if settings.Server.TLSCert == "" {
 		return
 	}
+	missing := false
+	for key, name := range map[string]string{"cert": settings.Server.TLSCert, "key": settings.Server.TLSKey} {
+		if _, err := os.Stat(s.path(name)); err != nil {
+			s.fault(plain(err), "the path of a PEM file", "server", "tls", key)
+			missing = true
+		}
+	}
+	if missing {
+		return
+	}
 	pair, err := tls.LoadX509KeyPair(s.path(settings.Server.TLSCert), s.path(settings.Server.TLSKey))
 	if err != nil {
 		s.fault("the certificate and its key cannot be used: "+plain(err), "the paths of a PEM certificate and its key",
