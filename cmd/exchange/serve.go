@@ -50,6 +50,8 @@ func serveCommand(env *cli.Env) *cobra.Command {
 		}}
 		err = lifecycle.New(stopWithin, append(m.parts(), announce)...).Run(cmd.Context())
 		switch {
+		case errors.Is(err, errBooksFailed):
+			return cli.Hint(err, "all that was answered is in the books: see to the disk, then start again")
 		case errors.Is(err, sqlstore.ErrBusy):
 			return cli.Hint(err, "one exchange at a time runs on its books: stop the other one, or name another file at store")
 		case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EACCES):
