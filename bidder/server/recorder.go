@@ -19,11 +19,13 @@ import (
 )
 
 const (
-	recordQueue   = 1 << 14         // inputs that may wait for the writer; what is beyond is dropped and counted
-	recordReorder = 1 << 13         // inputs that may overtake a missing one before it counts as dropped
-	recordFlush   = time.Second     // what a crash may cost of a recording
-	segmentLength = time.Hour       // of one file
-	restartAfter  = 5 * time.Second // after a drop, before a new segment takes the claim up again
+	recordQueue   = 1 << 14              // inputs that may wait for the writer; what is beyond is dropped and counted
+	recordReorder = 1 << 13              // inputs that may overtake a missing one before it counts as dropped
+	recordGather  = 5 * time.Millisecond // for which inputs gather before the writer looks again
+	recordFlush   = time.Second          // what a crash may cost of a recording
+	segmentLength = time.Hour            // of one file
+	restartAfter  = 5 * time.Second      // after a drop, before a new segment takes the claim up again
+	retryAfter    = time.Minute          // after the disk failed, before a new segment is tried
 )
 
 // recorder writes every input of the Agent, in the Agent's order, into segments that each begin
@@ -39,6 +41,8 @@ type recorder struct {
 	lines  sync.Pool
 
 	dropped atomic.Uint64
+	lost    atomic.Uint64 // inputs that the disk did not take
+	failed  atomic.Bool   // nothing is written at present
 
 	// The rest belongs to the writer's goroutine.
 	early    entries
@@ -48,8 +52,7 @@ type recorder struct {
 	opened   time.Time
 	segments int
 	gapAt    time.Time
-	handled  uint64 // drops that led to a new segment
-	failed   bool
+	handled  uint64           // drops that led to a new segment
 	snapshot *bidder.Snapshot // to begin the next segment with, once everything before it is written
 }
 
@@ -163,6 +166,13 @@ func (r *recorder) loop(ctx context.Context) {
 		select {
 		case e := <-r.queue:
 			r.take(e)
+			// Being woken for each input would cost a bid as much as writing it down does.
+			for range len(r.queue) {
+				r.take(<-r.queue)
+			}
+			if !pause(ctx, recordGather) {
+				return
+			}
 		case <-tick.C:
 			r.tick()
 		case <-ctx.Done():
@@ -173,6 +183,11 @@ func (r *recorder) loop(ctx context.Context) {
 
 // take writes an input where it is the next one, and all early ones that follow it.
 func (r *recorder) take(e entry) {
+	if e.seq == r.next && len(r.early) == 0 {
+		r.writeNext(e)
+		r.turnSegment()
+		return
+	}
 	heap.Push(&r.early, e)
 	if len(r.early) > recordReorder {
 		r.skipTo(r.early[0].seq)
@@ -184,13 +199,19 @@ func (r *recorder) writeReady() {
 	for len(r.early) > 0 && r.early[0].seq <= r.next {
 		e := heap.Pop(&r.early).(entry)
 		if e.seq == r.next {
-			r.turnSegment()
-			r.write(*e.line)
-			r.next++
+			r.writeNext(e)
+			continue
 		}
 		r.lines.Put(e.line)
 	}
 	r.turnSegment()
+}
+
+func (r *recorder) writeNext(e entry) {
+	r.turnSegment()
+	r.write(*e.line)
+	r.next++
+	r.lines.Put(e.line)
 }
 
 // skipTo gives up on inputs that were dropped, and says so in the segment.
@@ -215,7 +236,9 @@ func (r *recorder) tick() {
 	if r.out != nil {
 		r.fail(r.out.Flush())
 	}
-	due := now.Sub(r.opened) >= segmentLength || (!r.gapAt.IsZero() && now.Sub(r.gapAt) >= restartAfter)
+	open := now.Sub(r.opened)
+	due := open >= segmentLength || r.failed.Load() && open >= retryAfter ||
+		!r.gapAt.IsZero() && now.Sub(r.gapAt) >= restartAfter
 	if due && r.snapshot == nil {
 		snapshot := r.server.agent.Snapshot()
 		r.snapshot = &snapshot
@@ -247,7 +270,10 @@ func (r *recorder) begin(snapshot *bidder.Snapshot) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("server: opening a recording: %w", err), file.Close())
 	}
-	r.file, r.out, r.next, r.failed = file, out, snapshot.Seq+1, false
+	r.file, r.out, r.next = file, out, snapshot.Seq+1
+	if r.failed.Swap(false) {
+		r.server.log.Info().Msg("the recording goes on")
+	}
 	text, err := json.Marshal(snapshot)
 	if err != nil {
 		return fmt.Errorf("server: a snapshot does not marshal: %w", err)
@@ -257,10 +283,15 @@ func (r *recorder) begin(snapshot *bidder.Snapshot) error {
 }
 
 func (r *recorder) write(line []byte) {
-	if r.out != nil {
-		r.fail(r.out.Write(line))
+	if r.out == nil {
+		r.lost.Add(1)
+		return
 	}
+	r.fail(r.out.Write(line))
 }
+
+// missed counts the inputs that are in no segment.
+func (r *recorder) missed() uint64 { return r.dropped.Load() + r.lost.Load() }
 
 func (r *recorder) finish() error {
 	if r.out == nil {
@@ -272,15 +303,14 @@ func (r *recorder) finish() error {
 }
 
 // fail tells once that a recording cannot be written, and goes on without: a full disk must not
-// stop the buying. The next segment tries again.
+// stop the buying. What is not written is counted, and the next segment tries again.
 func (r *recorder) fail(err error) {
 	if err == nil {
 		return
 	}
-	if !r.failed {
+	if !r.failed.Swap(true) {
 		r.server.log.Error().Err(err).Msg("the recording has stopped; bids go on")
 	}
-	r.failed = true
 	if r.file != nil {
 		_ = r.file.Close() // already failing: the first error is the one that matters
 	}
@@ -301,6 +331,9 @@ func (r *recorder) close() error {
 				r.skipTo(r.early[0].seq)
 				r.writeReady()
 				continue
+			}
+			if last := r.server.agent.Snapshot().Seq; r.next <= last {
+				r.skipTo(last + 1) // the last inputs were dropped
 			}
 			return r.finish()
 		}
