@@ -2,7 +2,7 @@
 // value still knowing where it was written, and with all faults told at once in the reader's
 // terms instead of the parser's.
 //
-// It owns the one import of gopkg.in/yaml.v3, the limits on what a file may be (1 MiB, one
+// It owns the one import of gopkg.in/yaml.v3, the limits on what a file may be (4 MiB, one
 // document, no anchors, aliases, merge keys, tags or duplicate keys), the reading of scalars from
 // their raw text (so that money keeps its cents and a ZIP its zeros), the expansion of ${NAME},
 // and the look of a fault. The loaders of bidder and exchange configurations and of wire profiles

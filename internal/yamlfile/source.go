@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// MaxSize is the largest file that is read, in bytes.
-const MaxSize = 1 << 20
+// MaxSize is the largest file that is read, in bytes: ten thousand rules, twice over.
+const MaxSize = 4 << 20
 
 // ErrTooLarge is the answer to a file above MaxSize.
 var ErrTooLarge = fmt.Errorf("the file is larger than %d KiB", MaxSize>>10)

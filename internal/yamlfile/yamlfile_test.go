@@ -245,7 +245,7 @@ func TestRefusals(t *testing.T) {
 	f("\xff\xfe", "UTF-8")
 	f(strings.Repeat("[", 5000), "f.yaml:1:")
 	f(strings.Repeat("[", 60)+strings.Repeat("]", 60), "nested more than 50 deep")
-	f(strings.Repeat(" ", yamlfile.MaxSize+1), "larger than 1024 KiB")
+	f(strings.Repeat(" ", yamlfile.MaxSize+1), "larger than 4096 KiB")
 }
 
 func TestReadFromFiles(t *testing.T) {
