@@ -78,8 +78,8 @@ func newMeters(s *Server) *meters {
 func (m *meters) watch(s *Server) {
 	m.registry.MustRegister(
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name: "bidder_recording_dropped_total", Help: "Inputs that the recording had no room for.",
-		}, func() float64 { return float64(s.record.dropped.Load()) }),
+			Name: "bidder_recording_dropped_total", Help: "Inputs that are missing in the recording.",
+		}, func() float64 { return float64(s.record.missed()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "bidder_store_away", Help: "1 while the store does not answer.",
 		}, func() float64 {

@@ -53,7 +53,8 @@ type AnswerCounts struct {
 // RecordingStatus tells whether the recording is whole.
 type RecordingStatus struct {
 	Dir     string `json:"dir"`
-	Dropped uint64 `json:"dropped"`
+	Dropped uint64 `json:"dropped"`           // inputs that are missing in it
+	Stopped bool   `json:"stopped,omitempty"` // the disk takes nothing at present; it is tried again
 }
 
 // Status reads the present state.
@@ -70,7 +71,7 @@ func (s *Server) Status(ctx context.Context) (Status, error) {
 		status.StoreError = *why
 	}
 	if s.record.on() {
-		status.Recording = &RecordingStatus{Dir: s.record.dir, Dropped: s.record.dropped.Load()}
+		status.Recording = &RecordingStatus{Dir: s.record.dir, Dropped: s.record.missed(), Stopped: s.record.failed.Load()}
 	}
 	uses, err := s.store.Usage(ctx, s.plan, now)
 	if err != nil {
