@@ -70,6 +70,9 @@ func (l *configLoader) endpoint(node yamlfile.Node, buyer string) *Endpoint {
 	if address, ok := settings.Need("url", expectedURL).Text(expectedURL); ok {
 		if !isBaseURL(address) {
 			settings.Get("url").Fault(yamlfile.Quote(address)+" is not an address to call", expectedURL, "")
+		} else if inTheClear(address) {
+			settings.Get("url").Warn("the key and every lead that is sold to this buyer go over the network unencrypted",
+				"an https address for a buyer on another machine", "https"+strings.TrimPrefix(address, "http"))
 		}
 		endpoint.URL = strings.TrimRight(address, "/")
 	}
@@ -91,6 +94,17 @@ func isBaseURL(text string) bool {
 	address, err := url.Parse(text)
 	return err == nil && (address.Scheme == "http" || address.Scheme == "https") && address.Host != "" &&
 		address.User == nil && address.RawQuery == "" && !address.ForceQuery && address.Fragment == ""
+}
+
+// inTheClear reports whether what is sent to a base address can be read on the way.
+func inTheClear(text string) bool {
+	address, err := url.Parse(text)
+	if err != nil || address.Scheme != "http" {
+		return false
+	}
+	host := address.Hostname()
+	loopback := strings.HasPrefix(host, "127.") && strings.Trim(host, "0123456789.") == ""
+	return host != "localhost" && host != "::1" && !loopback
 }
 
 func (l *configLoader) preset(node yamlfile.Node) *Preset {

@@ -25,6 +25,22 @@ func environment(name string) (string, bool) {
 	return "value-of-" + name, true
 }
 
+// TestLeadsInTheClear warns of a buyer on another machine that is reached without TLS, and of none
+// other.
+func TestLeadsInTheClear(t *testing.T) {
+	for address, warned := range map[string]bool{
+		"http://127.0.0.1:8080": false, "http://localhost": false, "http://[::1]:8080": false, "https://bids.example": false,
+		"http://bids.example": true, "http://10.0.0.7:8080": true, "http://127.example": true,
+	} {
+		text := `{version: 1, exchange: {name: X, timezone: UTC}, sellers: {s: {key: "${S_KEY}"}},
+  buyers: {b: {ping: {url: "` + address + `", exchange: x, key: "${B_KEY}"}}}, campaigns: {c: {services: [hvac]}}}`
+		config, faults := exchange.Load(fstest.MapFS{"x.yaml": {Data: []byte(text)}}, "x.yaml", environment)
+		if got := strings.Contains(faults.String(), "unencrypted"); config == nil || got != warned {
+			t.Errorf("%s: %s", address, faults.String())
+		}
+	}
+}
+
 func TestLoad(t *testing.T) {
 	config, faults := exchange.Load(os.DirFS("testdata/config"), "full.yaml", environment)
 	if faults.String() != "" {

@@ -10,6 +10,9 @@
 // truthfully what came back, and the Market decides. What it says of a broken answer never holds
 // the answer's content.
 //
+// Where buyers are stands in the operator's configuration and nowhere else, so every address may be
+// called, private ones too; no answer can send us elsewhere, because redirects are not followed.
+//
 // A Pinger may be used by several goroutines at once. It keeps up to Options.Workers goroutines,
 // started as they are needed; Close ends them.
 package pinger
