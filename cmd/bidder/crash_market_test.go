@@ -54,7 +54,7 @@ buyers:
 campaigns:
   home-services:
     services: [hvac, plumbing, roofing, electrical, windows, siding, gutters, pest, tree, garage_door, handyman]
-    auction: {price: second, deadline: 500ms, reserve: $4, reroute: on, hops: 3, post_timeout: 400ms, post_deadline: 500ms}
+    auction: {price: second, deadline: 1s, reserve: $4, reroute: on, hops: 3, post_timeout: 800ms, post_deadline: 1s}
     window: 30s
 `
 
@@ -134,10 +134,12 @@ func startRivals(t *testing.T, seed uint64) string {
 	return "http://" + listener.Addr().String()
 }
 
-// The homeowners of a very large market, at a speed that brings about 160 of them a second.
+// The homeowners of a very large market, at a speed that brings about 160 of them a second, as long
+// as the machine keeps up: who finds so many under way goes elsewhere.
 const (
 	homeownersPerDay = 1_000_000
 	virtualSpeed     = 8
+	underWay         = 48
 )
 
 // drive brings homeowners to the exchange, and tells at the end what became of them.
@@ -149,14 +151,14 @@ func (m *market) drive(length time.Duration) <-chan simulate.Driven {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}, Timeout: patience}
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: underWay}, Timeout: patience}
 	seller := &simulate.Seller{URL: "http://" + m.server.Addr() + "/v1/leads", Key: sellerKey, Client: client}
 	done, ended := make(chan simulate.Driven, 1), make(chan struct{})
 	m.t.Cleanup(func() { <-ended }) // at once: the test's context has ended by then
 	go func() {
 		defer close(ended)
 		defer client.CloseIdleConnections()
-		drive := simulate.Drive{Clock: simulate.NewClock(start, virtualSpeed), For: length, InFlight: 256}
+		drive := simulate.Drive{Clock: simulate.NewClock(start, virtualSpeed), For: length, InFlight: underWay}
 		driven, err := drive.Run(m.t.Context(), generator, func(ctx context.Context, h simulate.Homeowner) error {
 			_, err := seller.Sell(ctx, &h)
 			return err

@@ -128,7 +128,7 @@ var momentNames = [moments]string{
 }
 
 // oftenness is out of how many kills one is of a kind.
-var oftenness = [moments]int{anywhere: 4, starting: 2, settled: 2, posting: 4, answering: 4, unheard: 3, unheardAway: 1}
+var oftenness = [moments]int{anywhere: 4, starting: 2, settled: 2, posting: 4, answering: 4, unheard: 3, unheardAway: 2}
 
 func drawMoment(random *rand.Rand) moment {
 	all := 0
@@ -173,7 +173,7 @@ func killRepeatedly(random *rand.Rand, length time.Duration, bidder *contractor,
 			bidder.verify() // the books of a dead bidder can be read, and hold
 		}
 		if m == unheardAway {
-			pause(between(random, 300*time.Millisecond, 800*time.Millisecond))
+			pause(between(random, 800*time.Millisecond, 1600*time.Millisecond))
 		}
 		bidder.start()
 	}
