@@ -387,6 +387,7 @@ func TestVerifyFindsEachBrokenRow(t *testing.T) {
 		"postings evened out":    {"E3", `UPDATE posting SET cents = cents + iif(kind = 'hold', 1, -1) WHERE account = 'held'`},
 		"posting of its own":     {"E3", `INSERT INTO posting VALUES (1, 7, 0, NULL, 'void', 'wallet', 'ann', 0)`},
 		"top-up forgotten":       {"E3", `DELETE FROM top_up`},
+		"top-up of its own":      {"E3", `INSERT INTO top_up VALUES ('t-9', 'ann', 1, 1)`},
 		"top-up renamed":         {"E3", `UPDATE top_up SET id = 't-2'`},
 		"event's time moved":     {"E7", `UPDATE event SET at = at - 86400000000 WHERE kind = 'sold'`},
 		"event's offer changed":  {"E7", `UPDATE event SET offer = 'preset-1', step = 90 WHERE kind = 'sold' AND offer = 'lead-1'`},

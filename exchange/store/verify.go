@@ -52,10 +52,9 @@ type verifier struct {
 	money  exchange.AuditMoney
 	buyers map[string]*exchange.BuyerState // as the events come to
 	used   map[[2]string]pingpost.Cents    // by buyer and day, as the events come to
-	paidIn map[string]topUpRow             // top-ups by id, as the events tell
 	last   time.Time                       // of the latest commit
 
-	postings, offers int64 // that the events have
+	postings, offers, toppedUp int64 // that the events have
 }
 
 func (v *verifier) checked(id, what string, rows int64) {
@@ -69,7 +68,6 @@ func (v *verifier) find(id, format string, args ...any) {
 // events: gap-free, every entry sums to zero, no wallet ever below its credit.
 func (v *verifier) events() error {
 	v.buyers, v.used = map[string]*exchange.BuyerState{}, map[[2]string]pingpost.Cents{}
-	v.paidIn = map[string]topUpRow{}
 	var count int64
 	var last exchange.Event
 	err := each(v.q, func(rows *sql.Rows) error {
@@ -83,6 +81,11 @@ func (v *verifier) events() error {
 		count, last = count+1, e
 		v.money.Add(&e)
 		v.follow(&e)
+		if e.Kind == exchange.ToppedUp {
+			if err := v.knownBy(&e); err != nil {
+				return err
+			}
+		}
 		return v.bookedBy(&e)
 	}, `SELECT seq, at, kind, coalesce(offer, ''), coalesce(step, 0), buyer, body FROM event ORDER BY seq`)
 	if err != nil {
@@ -125,7 +128,7 @@ func scanEvent(rows *sql.Rows) (e exchange.Event, columns eventColumns, err erro
 	return e, columns, nil
 }
 
-// follow keeps what the events make of buyers and top-ups.
+// follow keeps what the events make of a buyer.
 func (v *verifier) follow(e *exchange.Event) {
 	switch {
 	case e.Day != "" && e.Kind == exchange.Held:
@@ -134,8 +137,6 @@ func (v *verifier) follow(e *exchange.Event) {
 		v.used[[2]string{e.Buyer, e.Day}] -= e.Price
 	}
 	switch e.Kind {
-	case exchange.ToppedUp:
-		v.paidIn[e.Detail] = topUpRow{e.Buyer, e.Price, e.Seq}
 	case exchange.CreditLimitSet:
 		v.buyer(e.Buyer).CreditLimit = e.Price
 	case exchange.BuyerPaused, exchange.BuyerResumed:
