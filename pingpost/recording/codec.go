@@ -27,7 +27,9 @@ type Writer struct{ zstd *zstd.Encoder }
 
 // NewWriter starts a recording.
 func NewWriter(w io.Writer) (*Writer, error) {
-	encoder, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(window))
+	// Pings are so alike that the fastest level makes them smaller than the default one does.
+	encoder, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(window),
+		zstd.WithEncoderLevel(zstd.SpeedFastest))
 	if err != nil {
 		return nil, fmt.Errorf("recording: starting: %w", err)
 	}
