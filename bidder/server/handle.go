@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/valyala/fasthttp"
 
@@ -122,7 +123,8 @@ func (s *Server) answerPing(ctx *fasthttp.RequestCtx, x *exchange, scratch *requ
 		scratch.bidID = s.run.Keys.AppendBidID(scratch.bidID[:0], d.Ref, x.Name, scratch.ping.ID)
 		scratch.answer.Kind = pingpost.AnswerBid
 		scratch.answer.Bid = d.Price
-		scratch.answer.BidID = string(scratch.bidID)
+		// A view instead of a copy: the answer is written before the scratch is used again.
+		scratch.answer.BidID = unsafe.String(unsafe.SliceData(scratch.bidID), len(scratch.bidID))
 		scratch.answer.ExpiresInMS = d.ExpiresIn().Milliseconds()
 	case x.Reasons:
 		scratch.answer.Reason = d.Reason
