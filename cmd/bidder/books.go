@@ -96,8 +96,13 @@ func printStatus(env *cli.Env, status *server.Status) error {
 			strings.TrimSpace(c.Scope + " " + c.Name), c.Period, c.Used, limited(c.Limit), c.UsedLeads, limited(c.LimitLead),
 		})
 	}
+	answers := cli.Table{Columns: []string{"answer_since_start", "pings"}}
+	answers.Add("bid", status.Answers.Bids)
+	for _, reason := range sortedKeys(status.Answers.NoBids) {
+		answers.Add("no bid: "+reason, status.Answers.NoBids[reason])
+	}
 	books := status.Books
-	return env.Print(status, caps, cli.Table{
+	return env.Print(status, caps, answers, cli.Table{
 		Columns: []string{"leads", "charged_usd", "returned", "credited_usd", "refused", "delivered", "owed", "dead"},
 		Rows: [][]any{{books.Leads, books.Charged, books.Returned, books.Credited, books.Refused,
 			books.Delivered, books.Owed, books.Dead}},
@@ -128,6 +133,12 @@ func leadsCommand(env *cli.Env) *cobra.Command {
 		Short: "List the leads bought, newest first (no personal data)",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case filter.Max < 1:
+				return cli.Usage("--max %d: say 1 or more", filter.Max)
+			case since < 0:
+				return cli.Usage("--since %s: say how long ago, such as 24h", since)
+			}
 			rs, opened, err := books(cmd.Context(), env)
 			if err != nil {
 				return err

@@ -160,8 +160,8 @@ func (f *figures) print(env *cli.Env) error {
 	summary.Add("bids", f.Bids)
 	summary.Add("wins", f.Wins)
 	summary.Add("spend", f.Spend)
-	summary.Add("latency p50", fmt.Sprintf("%.1f ms", f.P50))
-	summary.Add("latency p95", fmt.Sprintf("%.1f ms", f.P95))
+	summary.Add("latency p50", fmt.Sprintf("at most %.1f ms", f.P50))
+	summary.Add("latency p95", fmt.Sprintf("at most %.1f ms", f.P95))
 	caps := cli.Table{Title: "spend against budget", Columns: []string{"cap", "used", "limit"}}
 	for _, c := range f.Caps {
 		caps.Add(c.Cap, c.Used, c.Limit)
