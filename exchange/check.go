@@ -13,10 +13,17 @@ func (m *Market) Check() error {
 	if err := m.checkMoney(); err != nil {
 		return fmt.Errorf("exchange: E3: %w", err)
 	}
+	unsettled := 0
 	for _, o := range m.offersInOrder() {
 		if err := m.checkOffer(o); err != nil {
 			return fmt.Errorf("exchange: offer %q: %w", o.id, err)
 		}
+		if !o.settled() {
+			unsettled++
+		}
+	}
+	if unsettled != m.unsettled {
+		return fmt.Errorf("exchange: %d offers are unsettled, not %d", unsettled, m.unsettled)
 	}
 	return nil
 }

@@ -27,7 +27,7 @@
 // If the commit fails for any reason, the Market is ahead of its store: drop it, Load and Start
 // again, and answer the batch 503 with Retry-After.
 //
-// A finished offer leaves the Market's memory some minutes after its last obligation. To answer a
+// A finished offer leaves the Market's memory two minutes after its last obligation. To answer a
 // repeated lead, look it up in the store before sending OpenOffer; before Return, give its history
 // back with Market.Recall where Market.Knows says that it is gone.
 //

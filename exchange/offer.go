@@ -141,16 +141,24 @@ func (m *Market) foldOffer(e *Event) {
 	o := m.offers[e.Offer]
 	if e.Kind == Opened {
 		o = m.foldOpened(e)
+		m.unsettled++
 	}
 	if o == nil || e.Step != o.step+1 {
 		panic(fmt.Sprintf("exchange: event %d is step %d of offer %q, which is not the next one",
 			e.Seq, e.Step, e.Offer))
 	}
+	before := o.settled()
 	o.step, o.touched = e.Step, e.At
 	if e.Kind.Ends() {
 		m.foldEnd(o, e)
 	} else {
 		o.fold(e)
+	}
+	switch after := o.settled(); {
+	case after && !before:
+		m.unsettled--
+	case before && !after:
+		m.unsettled++
 	}
 	m.schedule(o)
 }

@@ -101,7 +101,7 @@ func Replay(config *Config, events []Event, lead func(OfferID) *Lead) (m *Market
 }
 
 // Recall brings a finished offer back to memory, for a Return: from the next command on it stays
-// for some minutes. Recalling one that is there changes nothing; so does an error, which means
+// for two minutes. Recalling one that is there changes nothing; so does an error, which means
 // that the history is not one.
 func (m *Market) Recall(history History) (err error) {
 	if len(history.Events) == 0 {

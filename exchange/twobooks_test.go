@@ -112,7 +112,7 @@ func (w *wires) step() {
 	offer := []OfferID{"a", "b", "c"}[w.random.IntN(3)]
 	switch w.random.IntN(16) {
 	case 0, 1:
-		if w.s.now.Sub(start) < keepFinished-time.Minute { // an id must not come again once it is forgotten
+		if w.s.now.Sub(start) < keepFinished-10*time.Second { // an id must not come again once it is forgotten
 			w.do(testLead(offer, pingpost.HVAC))
 		}
 	case 2, 3, 4:

@@ -154,6 +154,6 @@ func (v *verifier) topUps() error {
 	if rows != v.toppedUp {
 		v.find("E3", "%d top-ups have events, there are %d rows", v.toppedUp, rows)
 	}
-	v.checked("E3", "every top-up is known by its id, so that none is booked twice", rows)
+	v.checked("E3", "every top-up is known by its id", rows)
 	return err
 }
