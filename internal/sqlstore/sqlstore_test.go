@@ -295,6 +295,42 @@ func TestFailedCommitStopsTheWriter(t *testing.T) {
 }
 
 // TestFullDiskStopsTheWriter swallows the error in the job: the writer has to notice by itself.
+// TestLockedFileHarmsOnlyItsWrites: a person's shell that holds the lock must not stop the bidder or
+// the exchange for good.
+func TestLockedFileHarmsOnlyItsWrites(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	db := openAt(t, path, Options{})
+	write := func(do func(*Tx) error) error { return db.Write(t.Context(), do) }
+	impatient := func(tx *Tx) error {
+		_, err := tx.Exec("PRAGMA busy_timeout = 1")
+		return err
+	}
+	if err := write(impatient); err != nil {
+		t.Fatal(err)
+	}
+	shell, err := connect(t.Context(), address(path, "rw", "_txlock", "immediate"), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer shell.Close()
+	lock, err := shell.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := write(insert("locked out")); !errors.Is(err, ErrAway) {
+		t.Errorf("beside a lock: %v, want ErrAway", err)
+	}
+	if err := lock.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if err := write(insert("after it")); err != nil {
+		t.Errorf("after the lock: %v", err)
+	}
+	if got := notes(t, db); len(got) != 1 || got[0] != "after it" {
+		t.Errorf("the file has %q", got)
+	}
+}
+
 func TestFullDiskStopsTheWriter(t *testing.T) {
 	db := openAt(t, filepath.Join(t.TempDir(), "a.db"), Options{})
 	err := db.Write(t.Context(), func(tx *Tx) error {

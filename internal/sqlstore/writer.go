@@ -150,8 +150,10 @@ func (w *writer) transact() error {
 	if err := w.broken.Load(); err != nil {
 		return *err
 	}
-	err := w.commit()
-	if err != nil {
+	begun, err := w.commit()
+	// Somebody else who holds the file's lock for too long, with a shell or a backup, harms these
+	// writes only: nothing of them has begun.
+	if err != nil && (begun || w.tx.fault != nil) {
 		w.broken.Store(&err)
 		// The outcome of a failed commit is the disk's secret; rolling back only gives the file free.
 		_, _ = w.conn.ExecContext(context.Background(), "ROLLBACK")
@@ -159,30 +161,30 @@ func (w *writer) transact() error {
 	return err
 }
 
-func (w *writer) commit() error {
+func (w *writer) commit() (begun bool, err error) {
 	if _, err := w.tx.Exec("BEGIN IMMEDIATE"); err != nil {
-		return fmt.Errorf("beginning a transaction: %w", err)
+		return false, fmt.Errorf("beginning a transaction: %w", err)
 	}
 	for _, j := range w.batch {
 		if _, err := w.tx.Exec("SAVEPOINT job"); err != nil {
-			return fmt.Errorf("setting a savepoint: %w", err)
+			return true, fmt.Errorf("setting a savepoint: %w", err)
 		}
 		if j.err = j.do(&w.tx); w.tx.fault != nil {
-			return w.tx.fault
+			return true, w.tx.fault
 		}
 		if j.err != nil {
 			if _, err := w.tx.Exec("ROLLBACK TO job"); err != nil {
-				return fmt.Errorf("undoing a write: %w", err)
+				return true, fmt.Errorf("undoing a write: %w", err)
 			}
 		}
 		if _, err := w.tx.Exec("RELEASE job"); err != nil {
-			return fmt.Errorf("releasing a savepoint: %w", err)
+			return true, fmt.Errorf("releasing a savepoint: %w", err)
 		}
 	}
 	if _, err := w.tx.Exec("COMMIT"); err != nil {
-		return fmt.Errorf("committing: %w", err)
+		return true, fmt.Errorf("committing: %w", err)
 	}
-	return nil
+	return true, nil
 }
 
 func (w *writer) answer(failed error) {
