@@ -78,6 +78,7 @@ func (j *journal) append(id string, line []byte) (err error) {
 		err = file.Sync()
 	}
 	if err != nil {
+		j.loaded = false // should half a line stay, it is mended before the next one
 		return errors.Join(plainPathError("appending to", err), file.Truncate(end))
 	}
 	if created {
