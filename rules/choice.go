@@ -28,6 +28,23 @@ func anything() choice {
 	return choice{services: math.MaxUint64, facets: math.MaxUint64}
 }
 
+// meets reports whether some ping may fit both, as far as a glance tells. ZIPs are not compared.
+func (c *choice) meets(other *choice) bool {
+	both := c.score.and(other.score)
+	return c.services&other.services != 0 && both.least <= both.most && c.facetsMeet(other.facets)
+}
+
+func (c *choice) facetsMeet(facets uint64) bool {
+	common := c.facets & facets
+	for _, width := range facetWidths {
+		if common&ones(width) == 0 {
+			return false
+		}
+		common >>= width
+	}
+	return true
+}
+
 // facet is a field whose few values each have a bit in the index. A ping sets one bit of each
 // facet, and a rule lists the bits that it holds for: one comparison decides them all.
 type facet struct {
@@ -51,6 +68,10 @@ const (
 	exchangeShift  = testShift + 2
 	maxExchangeBit = 64 - exchangeShift - 1 // the first bit stands for all exchanges beyond
 )
+
+// facetWidths are the bits of each facet, from the lowest.
+var facetWidths = [...]int{jobShift - urgencyShift, propertyShift - jobShift, homeownerShift - propertyShift,
+	exclusiveShift - homeownerShift, testShift - exclusiveShift, exchangeShift - testShift, 64 - exchangeShift}
 
 // facetTable describes the facets of a configuration with these exchanges. Rules that name an
 // exchange are left to the machine where there are more than have a bit.
@@ -415,6 +436,9 @@ func scoreOf(part ast.Node) (scoreSpan, bool) {
 func (s scoreSpan) and(other scoreSpan) scoreSpan {
 	if !s.asked {
 		return other
+	}
+	if !other.asked {
+		return s
 	}
 	if other.least > s.least || (other.least == s.least && other.above) {
 		s.least, s.above = other.least, other.above

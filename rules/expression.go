@@ -82,6 +82,7 @@ type sourceKey struct {
 }
 
 type madeCondition struct {
+	tree   ast.Node // as written
 	when   condition
 	chosen choice
 	facts  bool
@@ -134,6 +135,7 @@ func (x *expressions) newCondition(s source, split bool) (made madeCondition, ok
 	if !ok {
 		return made, false
 	}
+	made.tree = tree
 	t := x.translator(s)
 	rest := t.truth(tree)
 	if t.failed {

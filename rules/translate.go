@@ -233,8 +233,8 @@ func (t *translator) unary(n *ast.UnaryNode) operand {
 	// The parser reads x not in y as not (x in y). The two differ where x is missing: the first
 	// is a comparison and false. They are told apart by place: the parser puts the not of the
 	// first at the operator itself.
-	if inner, ok := n.Node.(*ast.BinaryNode); ok && inner.Location().From == n.Location().From {
-		compared := t.comparison(inner)
+	if isNegatedComparison(n) {
+		compared := t.comparison(n.Node.(*ast.BinaryNode))
 		return truthOf(t.guarded(compared.needs, t.negated(compared.node)))
 	}
 	part := t.as(t.translate(n.Node), aTruth)
