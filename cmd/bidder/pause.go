@@ -91,7 +91,10 @@ func changePauses(env *cli.Env, what scope, change func(*bidder.Pauses)) error {
 		path = filepath.Join(dir, path)
 	}
 	pauses, err := server.ReadPauses(path)
-	if err != nil {
+	switch {
+	case err != nil && what.all(): // The kill switch needs nothing of what stood there.
+		env.Sayf("%s could not be read, and is written anew", path)
+	case err != nil:
 		return err
 	}
 	change(&pauses)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -71,7 +70,7 @@ func notBegun(err error) error {
 	switch {
 	case errors.Is(err, sqlstore.ErrBusy):
 		return cli.Hint(err, "one bidder at a time spends from a database: stop the other one, or name another file at store")
-	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EACCES):
+	case cli.CannotListen(err):
 		return cli.Hint(err, "server.listen and server.admin name the addresses; is another program listening there?")
 	}
 	return err

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -54,7 +53,7 @@ func serveCommand(env *cli.Env) *cobra.Command {
 			return cli.Hint(err, "all that was answered is in the books: see to the disk, then start again")
 		case errors.Is(err, sqlstore.ErrBusy):
 			return cli.Hint(err, "one exchange at a time runs on its books: stop the other one, or name another file at store")
-		case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EACCES):
+		case cli.CannotListen(err):
 			return cli.Hint(err, "server.listen and server.admin name the addresses; is another program listening there?")
 		}
 		return err

@@ -151,9 +151,12 @@ func TestReach(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := "http://" + listener.Addr().String()
+	if _, err := net.Listen("tcp", listener.Addr().String()); !cli.CannotListen(fmt.Errorf("starting: %w", err)) {
+		t.Errorf("an address in use: %v", err)
+	}
 	listener.Close()
 	_, refused := http.Get(address)
-	if code(refused) != cli.CodeConnect {
+	if code(refused) != cli.CodeConnect || cli.CannotListen(refused) {
 		t.Errorf("a refused connection: %v", refused)
 	}
 	if other := errors.New("status 500"); cli.Reach(other) != other || code(context.Canceled) != cli.CodeFailure {

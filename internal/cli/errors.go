@@ -76,6 +76,12 @@ func Reach(err error) error {
 	return err
 }
 
+// CannotListen tells whether err is that an address to listen at could not be had.
+func CannotListen(err error) bool {
+	var operation *net.OpError
+	return errors.As(err, &operation) && operation.Op == "listen"
+}
+
 // Hint adds what to do next to an error, keeping its exit code (1 where it has none).
 func Hint(err error, format string, args ...any) error {
 	if err == nil {
