@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"leadbid/exchange/load"
+	"leadbid/exchange/simulate"
 	"leadbid/pingpost/wire"
 )
 
@@ -92,8 +94,13 @@ const (
 	fullServer  = "full"
 	plainServer = "no-recording"
 	thickServer = "5000-rules"
-	bareNotices = "bare-notices"
-	fullNotices = "full-notices"
+)
+
+// withNotices ends the name of a server as it is seen by a driver that tells it of every lost bid.
+const (
+	withNotices = "-notices"
+	bareNotices = bareServer + withNotices
+	fullNotices = fullServer + withNotices
 )
 
 const (
@@ -129,12 +136,12 @@ func measureBids(ctx context.Context, s settings, dir string, r *report) error {
 	if err != nil {
 		return err
 	}
-	if err := warmUp(ctx, subjects, s.slice/phasesASlice); err != nil {
+	if err := warmUp(ctx, subjects, 2*s.slice/phasesASlice); err != nil {
 		return err
 	}
-	pairings := make([]pairing, len(comparisons))
+	pairings := make([]pairing, len(s.comparisons))
 	for pair := range s.pairs {
-		for i, c := range comparisons {
+		for i, c := range s.comparisons {
 			pairings[i].comparison = c
 			// Which of the two goes first alternates, so that neither always has the warmer machine.
 			order := []string{c.bareSide, c.fullSide}
@@ -161,7 +168,7 @@ func measureBids(ctx context.Context, s settings, dir string, r *report) error {
 	return r.addBids(pairings, subjects, finals)
 }
 
-// bidSubjects starts the servers and connects the drivers.
+// bidSubjects starts the servers that are compared and prepares what is sent to them.
 func (l *lab) bidSubjects() (map[string]*subject, error) {
 	population, err := homeowners(l.settings.people)
 	if err != nil {
@@ -172,42 +179,53 @@ func (l *lab) bidSubjects() (map[string]*subject, error) {
 		return nil, err
 	}
 	processes := map[string]*process{}
-	if processes[bareServer], err = l.measured(bareServer, spec{Bare: &bareSpec{fixedAnswer}}); err != nil {
-		return nil, err
-	}
-	for name, wanted := range bidders {
-		s := spec{Bidder: &wanted}
-		if name == fullServer {
-			s.Profile = l.settings.profile
-		}
-		if processes[name], err = l.measured(name, s); err != nil {
-			return nil, err
-		}
-	}
-	processes[bareNotices], processes[fullNotices] = processes[bareServer], processes[fullServer]
 	subjects := map[string]*subject{}
-	for name, p := range processes {
-		to := endpoint{p.addr, pingPath, benchKey}
-		requests := prepare(population, eachNew{load.Pings(profile)}, to)
-		d := newDriver(p.addr, l.settings.connections, requests, `"status":"bid"`)
-		d.profile, d.polls = profile, true
-		if name != bareServer {
-			d.notices = &endpoint{p.addr, noticePath, benchKey}
+	for _, c := range l.settings.comparisons {
+		for _, name := range []string{c.bareSide, c.fullSide} {
+			if subjects[name] != nil {
+				continue
+			}
+			host := strings.TrimSuffix(name, withNotices)
+			if processes[host] == nil {
+				if processes[host], err = l.measured(host, l.specOf(host)); err != nil {
+					return nil, err
+				}
+			}
+			subjects[name] = newBidSubject(name, processes[host], l.settings.connections, population, profile)
 		}
-		if d.inline = name == bareNotices || name == fullNotices; d.inline {
-			d.number.Store(5_000_000_000) // its pings are not the other driver's
-		}
-		subjects[name] = &subject{name: name, process: p, driver: d}
 	}
 	return subjects, nil
 }
 
-// money are the reasons of a bidder that has no lease large enough yet.
-var money = []string{"open_bids", "store_away", "budget_exhausted", "capacity_full", "no_budget"}
+func (l *lab) specOf(host string) spec {
+	wanted, ok := bidders[host]
+	if !ok {
+		return spec{Bare: &bareSpec{fixedAnswer}}
+	}
+	s := spec{Bidder: &wanted}
+	if host == fullServer {
+		s.Profile = l.settings.profile
+	}
+	return s
+}
+
+func newBidSubject(name string, p *process, connections int, population []simulate.Homeowner, profile *wire.Profile) *subject {
+	requests := prepare(population, eachNew{load.Pings(profile)}, endpoint{p.addr, pingPath, benchKey})
+	d := newDriver(p.addr, connections, requests, `"status":"bid"`)
+	d.profile, d.polls = profile, true
+	if name != bareServer {
+		d.notices = &endpoint{p.addr, noticePath, benchKey}
+	}
+	if d.inline = strings.HasSuffix(name, withNotices); d.inline {
+		d.number.Store(5_000_000_000) // its pings are not those of the driver beside it
+	}
+	return &subject{name: name, process: p, driver: d}
+}
 
 // warmUp runs until the bidders' leases have grown to what the phases want of them, which takes
 // about as many seconds as doublings, and their memory of recent pings is in use. They grow side by
-// side, over phases as much longer as they are slower then, and each makes sure alone.
+// side, over phases as much longer as they are slower then, and each makes sure alone. Callers give
+// phases twice as long as the ones they measure.
 func warmUp(ctx context.Context, subjects map[string]*subject, phase time.Duration) error {
 	errs := make(chan error, len(subjects))
 	for _, one := range subjects {

@@ -46,6 +46,7 @@ type settings struct {
 
 	latency     time.Duration // of each rate of the open loop
 	pin         bool          // the measured server alone on a CPU, where the machine allows it
+	comparisons []comparison  // of the bid path
 	people      int           // different homeowners
 	connections int           // of the closed loop
 	salesAtOnce int           // leads that are on sale at one time
@@ -64,7 +65,7 @@ var parts = []string{partBids, partLatency, partAuctions}
 func defaultSettings() settings {
 	return settings{
 		slice: time.Second, pairs: 6, rates: []int{1000, 5000, 10_000}, out: "bench/results",
-		latency: 3 * time.Second, pin: canPin(),
+		latency: 3 * time.Second, pin: canPin(), comparisons: comparisons,
 		people: 5_000, connections: 32, salesAtOnce: 64, log: os.Stderr,
 	}
 }
