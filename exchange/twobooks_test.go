@@ -105,7 +105,36 @@ func bothBooks(t *testing.T, seed uint64) *wires {
 		}
 	}
 	w.s.audit()
+	w.reportAddsUp()
 	return w
+}
+
+// reportAddsUp holds what sellers and buyers are told against the accounts.
+func (w *wires) reportAddsUp() {
+	var tally Tally
+	for i := range w.s.events {
+		tally.Add(&w.s.events[i])
+	}
+	report, books := tally.Report(), w.s.market.books.balance
+	var spent, revenue, places pingpost.Cents
+	for _, line := range report.Buyers {
+		spent += line.Spend
+		if own := w.buyers[line.Buyer]; own != nil && line.Spend != own.owes() {
+			w.t.Fatalf("seed %d: %s is told to have spent %v of %v", w.seed, line.Buyer, line.Spend, own.owes())
+		}
+	}
+	for _, line := range report.Sellers {
+		revenue += line.Revenue
+		if earned := books[Account{Payable, line.Seller}]; line.Payout != earned {
+			w.t.Fatalf("seed %d: %s is told to have earned %v of %v", w.seed, line.Seller, line.Payout, earned)
+		}
+	}
+	for _, line := range report.Services {
+		places += line.Revenue
+	}
+	if total := books[Account{Payable, "webform"}] + books[Account{Kind: Revenue}]; spent != total || revenue != total || places != total {
+		w.t.Fatalf("seed %d: buyers spent %v, sellers brought %v, places %v, the accounts hold %v", w.seed, spent, revenue, places, total)
+	}
 }
 
 func (w *wires) step() {

@@ -137,7 +137,7 @@ func (s *Server) reply(ctx *fasthttp.RequestCtx, status int, view any) {
 const longestWait = 30 * time.Second
 
 // takeLead takes a lead in. The answer says that it is in the books; with ?wait=1 it comes when
-// the lead has found its buyer or none.
+// the lead has found its buyer or none, unless too many sellers are waiting already.
 func (s *Server) takeLead(ctx *fasthttp.RequestCtx, who caller, _ string) {
 	if s.draining.Load() {
 		ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, "5")
@@ -158,7 +158,16 @@ func (s *Server) takeLead(ctx *fasthttp.RequestCtx, who caller, _ string) {
 			return
 		}
 	}
-	s.openLead(ctx, who, open, ctx.QueryArgs().GetBool("wait"))
+	wait := ctx.QueryArgs().GetBool("wait")
+	if wait {
+		select {
+		case s.waits <- struct{}{}:
+			defer func() { <-s.waits }()
+		default:
+			wait = false
+		}
+	}
+	s.openLead(ctx, who, open, wait)
 }
 
 func (s *Server) openLead(ctx *fasthttp.RequestCtx, who caller, open exchange.OpenOffer, wait bool) {

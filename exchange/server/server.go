@@ -27,6 +27,7 @@ import (
 // The limits of the public listener.
 const (
 	maxInFlight = 4096  // requests, sellers who wait for the end of a lead included
+	maxWaiting  = 2048  // of those: the rest is for everybody else
 	perSecond   = 5_000 // requests of one key, in the long run and at one time
 	maxCallers  = 4096
 
@@ -61,6 +62,7 @@ type Server struct {
 	limiter *httpguard.Limiter
 	table   []route
 	reports chan struct{} // one token: see report
+	waits   chan struct{} // one token for each seller who waits
 
 	pinger *pinger.Pinger
 	sender *sender
@@ -86,6 +88,7 @@ func New(options Options) (*Server, error) {
 		config: options.Config, store: options.Store, log: options.Log, dir: options.Dir, seed: options.Seed,
 		clock: newClock(), meters: newMeters(options.Registry),
 		limiter: httpguard.NewLimiter(perSecond, perSecond, maxCallers), reports: make(chan struct{}, 1),
+		waits: make(chan struct{}, maxWaiting),
 	}
 	s.life, s.endLife = context.WithCancel(context.Background())
 	if s.seed == 0 {

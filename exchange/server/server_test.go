@@ -433,6 +433,26 @@ func TestClockSetBackBetweenRuns(t *testing.T) {
 	m.verify()
 }
 
+// TestOnlySoManyWait: who comes when too many sellers wait already is not made to wait, and the
+// lead is sold all the same.
+func TestOnlySoManyWait(t *testing.T) {
+	b := startBuyer(t, "b", 3000)
+	m := startMarket(t, configFor(b))
+	free := m.server.EverybodyWaits()
+	if status, view := m.public("POST", "/v1/leads?wait=1", "seller-key-of-webform", aLead); status != 202 {
+		t.Errorf("%d %v", status, view)
+	}
+	free()
+	m.drain()
+	status, view := m.public("POST", "/v1/leads?wait=1", "seller-key-of-webform", strings.Replace(aLead, "w-1", "w-2", 1))
+	if status != 200 || view["status"] != "sold" {
+		t.Errorf("%d %v", status, view)
+	}
+	if balance, _ := m.wallet("b"); balance != 940 {
+		t.Errorf("%v", balance)
+	}
+}
+
 // stale is a store whose answer to a seller's question is as old as the test wants it.
 type stale struct {
 	*store.Store
