@@ -139,6 +139,9 @@ func (n Node) Bool() (truth, ok bool) {
 // Int reads a whole number from low to high.
 func (n Node) Int(low, high int64) (number int64, ok bool) {
 	expected := fmt.Sprintf("a whole number from %d to %d", low, high)
+	if low == high {
+		expected = strconv.FormatInt(low, 10)
+	}
 	text, ok := n.scalar(expected)
 	if !ok {
 		return 0, false
@@ -276,7 +279,7 @@ func (n Node) Duration(low, high time.Duration) (length time.Duration, ok bool) 
 	}
 	switch {
 	case err != nil && allDigits(text):
-		n.Fault(Quote(text)+" lacks its unit", expected, text+"s")
+		n.Fault(Quote(text)+" lacks its unit", expected, withUnit(text, low, high))
 	case err != nil:
 		n.Fault(Quote(text)+" is not a length of time", expected, "")
 	case length < low || length > high:
@@ -285,6 +288,16 @@ func (n Node) Duration(low, high time.Duration) (length time.Duration, ok bool) 
 		return length, true
 	}
 	return 0, false
+}
+
+// withUnit is a bare number with the first unit that makes it fit; "" where none does.
+func withUnit(number string, low, high time.Duration) string {
+	for _, unit := range []string{"s", "ms", "m", "h"} {
+		if length, err := time.ParseDuration(number + unit); err == nil && length >= low && length <= high {
+			return number + unit
+		}
+	}
+	return ""
 }
 
 func showDuration(length time.Duration) string {

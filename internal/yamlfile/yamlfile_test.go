@@ -99,6 +99,11 @@ func TestDuration(t *testing.T) {
 	f("v: 60", 0, `"60" lacks its unit | 60s`)
 	f("v: 401d", 0, `"401d" does not fit here | `)
 	f("v: soon", 0, `"soon" is not a length of time | `)
+	short, faults := read(t, "v: 300")
+	_, _ = short.Duration(20*time.Millisecond, 10*time.Second)
+	if got := only(t, faults); got != `"300" lacks its unit | 300ms` {
+		t.Errorf("a bare number that does not fit as seconds: %q", got)
+	}
 	node, faults := read(t, "v: 1d")
 	if _, ok := node.Duration(0, time.Minute); ok || !faults.Any() {
 		t.Error("days were read where the limit is a minute")
