@@ -116,12 +116,6 @@ const boughtPast = `SELECT coalesce(sum(price_cents), 0), count(*) FROM lead
 	AND NOT EXISTS (SELECT 1 FROM lease_cap WHERE lease_cap.lease = lead.lease AND cap = ?5)
 	AND NOT EXISTS (SELECT 1 FROM lead_cap WHERE lead_cap.lead = lead.id AND cap = ?5)`
 
-// countPast adds a lead that a lease paid to a cap that the lease was not carved from.
-func (r *capRow) countPast(tx *sqlstore.Tx, cents int64) error {
-	return mustHit(tx.Exec(`UPDATE cap SET spent_cents = spent_cents + ?2, late_cents = late_cents + ?2,
-		spent_leads = spent_leads + 1, late_leads = late_leads + 1 WHERE id = ?1`, r.id, cents))
-}
-
 // left is what may still be promised under the cap, in cents and leads.
 func (r *capRow) left() (cents, leads int64) {
 	cents, leads = int64(pingpost.MaxCents), int64(pingpost.MaxCents)

@@ -75,21 +75,26 @@ type bought struct {
 }
 
 // giveBack undoes a charge where it was made: in the lease that paid while that is open, else in
-// the caps that it, or the lead itself, was taken from. Those are the windows of the bid.
+// the caps that it was taken from; and in those that paid or counted the lead itself. They are the
+// windows of the bid.
 func (l *bought) giveBack(tx *sqlstore.Tx) (*budget.LeaseState, error) {
 	lease, open, err := leaseRow(tx, `UPDATE lease SET used_cents = used_cents - ?1, used_leads = used_leads - 1,
 		rev = rev + 1 WHERE id = ?2 AND state = 'open' RETURNING `+leaseColumns, l.price, l.lease)
 	if err != nil {
 		return nil, err
 	}
+	closed := l.lease
 	if open {
-		return &lease, l.mark(tx, creditedLease)
+		closed = 0
 	}
 	_, err = tx.Exec(`UPDATE cap SET spent_cents = spent_cents - ?1, spent_leads = spent_leads - 1
 		WHERE id IN (SELECT cap FROM lease_cap WHERE lease = ?2 UNION SELECT cap FROM lead_cap WHERE lead = ?3)`,
-		l.price, l.lease, l.id)
-	if err != nil {
+		l.price, closed, l.id)
+	switch {
+	case err != nil:
 		return nil, err
+	case open:
+		return &lease, l.mark(tx, creditedLease)
 	}
 	return nil, l.mark(tx, creditedCaps)
 }

@@ -190,15 +190,16 @@ func (p *posting) buy() (answer PostAnswer, refused pingpost.Reason, err error) 
 	if err != nil {
 		return answer, 0, err
 	}
+	bidAt := p.bidAt(set)
 	_, err = p.tx.Exec(`INSERT INTO lead (id, bid_id, exchange, campaign, ping_id, at_ms, bid_at_ms, bid_cents,
 		price_cents, lease, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		p.post.LeadID, c.BidID, c.Exchange, c.Line.Campaign, c.PingID, p.post.At.UnixMilli(), p.bidAt(set),
+		p.post.LeadID, c.BidID, c.Exchange, c.Line.Campaign, c.PingID, p.post.At.UnixMilli(), bidAt,
 		int64(c.Ref.Price), int64(c.Price), paid, p.body)
 	if err != nil {
 		return answer, 0, err
 	}
 	if leased {
-		err = p.countPast(caps)
+		err = p.countPast(caps, bidAt)
 	} else {
 		refused, err = p.chargeCaps(caps)
 	}
@@ -289,14 +290,32 @@ func (p *posting) openCaps(set []carved) ([]capRow, error) {
 }
 
 // countPast counts a lead that a lease paid in caps that the lease knows nothing of. It was promised
-// before they were in force, so they cannot refuse it; but what they still allow is less by it.
-func (p *posting) countPast(caps []capRow) error {
+// before they were in force, so they cannot refuse it; but what they still allow is less by it. A
+// window that the bid is not in was told with another bid_ttl, and is none of its windows.
+func (p *posting) countPast(caps []capRow, bidAt int64) error {
 	for _, row := range caps {
-		if err := row.countPast(p.tx, int64(p.post.Charge.Price)); err != nil {
+		if to := milliseconds(row.end); bidAt < row.opens || to > 0 && bidAt >= to {
+			continue
+		}
+		_, err := p.tx.Row(`UPDATE cap SET spent_cents = spent_cents + ?2, spent_leads = spent_leads + 1 WHERE id = ?1
+			RETURNING spent_cents + leased_cents, spent_leads + leased_leads`,
+			[]any{row.id, int64(p.post.Charge.Price)}, &row.cents, &row.leads)
+		if err != nil {
+			return err
+		}
+		row.limits = [2]any{} // it was asked for no leave
+		if err := p.noteCap(row); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// noteCap keeps that a cap paid or counted the lead itself, and what the cap came to.
+func (p *posting) noteCap(row capRow) error {
+	_, err := p.tx.Exec(`INSERT INTO lead_cap (lead, cap, limit_cents, limit_leads, after_cents, after_leads)
+		VALUES (?, ?, ?, ?, ?, ?)`, p.post.LeadID, row.id, row.limits[0], row.limits[1], row.cents, row.leads)
+	return err
 }
 
 // chargeCaps pays from the caps themselves, in the windows of the bid. Without a cap of dollars
@@ -315,9 +334,7 @@ func (p *posting) chargeCaps(caps []capRow) (refused pingpost.Reason, err error)
 			}
 			return pingpost.CapacityFull, nil
 		}
-		_, err = p.tx.Exec(`INSERT INTO lead_cap (lead, cap, limit_cents, limit_leads, after_cents, after_leads)
-			VALUES (?, ?, ?, ?, ?, ?)`, p.post.LeadID, row.id, row.limits[0], row.limits[1], row.cents, row.leads)
-		if err != nil {
+		if err := p.noteCap(row); err != nil {
 			return 0, err
 		}
 	}

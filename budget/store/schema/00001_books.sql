@@ -21,8 +21,8 @@ CREATE TABLE contact_key (
 ) STRICT;
 
 -- One cap in one window. opening is what its window had bought before the cap was first asked for;
--- late what was bought past it afterwards: while it was out of the configuration, or with leases
--- that are older than it is. run is the run that last looked for such leads.
+-- late what was bought past it afterwards, while it was out of the configuration. run is the run
+-- that last looked for such leads.
 CREATE TABLE cap (
     id            INTEGER PRIMARY KEY,
     kind          INTEGER NOT NULL,
@@ -112,7 +112,8 @@ CREATE INDEX lead_lease ON lead (lease);
 CREATE INDEX lead_at ON lead (at_ms);
 CREATE INDEX lead_bid_at ON lead (bid_at_ms);
 
--- The caps that a lead without a lease was charged to.
+-- The caps that a lead without a lease was charged to, and without limits those that counted a lead
+-- whose lease is older than they are.
 CREATE TABLE lead_cap (
     lead        TEXT    NOT NULL REFERENCES lead (id),
     cap         INTEGER NOT NULL REFERENCES cap (id),

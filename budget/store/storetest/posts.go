@@ -265,12 +265,22 @@ func testOlderLease(t *testing.T, b *bench) {
 	b.begin()
 	b.accepted(b.post(with, lease.ID, 20_00))
 	b.accepted(b.post(with, lease.ID, 25_00))
-	if got := b.lease(with, 500_00, 50); got.Cents != 45_00 {
-		t.Errorf("a day of $100 that has bought for $55 with an older lease granted %v", got.Cents)
+	back, late := b.post(with, lease.ID, 5_00), b.post(with, lease.ID, 4_00)
+	b.accepted(back)
+	b.accepted(late)
+	if answer := b.credit(back, pingpost.OutcomeReturned); answer.Credited != 5_00 || answer.Lease == nil {
+		t.Errorf("a return to the older lease: %+v", answer)
+	}
+	b.verify()
+	if got := b.lease(with, 500_00, 50); got.Cents != 41_00 {
+		t.Errorf("a day of $100 that has bought for $59 with an older lease granted %v", got.Cents)
 	}
 	b.wait(lease.CloseAt.Sub(b.clock()))
 	b.begin()
 	b.upkeep(with, budget.Upkeep{})
+	if answer := b.credit(late, pingpost.OutcomeReturned); answer.Credited != 4_00 || answer.Lease != nil {
+		t.Errorf("a return after the older lease: %+v", answer)
+	}
 	if day := b.use(with, 1); day.SpentCents != 55_00 {
 		t.Errorf("the day has %+v", day)
 	}
