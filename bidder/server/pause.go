@@ -152,6 +152,10 @@ func (s *Server) applyPauses() {
 	defer s.pauses.applying.Unlock()
 	pauses, _ := s.pauses.effective()
 	s.record.pause(s.agent.Pause(s.clock.now(), pauses), pauses)
+	if samePauses(pauses, bidder.Pauses{}) {
+		s.log.Info().Msg("nothing is paused")
+		return
+	}
 	s.log.Info().Bool("all", pauses.All).Strs("campaigns", pauses.Campaigns).
 		Strs("exchanges", pauses.Exchanges).Msg("pauses in force")
 }
