@@ -148,6 +148,39 @@ func TestPostRepeatsItselfUnderAnotherConfiguration(t *testing.T) {
 	}
 }
 
+// TestLoweredCreditLendsNothingNew lowers a limit below what is owed: a buyer that pays some of it
+// back cannot borrow that again.
+func TestLoweredCreditLendsNothingNew(t *testing.T) {
+	config := testConfig()
+	config.Buyers = config.Buyers[:1]
+	config.Buyers[0].CreditLimit = 40_00
+	s := newScript(t, config)
+	s.do(testLead("a", pingpost.HVAC))
+	s.close("a", bidOf("ann", 40_00))
+	s.do(accept("a", "ann"))
+
+	lowered := *config
+	lowered.Buyers = []Buyer{config.Buyers[0]}
+	lowered.Buyers[0].CreditLimit = 0
+	var err error
+	if s.market, err = Replay(&lowered, s.events, func(id OfferID) *Lead { return s.leads[id] }); err != nil {
+		t.Fatal(err)
+	}
+	s.do(Start{})
+	for _, step := range []struct {
+		lead     OfferID
+		paid     pingpost.Cents
+		eligible bool
+	}{{"b", 30_00, false}, {"c", 19_99, false}, {"d", 1, true}} { // the floor is $10
+		s.do(TopUp{ID: string(step.lead), Buyer: "ann", Amount: step.paid})
+		s.do(testLead(step.lead, pingpost.HVAC))
+		if got := s.timeline(step.lead)[1].Targets[0]; got.Eligible != step.eligible {
+			t.Errorf("having paid %v back, %+v", step.paid, got)
+		}
+	}
+	s.audit()
+}
+
 // TestPresetBudgetIsPerCivilDay spends a preset's day in the exchange's zone, returns one lead,
 // and goes on the next day.
 func TestPresetBudgetIsPerCivilDay(t *testing.T) {

@@ -122,11 +122,6 @@ func newBook() book {
 	return book{balance: map[Account]pingpost.Cents{}, limit: map[string]pingpost.Cents{}}
 }
 
-// available is what a buyer can still pay: its wallet and its credit.
-func (b *book) available(buyer string) pingpost.Cents {
-	return b.balance[Account{Wallet, buyer}] + b.limit[buyer]
-}
-
 // apply books an entry. The error names the broken invariant: an entry that does not sum to
 // zero, an overflow, a wallet below its credit, or funds held below zero.
 func (b *book) apply(entry Entry) error {

@@ -192,6 +192,17 @@ func (m *Market) start(now time.Time) Applied {
 	return Applied{}
 }
 
+// available is what a buyer can still pay: its wallet and its credit. Where the limit in force is
+// above the configured one, because the buyer owed more when that was lowered, it covers the debt
+// and lends nothing new: the result may be below zero.
+func (m *Market) available(buyer string) pingpost.Cents {
+	limit := m.books.limit[buyer]
+	if b := m.buyers[buyer]; b != nil {
+		limit = min(limit, b.CreditLimit)
+	}
+	return m.books.balance[Account{Wallet, buyer}] + limit
+}
+
 func (m *Market) topUp(now time.Time, c TopUp) Applied {
 	if former, ok := m.topUps[c.ID]; ok {
 		if former.buyer != c.Buyer || former.amount != c.Amount {

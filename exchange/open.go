@@ -98,7 +98,7 @@ func (m *Market) eligibility(o *offer) []Target {
 	var targets []Target
 	for i := range m.config.Buyers {
 		b := m.buyers[m.config.Buyers[i].Name]
-		target := Target{Buyer: b.Name, Available: m.books.available(b.Name)}
+		target := Target{Buyer: b.Name, Available: m.available(b.Name)}
 		if b.Preset != nil {
 			target.Preset, target.Budget = b.Preset.Bid, b.Preset.DayBudget
 			target.Used = m.state(b.Name).used[o.facts.Day]

@@ -119,7 +119,7 @@ func (m *Market) cannotPay(now time.Time, o *offer, best rival, price pingpost.C
 		return pingpost.Paused
 	case !until.IsZero() && !until.After(now):
 		return pingpost.BidExpired
-	case m.books.available(best.buyer) < price:
+	case m.available(best.buyer) < price:
 		return pingpost.InsufficientCredits
 	case target.Budget > 0 && target.Budget-m.state(best.buyer).used[o.facts.Day] < price:
 		return pingpost.BudgetExhausted
