@@ -68,7 +68,7 @@ func (s *Server) adminBuyers(w http.ResponseWriter, _ *http.Request) {
 	wallets, err := s.store.Wallets(s.life, "")
 	views := make([]walletView, 0, len(wallets))
 	for _, wallet := range wallets {
-		views = append(views, walletOf(wallet))
+		views = append(views, s.walletOf(wallet))
 	}
 	answerAdmin(w, map[string]any{"buyers": views}, err)
 }

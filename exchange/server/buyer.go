@@ -24,7 +24,7 @@ func (s *Server) showWallet(ctx *fasthttp.RequestCtx, who caller, _ string) {
 	for _, own := range wallets {
 		wallet = own
 	}
-	s.reply(ctx, fasthttp.StatusOK, walletOf(wallet))
+	s.reply(ctx, fasthttp.StatusOK, s.walletOf(wallet))
 }
 
 // purchasesAtOnce is how many leads one answer lists.

@@ -71,14 +71,20 @@ type walletView struct {
 	Balance     pingpost.Cents `json:"balance"` // holds already taken out
 	Held        pingpost.Cents `json:"held"`
 	CreditLimit pingpost.Cents `json:"credit_limit"`
-	Available   pingpost.Cents `json:"available"` // balance and credit
+	Available   pingpost.Cents `json:"available"` // balance and credit, as far as it may be spent
 	Paused      bool           `json:"paused"`
 }
 
-func walletOf(w store.Wallet) walletView {
+func (s *Server) walletOf(w store.Wallet) walletView {
+	limit := w.CreditLimit
+	for i := range s.config.Buyers {
+		if configured := &s.config.Buyers[i]; configured.Name == w.Buyer {
+			limit = min(limit, configured.CreditLimit) // see exchange.Market: debt is not credit
+		}
+	}
 	return walletView{
 		Buyer: w.Buyer, Balance: w.Balance, Held: w.Held, CreditLimit: w.CreditLimit,
-		Available: w.Balance + w.CreditLimit, Paused: w.Paused,
+		Available: max(w.Balance+limit, 0), Paused: w.Paused,
 	}
 }
 
