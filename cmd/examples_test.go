@@ -1,13 +1,17 @@
 package cmd_test
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
 	"leadbid/bidder"
 	"leadbid/exchange"
+	"leadbid/internal/yamlfile"
 	"leadbid/pingpost"
 	"leadbid/pingpost/wire"
 	"leadbid/rules"
@@ -61,6 +65,29 @@ func TestExampleContractors(t *testing.T) {
 	for _, path := range configurations {
 		if bids[path] < 2 {
 			t.Errorf("%s bids on %d of the %d example pings: examples should meet each other", path, bids[path], len(pings))
+		}
+	}
+}
+
+// TestExamplesFitTheSchema holds the examples against what editors complete by.
+func TestExamplesFitTheSchema(t *testing.T) {
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(rules.Schema()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource("bidder.json", document); err != nil {
+		t.Fatal(err)
+	}
+	schema := compiler.MustCompile("bidder.json")
+	for _, path := range append(glob(t, "../examples/*/bidder.yaml"), "demo/config/bidder.yaml") {
+		var faults yamlfile.Faults
+		file := yamlfile.Read(os.DirFS(filepath.Dir(path)), "bidder.yaml", nil, &faults)
+		if file == nil {
+			t.Fatal(faults.String())
+		}
+		if err := schema.Validate(file.Root().Plain()); err != nil {
+			t.Errorf("%s: %v", path, err)
 		}
 	}
 }

@@ -22,9 +22,9 @@ var program = cli.Program{
 	ConfigFile: configFile,
 	Commands: func(env *cli.Env) []*cobra.Command {
 		return []*cobra.Command{
-			checkCommand(env), testCommand(env), serveCommand(env), explainCommand(env), statusCommand(env),
+			initCommand(env), checkCommand(env), testCommand(env), serveCommand(env), explainCommand(env), statusCommand(env),
 			leadsCommand(env), pauseCommand(env), resumeCommand(env), verifyCommand(env),
-			backtestCommand(env),
+			backtestCommand(env), schemaCommand(env),
 		}
 	},
 }
