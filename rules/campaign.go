@@ -22,11 +22,10 @@ const (
 
 var (
 	campaignKeys = []string{"services", "exchanges", "area", "hours", "budget", "capacity", "strategy",
-		"require",
-		"rules", "adjust", "limits", "reject", "duplicates", "delivery"}
-	plannedCampaignKeys = []string{"value", "snooze", "on_short_budget", "experiments", "arms",
-		"ladder", "lookup",
-		"tables", "mode", "on_floor", "crew_hours", "holdout", "explore", "sources", "blocklist", "goal",
+		"require", "mode",
+		"rules", "ladder", "adjust", "arms", "limits", "on_short_budget", "reject", "duplicates", "delivery"}
+	plannedCampaignKeys = []string{"value", "snooze", "experiments", "lookup",
+		"tables", "on_floor", "crew_hours", "holdout", "explore", "sources", "blocklist", "goal",
 		"target_cpa", "until", "from", "notify", "priority", "weight"}
 )
 
@@ -68,7 +67,13 @@ func (l *loader) loadCampaign(node yamlfile.Node) *Campaign {
 	loadStrategy(m.Get("strategy"))
 	c.require.load(m.Get("require"))
 	c.loadLimits(m.Get("limits"))
+	c.loadRuleMode(m.Get("mode"))
 	l.loadRules(c, m)
+	c.loadLadder(m.Get("ladder"))
+	l.loadArms(c, m.Get("arms"))
+	if word, ok := m.Get("on_short_budget").Word([]string{"skip", "clip"}); ok {
+		c.ClipToBudget = word == "clip"
+	}
 	if window, ok := m.Get("duplicates").Map([]string{"window"}, "scope", "by"); ok {
 		if length, ok := window.Get("window").Duration(0, maxWindow); ok {
 			c.Duplicates = length
@@ -148,19 +153,36 @@ func loadStrategy(node yamlfile.Node) {
 }
 
 func (c *Campaign) loadLimits(node yamlfile.Node) {
-	m, ok := node.Map([]string{"min_bid", "max_bid"}, "on_floor", "max_price", "step")
+	m, ok := node.Map([]string{"min_bid", "max_bid", "on_floor"}, "max_price", "step")
 	if !ok {
 		return
 	}
 	c.MinBid, _ = m.Get("min_bid").Dollars()
 	most, ok := m.Get("max_bid").Dollars()
 	c.MaxBid = most
+	c.loadOnFloor(m.Get("on_floor"))
 	switch {
 	case ok && most == 0:
 		m.Get("max_bid").Fault("a max_bid of $0 would bid nothing", "an amount above $0", "")
 	case ok && most < c.MinBid:
 		m.Get("max_bid").Fault("max_bid "+most.String()+" is below min_bid "+c.MinBid.String()+": nothing could be bid",
 			"a max_bid of at least min_bid", "")
+	}
+}
+
+// loadOnFloor reads what becomes of a bid below the exchange's floor. A rule's number is the most
+// that the contractor would pay; to go above it takes their word for how far: max_bid.
+func (c *Campaign) loadOnFloor(node yamlfile.Node) {
+	word, ok := node.Word([]string{"skip", "raise"})
+	if c.RaiseToFloor = ok && word == "raise"; c.RaiseToFloor && c.MaxBid == 0 {
+		node.Fault("on_floor: raise needs max_bid: a bid is raised to the exchange's floor, and never above max_bid",
+			"max_bid beside it", "")
+	}
+}
+
+func (c *Campaign) loadRuleMode(node yamlfile.Node) {
+	if word, ok := node.Word(ruleModeWords, "observe", "live"); ok {
+		c.RuleMode = RuleMode(slices.Index(ruleModeWords, word))
 	}
 }
 
@@ -252,34 +274,6 @@ func expressionText(node yamlfile.Node, expected string) (string, bool) {
 		return "", false
 	}
 	return text, ok
-}
-
-func (l *loader) loadAdjust(c *Campaign, node yamlfile.Node, name string) *Rule {
-	rule := &Rule{Name: name, Line: node.Line()}
-	m, ok := node.Map([]string{"name", "when", "multiply", "add"}, append(plannedRuleKeys, "cap", "floor")...)
-	if !ok {
-		return rule
-	}
-	rule.loadName(m)
-	l.loadWhen(c, rule, m.Get("when"), atPing, false)
-	multiply, add := m.Get("multiply"), m.Get("add")
-	switch {
-	case multiply.Exists() && add.Exists():
-		add.Key().Fault("an adjustment either multiplies or adds",
-			"two adjustments, in the order in which they apply", "")
-	case !multiply.Exists() && !add.Exists():
-		node.Fault("the adjustment changes nothing", "multiply: 1.2, or add: 3", "")
-	case multiply.Exists():
-		rule.Multiply = multiply.Raw()
-		rule.multiply = l.loadNumber(c, multiply, "a factor, such as 1.2")
-		if n := rule.multiply; n != nil && n.isConstant() && n.constant < 0 {
-			multiply.Fault("a negative factor would make a price negative", "a factor of at least 0", "")
-		}
-	default:
-		rule.Add = add.Raw()
-		rule.add = l.loadNumber(c, add, "dollars to add, such as 3 or -2.50")
-	}
-	return rule
 }
 
 var reasonWord = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)

@@ -27,10 +27,11 @@ type Usage struct {
 // Price is what the rules of a campaign say to a ping.
 type Price struct {
 	Reason      pingpost.Reason // ReasonNone: priced; else NoRule, MissingField, Declined or RuleError
-	Rule        int             // the rule that priced, declined or failed, in Campaign.Rules; -1 for none
+	Rule        int             // the rule that priced, declined or failed, in Campaign.Rules; -1 for none; of a sum its first
 	Missing     string          // MissingField: what the first rule that was passed over lacked
 	Dollars     float64         // after adjustments, before strategy and limits
-	RuleDollars float64         // the rule's own number
+	RuleDollars float64         // the rule's own number, or the sum of all
+	Arm         string          // the arm of the experiment, where the campaign has one
 }
 
 // Evaluation is the scratch paper of one decision at a time over one Ruleset. It belongs to one

@@ -21,9 +21,10 @@ func (e *Evaluation) Check(c *Campaign, tr *Trace) pingpost.Reason {
 }
 
 // Price asks the campaign's rules about the ping of Begin: the first whose condition holds and
-// whose bid can be worked out prices it, and every adjustment that matches then applies, in
-// order. A rule that fails (a division by zero, a negative price) ends in RuleError for this
-// campaign: a wrong price is never guessed. facts may be nil where nothing is known.
+// whose bid can be worked out prices it (or the highest of all such, or their sum), and then the
+// ladder, every adjustment that matches, in order, and the ping's arm apply. A rule that fails (a
+// division by zero, a negative price) ends in RuleError for this campaign: a wrong price is never
+// guessed. facts may be nil where nothing is known.
 func (e *Evaluation) Price(c *Campaign, facts *Facts, tr *Trace) Price {
 	if c.usesFacts {
 		e.setFacts(facts)
@@ -31,6 +32,7 @@ func (e *Evaluation) Price(c *Campaign, facts *Facts, tr *Trace) Price {
 	price := Price{Reason: pingpost.NoRule, Rule: -1}
 	asked := e.ask(c)
 	next := 0 // the first rule that is not traced yet
+	var matched tally
 	for at := asked.next(); at >= 0; at = asked.next() {
 		rule := c.Rules[at]
 		next = traceSkipped(tr, c, next, at)
@@ -53,9 +55,17 @@ func (e *Evaluation) Price(c *Campaign, facts *Facts, tr *Trace) Price {
 			tr.add(Step{Kind: StepRule, Name: rule.Name, Line: rule.Line, Held: true, Missing: missing})
 			continue
 		}
-		return e.priced(c, rule, at, dollars, tr)
+		if c.RuleMode == FirstMatch {
+			return e.priced(c, rule, at, dollars, tr)
+		}
+		if settled, over := matched.weigh(c, at, dollars, tr); over {
+			return settled
+		}
 	}
 	traceSkipped(tr, c, next, len(c.Rules))
+	if matched.count > 0 {
+		return e.total(c, &matched, tr)
+	}
 	return price
 }
 
@@ -68,77 +78,6 @@ func traceSkipped(tr *Trace, c *Campaign, from, upTo int) int {
 		}
 	}
 	return upTo + 1
-}
-
-// priced goes from a rule's own number to the adjusted one.
-func (e *Evaluation) priced(c *Campaign, rule *Rule, at int, dollars float64, tr *Trace) Price {
-	if _, err := pingpost.FloorPrice(dollars); err != nil {
-		return failed(tr, StepRule, rule, at, "its bid came to "+showNumber(dollars)+": "+err.Error())
-	}
-	if dollars == 0 {
-		tr.add(Step{Kind: StepRule, Name: rule.Name, Line: rule.Line, Held: true, Priced: true,
-			Reason: pingpost.Declined})
-		return Price{Reason: pingpost.Declined, Rule: at}
-	}
-	if tr != nil {
-		tr.add(Step{Kind: StepRule, Name: rule.Name, Line: rule.Line, Held: true, Priced: true,
-			After: shown(dollars)})
-	}
-	price := Price{Rule: at, Dollars: dollars, RuleDollars: dollars}
-	for _, adjust := range c.Adjusts {
-		next, problem := e.adjusted(adjust, price.Dollars, tr)
-		if problem != "" {
-			return failed(tr, StepAdjust, adjust, at, problem)
-		}
-		price.Dollars = next
-	}
-	return price
-}
-
-// adjusted applies one adjustment where its condition holds and nothing that it needs is
-// missing.
-func (e *Evaluation) adjusted(adjust *Rule, dollars float64, tr *Trace) (next float64, problem string) {
-	step := Step{Kind: StepAdjust, Name: adjust.Name, Line: adjust.Line}
-	held, err := e.holds(&adjust.when)
-	if err != nil {
-		return 0, plainError(err)
-	}
-	if !held {
-		tr.add(step)
-		return dollars, ""
-	}
-	by, sign := adjust.multiply, "x"
-	if by == nil {
-		by, sign = adjust.add, ""
-	}
-	amount, missing, err := e.value(by)
-	if err != nil {
-		return 0, plainError(err)
-	}
-	if missing != "" {
-		step.Held, step.Missing = true, missing
-		tr.add(step)
-		return dollars, ""
-	}
-	if adjust.multiply != nil {
-		// The conversion keeps the compiler from fusing the product into a later sum: a replay on
-		// another machine must come to the same cents.
-		next = float64(dollars * amount)
-	} else {
-		next = dollars + amount
-		if amount >= 0 {
-			sign = "+"
-		}
-	}
-	if _, err := pingpost.FloorPrice(next); err != nil {
-		return 0, "the price came to " + showNumber(next) + ": " + err.Error()
-	}
-	if tr != nil {
-		step.Held, step.Priced, step.Change = true, true, sign+showNumber(amount)
-		step.Before, step.After = shown(dollars), shown(next)
-		tr.add(step)
-	}
-	return next, ""
 }
 
 func failed(tr *Trace, kind StepKind, rule *Rule, at int, problem string) Price {
@@ -200,6 +139,8 @@ func (e *Evaluation) setUsage(scope int, usage *Usage) {
 
 // Bid turns the dollars that rules and strategy came to into the cents to bid: max_bid clips, the
 // rest is rounded down, and min_bid and the exchange's floor decide whether it is worth bidding.
+// Where the contractor wrote on_floor: raise, a bid below the floor is raised to it, if that is at
+// most max_bid.
 // ReasonNone, RuleError, Declined (less than a cent), BelowMinBid or BelowFloor; the cents are 0
 // with any reason.
 func (c *Campaign) Bid(dollars float64, floor pingpost.Cents, tr *Trace) (pingpost.Cents, pingpost.Reason) {
@@ -215,6 +156,9 @@ func (c *Campaign) Bid(dollars float64, floor pingpost.Cents, tr *Trace) (pingpo
 	}
 	reason, limit := pingpost.ReasonNone, ""
 	switch {
+	case c.RaiseToFloor && cents > 0 && cents >= c.MinBid && cents < floor && floor <= c.MaxBid:
+		tr.add(Step{Kind: StepLimit, Name: "raised to the exchange's floor", Held: true, Priced: true, Before: cents, After: floor})
+		return floor, pingpost.ReasonNone
 	case cents == 0:
 		reason, limit = pingpost.Declined, "less than a cent"
 	case cents < c.MinBid:

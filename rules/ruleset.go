@@ -29,20 +29,26 @@ type Ruleset struct {
 
 // Campaign is one buying plan: what to buy, where, when, and what for.
 type Campaign struct {
-	Name       string
-	Index      int    // the position in the file, from 0
-	Tag        uint32 // FNV-1a of the name, by which a bid id names the campaign
-	Line       int
-	Services   []pingpost.Service
-	Exchanges  []string       // the exchanges it buys on
-	Budget     Limits         // cents
-	Capacity   Limits         // leads
-	MinBid     pingpost.Cents // 0 where there is none
-	MaxBid     pingpost.Cents // 0 where there is none
-	Duplicates time.Duration  // the same contact again within this time is a duplicate; 0 never
+	Name      string
+	Index     int    // the position in the file, from 0
+	Tag       uint32 // FNV-1a of the name, by which a bid id names the campaign
+	Line      int
+	Services  []pingpost.Service
+	Exchanges []string       // the exchanges it buys on
+	Budget    Limits         // cents
+	Capacity  Limits         // leads
+	MinBid    pingpost.Cents // 0 where there is none
+	MaxBid    pingpost.Cents // 0 where there is none
+
+	RaiseToFloor bool // a bid below the exchange's floor is raised to it, up to MaxBid
+	ClipToBudget bool // where a cap has less left than the bid, that much is bid
+
+	Duplicates time.Duration // the same contact again within this time is a duplicate; 0 never
 	Delivery   []Target
-	Rules      []*Rule // first match wins
+	RuleMode   RuleMode
+	Rules      []*Rule // first match wins, unless RuleMode says otherwise
 	Adjusts    []*Rule // each that matches applies, in order
+	Arms       []Arm   // of an experiment; none where there is none
 	Rejects    []*Rule // asked at the post; any that matches rejects
 
 	services  uint64 // bit set over pingpost.Service
@@ -50,6 +56,7 @@ type Campaign struct {
 	area      zipSet
 	hours     *hours // nil: always
 	require   requirements
+	ladder    ladder
 	ruleIndex ruleIndex
 	usesFacts bool // a rule or adjustment reads budget.* or capacity.*
 }
@@ -62,12 +69,15 @@ type Rule struct {
 	Bid      string // Rules: the price's source
 	Multiply string // Adjusts: the factor's source, "" where none
 	Add      string // Adjusts: the source of the dollars to add, "" where none
+	Set      string // Adjusts: the source of the dollars to take instead, "" where none
+	Cap      string // Adjusts: the source of the most dollars to leave, "" where none
 	Reason   string // Rejects: the word that the exchange is told
 
-	when          condition
-	chosen        choice // what the index decides of the condition
-	bid           number
-	multiply, add *number
+	when   condition
+	chosen choice // what the index decides of the condition
+	bid    number
+	// What an adjustment does: one of them.
+	multiply, add, set, cap *number
 }
 
 // Settings gives the part that is not a campaign. It must not be changed.

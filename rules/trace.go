@@ -15,7 +15,10 @@ type StepKind string
 const (
 	StepCheck  StepKind = "check"  // exchange, service, area, hours, a requirement
 	StepRule   StepKind = "rule"   // a rule was asked
+	StepMode   StepKind = "mode"   // what the rules that matched came to, where not the first decides
+	StepLadder StepKind = "ladder" // the price by the number of buyers
 	StepAdjust StepKind = "adjust" // an adjustment was asked
+	StepArm    StepKind = "arm"    // the ping's arm of an experiment
 	StepLimit  StepKind = "limit"  // max_bid, min_bid, floor, the rounding to cents
 	StepReject StepKind = "reject" // a reject rule was asked, at the post
 )
@@ -50,7 +53,7 @@ func (t *Trace) add(step Step) {
 func (s Step) String() string {
 	var b strings.Builder
 	switch s.Kind {
-	case StepCheck, StepLimit:
+	case StepCheck, StepLimit, StepMode:
 		b.WriteString(s.Name)
 	default:
 		b.WriteString(s.title())
@@ -68,7 +71,9 @@ func (s Step) String() string {
 		b.WriteString(": does not apply")
 	case s.Kind == StepReject:
 		b.WriteString(": rejects")
-	case s.Kind == StepRule && s.Priced:
+	case s.Kind == StepArm && !s.Priced:
+		b.WriteString(": the price stays")
+	case (s.Kind == StepRule || s.Kind == StepMode) && s.Priced:
 		b.WriteString(": " + s.After.String())
 	case s.Priced && s.Reason != pingpost.ReasonNone:
 		b.WriteString(": " + s.Before.String())
@@ -84,7 +89,7 @@ func (s Step) String() string {
 // title names a rule as people do: rule 1 "emergency", and an adjustment with its change.
 func (s Step) title() string {
 	title := s.Name
-	if !strings.HasPrefix(title, string(s.Kind)+" ") {
+	if title != string(s.Kind) && !strings.HasPrefix(title, string(s.Kind)+" ") {
 		title = string(s.Kind) + " " + strconv.Quote(title)
 	}
 	if s.Change != "" {
@@ -102,9 +107,15 @@ func (t *Trace) Path() string {
 		priced := step.Held && step.Priced
 		switch {
 		case step.Kind == StepRule && priced:
-			parts, last = append(parts, "your price "+step.After.String()), step.After
+			parts, last = []string{"your price " + step.After.String()}, step.After
+		case step.Kind == StepMode:
+			parts, last = []string{"your price " + step.After.String() + " (" + step.Name + ")"}, step.After
 		case len(parts) == 0 || step.Reason != pingpost.ReasonNone:
-		case step.Kind == StepAdjust && priced:
+		case step.Kind == StepArm && !step.Priced:
+			parts = append(parts, step.title())
+		case step.Kind == StepArm:
+			parts, last = append(parts, step.title()), step.After
+		case (step.Kind == StepAdjust || step.Kind == StepLadder) && priced:
 			parts, last = append(parts, step.Name+" "+step.Change), step.After
 		case step.Kind == StepLimit && priced:
 			parts, last = append(parts, step.Name), step.After
