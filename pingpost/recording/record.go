@@ -1,6 +1,7 @@
 package recording
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -100,6 +101,9 @@ func appendDigest(dst []byte, digest uint64) []byte {
 
 // appendOneLine appends JSON without its line ends, which can only stand between tokens.
 func appendOneLine(dst, text []byte) []byte {
+	if bytes.IndexByte(text, '\n') < 0 && bytes.IndexByte(text, '\r') < 0 {
+		return append(dst, text...)
+	}
 	for _, c := range text {
 		if c != '\n' && c != '\r' {
 			dst = append(dst, c)
