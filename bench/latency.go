@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"leadbid/exchange/load"
@@ -48,8 +49,8 @@ func measureLatency(ctx context.Context, s settings, dir string, r *report) erro
 		return result.Steps[0], nil
 	}
 	for _, p := range []*process{bare, full} {
-		// The first lease, and the connections.
-		if _, err := send(p, s.rates[0], s.slice); err != nil {
+		// The leases grow to what the highest rate wants of them.
+		if _, err := send(p, slices.Max(s.rates), s.latency); err != nil {
 			return err
 		}
 	}

@@ -66,7 +66,7 @@ func defaultSettings() settings {
 	return settings{
 		slice: time.Second, pairs: 6, rates: []int{1000, 5000, 10_000}, out: "bench/results",
 		latency: 3 * time.Second, pin: canPin(), comparisons: comparisons,
-		people: 5_000, connections: 32, salesAtOnce: 64, log: os.Stderr,
+		people: 5_000, connections: 32, salesAtOnce: 16, log: os.Stderr,
 	}
 }
 
@@ -133,6 +133,7 @@ func measure(ctx context.Context, s settings, out io.Writer) error {
 			continue
 		}
 		if err := part.run(ctx, s, dir, result); err != nil {
+			result.print(out) // of the parts before it
 			return fmt.Errorf("%s: %w", part.name, err)
 		}
 	}

@@ -128,7 +128,7 @@ func (r *report) addAuctions(subjects []*subject) error {
 			Allocs:   spreadOf(pick(one.costs, func(c cost) float64 { return c.Allocs })).Median,
 			Auctions: one.total.Pings, SoldShare: round(one.total.share()),
 		})
-		if one.total.share() < 0.99 {
+		if one.total.share() < 0.95 {
 			return fmt.Errorf("%s: only %.1f %% of the leads were sold: %v", one.name, 100*one.total.share(), one.total.Reasons)
 		}
 	}
