@@ -13,6 +13,11 @@ const (
 	// bid whose auction could end within it of the lease's own end.
 	skew = 500 * time.Millisecond
 
+	// longAuction is the longest that a lease looks ahead to the end of an auction. Leases end 20 to
+	// 30 s ahead, so without it exchanges that wait longer would never get a bid; a lease that is over
+	// by then still pays the post.
+	longAuction = 15 * time.Second
+
 	// memory is how long what a line held counts for the size of its leases, and how long a line
 	// that was asked for a bid counts as active.
 	memory = 30 * time.Second
@@ -161,9 +166,9 @@ func (l *lease) backs(now time.Time, price pingpost.Cents, tmax time.Duration) b
 	return price <= l.freeCents() && l.freeLeads() >= 1 && l.lasts(now, tmax)
 }
 
-// lasts tells whether a bid made now is sure to be decided before the lease ends.
+// lasts tells whether a bid made now is decided before the lease ends, in an auction of usual length.
 func (l *lease) lasts(now time.Time, tmax time.Duration) bool {
-	return !l.retired && now.Add(tmax).Before(l.BidUntil.Add(-skew))
+	return !l.retired && now.Add(min(tmax, longAuction)).Before(l.BidUntil.Add(-skew))
 }
 
 func (b *Book) take(now time.Time, line *line, lease *lease, seq uint64, price pingpost.Cents, tmax time.Duration) HoldTicket {

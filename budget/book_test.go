@@ -342,6 +342,14 @@ func TestCreditOfAFormerRunBringsNoLease(t *testing.T) {
 	}
 }
 
+// TestLongAuctionsGetBids: a deadline may be longer than any lease lasts.
+func TestLongAuctionsGetBids(t *testing.T) {
+	d := newDesk(t, onePlan(refusable, 50_00, dollars(campaign("hvac"), pingpost.Day, 400_00)))
+	if _, reason := d.book.Hold(d.now, hvac, 1, 40_00, time.Minute); reason != pingpost.ReasonNone {
+		t.Errorf("a bid in an auction of a minute: %v", reason)
+	}
+}
+
 // TestDueChangesNothing: it is no input, so a replay, which never calls it, must not come apart.
 func TestDueChangesNothing(t *testing.T) {
 	d := newDesk(t, onePlan(refusable, 50_00, dollars(campaign("hvac"), pingpost.Day, 400_00)))
