@@ -54,6 +54,7 @@ type facet struct {
 	known uint64
 	yes   uint64 // the values for which a yes-or-no field holds
 	value func(word string) (value int, ok bool)
+	open  bool // there are other words, all of which are value 0
 }
 
 // The facets share 64 bits: urgency 13, job 8, property_type 11, homeowner 3, exclusive 2, test 2,
@@ -96,7 +97,7 @@ func facetTable(exchanges []*Exchange) map[string]*facet {
 	}
 	if len(exchanges) <= maxExchangeBit {
 		list = append(list, &facet{name: "exchange", shift: exchangeShift, size: len(exchanges) + 1,
-			known: ones(len(exchanges) + 1), value: func(word string) (int, bool) {
+			known: ones(len(exchanges) + 1), open: true, value: func(word string) (int, bool) {
 				at := slices.IndexFunc(exchanges, func(e *Exchange) bool { return e.Name == word })
 				return at + 1, at >= 0
 			}})
@@ -245,15 +246,16 @@ func (x *expressions) valuesOfComparison(n *ast.BinaryNode) (f *facet, values ui
 		}
 		ok = f.yes != 0
 	case *ast.StringNode:
-		values, ok = f.valuesOfWords([]string{word.Value}), f.value != nil
+		values, ok = f.valuesOfWords([]string{word.Value})
 	case *ast.ArrayNode:
-		words, allTexts := textLiterals(word)
-		if allTexts && f.value != nil && operator == "in" {
-			return f, f.valuesOfWords(words), true
+		if words, allTexts := textLiterals(word); allTexts && operator == "in" {
+			values, ok = f.valuesOfWords(words)
+			return f, values, ok
 		}
 	case *ast.IdentifierNode:
-		if named := x.lists[word.Value]; named != nil && f.value != nil && operator == "in" {
-			return f, f.valuesOfWords(named.texts()), true
+		if named := x.lists[word.Value]; named != nil && operator == "in" {
+			values, ok = f.valuesOfWords(named.texts())
+			return f, values, ok
 		}
 	}
 	switch {
@@ -266,14 +268,22 @@ func (x *expressions) valuesOfComparison(n *ast.BinaryNode) (f *facet, values ui
 	return nil, 0, false
 }
 
-// valuesOfWords leaves out words that the field can never be.
-func (f *facet) valuesOfWords(words []string) (values uint64) {
+// valuesOfWords leaves out words that the field can never be. ok is false where the field is no
+// word, or where a ping may well have a word that has no bit.
+func (f *facet) valuesOfWords(words []string) (values uint64, ok bool) {
+	if f.value == nil {
+		return 0, false
+	}
 	for _, word := range words {
-		if value, ok := f.value(word); ok {
+		value, known := f.value(word)
+		if !known && f.open {
+			return 0, false
+		}
+		if known {
 			values |= 1 << value
 		}
 	}
-	return values
+	return values, true
 }
 
 func valuesOfDays(compare func(a, b float64) bool, limit float64) (values uint64) {

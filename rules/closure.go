@@ -230,6 +230,10 @@ func membershipClosure(n *ast.BinaryNode) truthFunc {
 			if text := textClosure(n.Left); text != nil {
 				return func(e *Evaluation) bool { _, in := members[text(e)]; return in }
 			}
+		case map[string]float64:
+			if text := textClosure(n.Left); text != nil {
+				return func(e *Evaluation) bool { _, in := members[text(e)]; return in }
+			}
 		case map[float64]struct{}:
 			if number := numberClosure(n.Left); number != nil {
 				return func(e *Evaluation) bool { _, in := members[number(e)]; return in }
@@ -316,14 +320,7 @@ func numberClosure(node ast.Node) numberFunc {
 		value := n.Value
 		return func(*Evaluation) float64 { return value }
 	case *ast.IdentifierNode, *ast.MemberNode:
-		found, at, ok := variableOf(n)
-		place := found.at
-		switch {
-		case ok && at < 0 && found.kind == numberType:
-			return func(e *Evaluation) float64 { return *e.at.numbers[place] }
-		case ok && at >= 0 && found.kind == numbersType:
-			return func(e *Evaluation) float64 { return (*e.at.numberLists[place])[at] }
-		}
+		return numberVariable(n)
 	case *ast.UnaryNode:
 		inner := numberClosure(n.Node)
 		switch {
@@ -351,6 +348,29 @@ func numberClosure(node ast.Node) numberFunc {
 		}
 	case *ast.BuiltinNode:
 		return numberFunctionClosure(n)
+	}
+	return nil
+}
+
+// numberVariable is a variable, or the row of a table that a text picks.
+func numberVariable(node ast.Node) numberFunc {
+	if row, ok := node.(*ast.MemberNode); ok {
+		if table, ok := row.Node.(*ast.ConstantNode); ok {
+			rows, isTable := table.Value.(map[string]float64)
+			key := textClosure(row.Property)
+			if !isTable || key == nil {
+				return nil
+			}
+			return func(e *Evaluation) float64 { return rows[key(e)] }
+		}
+	}
+	found, at, ok := variableOf(node)
+	place := found.at
+	switch {
+	case ok && at < 0 && found.kind == numberType:
+		return func(e *Evaluation) float64 { return *e.at.numbers[place] }
+	case ok && at >= 0 && found.kind == numbersType:
+		return func(e *Evaluation) float64 { return (*e.at.numberLists[place])[at] }
 	}
 	return nil
 }
@@ -397,11 +417,11 @@ func numberFunctionClosure(n *ast.BuiltinNode) numberFunc {
 		return func(e *Evaluation) float64 { return math.Round(first(e)) }
 	case "abs":
 		return func(e *Evaluation) float64 {
-			if value := first(e); value < 0 {
+			value := first(e)
+			if value < 0 {
 				return -value
-			} else {
-				return value
 			}
+			return value // keeps the sign of -0, as the machine does
 		}
 	case "min", "max":
 		return extremeClosure(arguments, n.Name == "min")

@@ -316,7 +316,7 @@ campaigns:
 }
 
 // compareCandidates holds the index against the checks made one campaign at a time.
-func compareCandidates(t *rapid.T, rs *Ruleset, p *pingpost.Ping) {
+func compareCandidates(t interface{ Fatalf(string, ...any) }, rs *Ruleset, p *pingpost.Ping) {
 	var want []*Campaign
 	furthest := pingpost.ExchangeNotBought
 	for _, c := range rs.Campaigns() {
