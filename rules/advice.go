@@ -110,7 +110,7 @@ func leastBid(c *Campaign) pingpost.Cents {
 	smallest := pingpost.MaxCents
 	for _, rule := range c.Rules {
 		cents, isConstant := constantBid(rule)
-		if !isConstant || len(c.Adjusts) > 0 {
+		if !isConstant || len(c.Adjusts)+len(c.Arms) > 0 || !c.ladder.none() || c.ClipToBudget {
 			return least
 		}
 		if c.MaxBid > 0 {

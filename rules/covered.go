@@ -20,7 +20,7 @@ const maxSteps = 200_000
 // adviseCovered warns of rules that are never asked because one above them holds whenever they do.
 // What it says is certain; it does not find everything.
 func (l *loader) adviseCovered(c *Campaign, items []yamlfile.Node) {
-	if len(c.Rules) > maxCompared {
+	if len(c.Rules) > maxCompared || c.RuleMode != FirstMatch { // otherwise all rules are asked
 		return
 	}
 	trees := make([]ast.Node, len(c.Rules))

@@ -97,10 +97,12 @@ func buyersOf(p *pingpost.Ping) (buyers int, known bool) {
 	return 0, false
 }
 
+func (l *ladder) none() bool { return len(l.rungs) == 0 && l.unknown == nil }
+
 // apply takes the rung of the ping: that of the largest number of buyers which is not above its own.
 // Below the first rung the price stays what it is.
 func (l *ladder) apply(p *pingpost.Ping, dollars float64, tr *Trace) float64 {
-	if len(l.rungs) == 0 && l.unknown == nil {
+	if l.none() {
 		return dollars
 	}
 	step := Step{Kind: StepLadder, Line: l.line, Name: "ladder"}
