@@ -70,7 +70,7 @@ type line struct {
 	largestSeen pingpost.Cents // the largest price asked for so far
 	denied      pingpost.Cents // the smallest price that found no room since the line is waiting
 	lastAsked   time.Time      // when a hold was last wanted
-	peak        peak           // the most it held at once
+	peak        peak           // the most it needed lately
 
 	waiting  time.Time // since when no room was found for a bid; zero where there is some
 	yielded  time.Time // when it gave up its lease for a line that was waiting
@@ -183,7 +183,7 @@ func (b *Book) take(now time.Time, line *line, lease *lease, seq uint64, price p
 	lease.heldCents += price
 	lease.heldLeads++
 	cents, leads := line.held()
-	line.peak.note(now, cents, leads)
+	line.peak.hold(now, cents, leads)
 	return HoldTicket{Lease: lease.ID, Until: end, Expires: expires}
 }
 
@@ -267,6 +267,9 @@ func (b *Book) Charged(now time.Time, c Charged) {
 	case c.Accepted && c.Repeat:
 		b.end(h, now)
 	case c.Accepted:
+		if line := h.lease.line; line != nil {
+			line.peak.buy(now, c.Price)
+		}
 		b.free(h)
 	case c.Reason != pingpost.ReasonNone && !h.firm:
 		b.free(h)
@@ -430,7 +433,7 @@ func (b *Book) add(state LeaseState) *lease {
 // Windows lists every cap above the line in the window that contained the bid.
 func (b *Book) Windows(key Line, bidAt time.Time) []CapWindow {
 	if line := b.byLine[key]; line != nil {
-		return windowsOf(line.Caps, bidAt, b.plan.Location)
+		return WindowsOf(line.Caps, bidAt, b.plan.Location)
 	}
 	return nil
 }

@@ -58,12 +58,14 @@ func (e *ends) pop() holdEnd {
 	}
 }
 
-// peak remembers the most that a line held at once in the last 30 to 60 seconds: in this stretch
-// of 30 and in the one before.
+// peak remembers the most that a line needed in the last 30 to 60 seconds, in this stretch of 30
+// and in the one before: what it held at once, on top of what it had bought since the stretch began.
 type peak struct {
-	stretch    int64 // the number of the present stretch since 1970
-	cents, was pingpost.Cents
-	leads, had int64
+	stretch       int64 // the number of the present stretch since 1970
+	cents, was    pingpost.Cents
+	leads, had    int64
+	bought        pingpost.Cents // in this stretch
+	boughtInLeads int64
 }
 
 func (p *peak) turn(now time.Time) {
@@ -76,12 +78,19 @@ func (p *peak) turn(now time.Time) {
 	default:
 		p.was, p.had = 0, 0
 	}
-	p.stretch, p.cents, p.leads = stretch, 0, 0
+	p.stretch, p.cents, p.leads, p.bought, p.boughtInLeads = stretch, 0, 0, 0, 0
 }
 
-func (p *peak) note(now time.Time, cents pingpost.Cents, leads int64) {
+// hold notes what the line holds at once.
+func (p *peak) hold(now time.Time, cents pingpost.Cents, leads int64) {
 	p.turn(now)
-	p.cents, p.leads = max(p.cents, cents), max(p.leads, leads)
+	p.cents, p.leads = max(p.cents, p.bought+cents), max(p.leads, p.boughtInLeads+leads)
+}
+
+// buy notes a lead that was paid.
+func (p *peak) buy(now time.Time, price pingpost.Cents) {
+	p.turn(now)
+	p.bought, p.boughtInLeads = p.bought+price, p.boughtInLeads+1
 }
 
 // most gives the peak without turning it: reading changes nothing.

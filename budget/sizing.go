@@ -11,7 +11,7 @@ import (
 // small for all of them.
 //
 // A line wants to have, held and free together, four of its largest bids or twice the most that it
-// held lately, whichever is more. Alone under its caps it may take all that is left; lines that
+// needed lately (what it held at once and bought), whichever is more. Alone under its caps it may take all that is left; lines that
 // share a cap aim at equal shares of what is neither bought nor held, with a reserve for lines that
 // are idle. A line that found no room for a bid waits in a queue, longest first. For it, idle lines
 // give back everything, and busy ones what exceeds their share and room for one bid. If that is not

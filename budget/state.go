@@ -35,6 +35,8 @@ type SavedLine struct {
 	WasCents    pingpost.Cents  `json:"was_cents,omitempty"`
 	PeakLeads   int64           `json:"peak_leads,omitempty"`
 	WasLeads    int64           `json:"was_leads,omitempty"`
+	BoughtCents pingpost.Cents  `json:"bought_cents,omitempty"`
+	BoughtLeads int64           `json:"bought_leads,omitempty"`
 	Waiting     time.Time       `json:"waiting,omitzero"`
 	Yielded     time.Time       `json:"yielded,omitzero"`
 	Refused     pingpost.Reason `json:"refused,omitempty"`
@@ -79,6 +81,7 @@ func (b *Book) Snapshot() State {
 			Line: l.Line, LargestSeen: l.largestSeen, Denied: l.denied, LastAsked: l.lastAsked,
 			Stretch: l.peak.stretch, PeakCents: l.peak.cents, WasCents: l.peak.was,
 			PeakLeads: l.peak.leads, WasLeads: l.peak.had,
+			BoughtCents: l.peak.bought, BoughtLeads: l.peak.boughtInLeads,
 			Waiting: l.waiting, Yielded: l.yielded, Refused: l.refused, Until: l.until, WantedAt: l.wantedAt,
 		})
 	}
@@ -116,7 +119,10 @@ func Restore(plan *Plan, s State) *Book {
 			continue
 		}
 		l.largestSeen, l.denied, l.lastAsked = saved.LargestSeen, saved.Denied, saved.LastAsked
-		l.peak = peak{saved.Stretch, saved.PeakCents, saved.WasCents, saved.PeakLeads, saved.WasLeads}
+		l.peak = peak{
+			saved.Stretch, saved.PeakCents, saved.WasCents, saved.PeakLeads, saved.WasLeads,
+			saved.BoughtCents, saved.BoughtLeads,
+		}
 		l.waiting, l.yielded, l.wantedAt = saved.Waiting, saved.Yielded, saved.WantedAt
 		l.refused, l.until = saved.Refused, saved.Until
 	}

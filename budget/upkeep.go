@@ -247,7 +247,9 @@ func (b *Book) ask(now time.Time) (ask Upkeep, urgent bool) {
 	for _, line := range b.lines {
 		if want, ok := b.want(now, line, queue); ok {
 			ask.Wants = append(ask.Wants, want)
-			urgent = urgent || line.refused == pingpost.ReasonNone && line.room(now).cents == 0
+			have := line.room(now)
+			empty := have.cents == 0 || have.leads < 1 || line.starved(now)
+			urgent = urgent || line.refused == pingpost.ReasonNone && empty
 		}
 	}
 	// Who waits longest is served first.

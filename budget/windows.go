@@ -81,8 +81,8 @@ func hourOf(local time.Time) (start, end time.Time) {
 	return start.UTC(), end.UTC()
 }
 
-// windowsOf lists the caps in the windows that contain an instant.
-func windowsOf(caps []Cap, at time.Time, loc *time.Location) []CapWindow {
+// WindowsOf lists the caps in the windows that contain an instant.
+func WindowsOf(caps []Cap, at time.Time, loc *time.Location) []CapWindow {
 	windows := make([]CapWindow, len(caps))
 	for i, limit := range caps {
 		start, end := WindowOf(limit.Period, at, loc)

@@ -168,9 +168,14 @@ func (s *Server) logDecision(x *exchange, ping *pingpost.Ping, d *bidder.Decisio
 func (s *Server) wakeLeases(reason pingpost.Reason) {
 	switch reason {
 	case pingpost.OpenBids, pingpost.BudgetExhausted, pingpost.CapacityFull, pingpost.StoreAway:
-		select {
-		case s.wake <- struct{}{}:
-		default:
-		}
+		s.lookAtLeases()
+	}
+}
+
+// lookAtLeases never waits: a look that is already due serves as well.
+func (s *Server) lookAtLeases() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
 	}
 }

@@ -107,6 +107,7 @@ func (s *Server) charged(charge budget.Charge, answer store.PostAnswer) {
 	s.record.charged(s.agent.Charged(s.clock.now(), told), told)
 	if told.Accepted && !told.Repeat {
 		s.mail.Notify()
+		s.lookAtLeases() // a lease that is used up is best replaced before the next ping
 	}
 }
 
