@@ -196,7 +196,7 @@ func (c *partsCounter) Visit(node *ast.Node) {
 	}
 }
 
-const patternParts = 100
+const patternParts = 150
 
 // number compiles a price or factor. A plain number needs no program, and dollars may be written
 // as in a budget: $50.

@@ -74,7 +74,9 @@ func load(fsys fs.FS, name string, getenv func(string) (string, bool), how optio
 	if l.faults.Any() {
 		return nil, l.faults
 	}
-	l.finish()
+	if l.finish(file.Root()); l.faults.Any() {
+		return nil, l.faults
+	}
 	return l.rs, l.faults
 }
 
@@ -267,7 +269,7 @@ func periodWords() []string {
 }
 
 // finish builds what is derived from a configuration without faults.
-func (l *loader) finish() {
+func (l *loader) finish(root yamlfile.Node) {
 	rs := l.rs
 	for _, named := range l.tableOrder {
 		if !named.used {
@@ -281,10 +283,13 @@ func (l *loader) finish() {
 	}
 	rs.scores = *l.x.scores
 	rs.scores.finish()
-	zips := newPartition()
-	rs.index = buildCampaignIndex(len(rs.exchanges), rs.campaigns, zips)
+	areas, picks := newPartition(), newPartition()
+	rs.index = buildCampaignIndex(len(rs.exchanges), rs.campaigns, areas)
 	for _, c := range rs.campaigns {
-		c.ruleIndex = buildRuleIndex(c.Rules, &rs.scores, zips)
+		c.ruleIndex = buildRuleIndex(c.Rules, &rs.scores, picks)
+	}
+	if !l.unindexed {
+		l.checkUndecided(areas, root)
 	}
 	if rs.uses.leadLocal {
 		rs.zones = buildZoneTable(rs.campaigns)
