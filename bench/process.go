@@ -22,7 +22,7 @@ type process struct {
 }
 
 // startProcess starts a child in a folder of its own below dir and waits until it serves. It runs
-// on cpus, on whichever the kernel likes where that is nil, and with GOMAXPROCS=1.
+// on cpus; where that is nil, anywhere.
 func startProcess(name, dir string, s spec, cpus []int) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -33,7 +33,7 @@ func startProcess(name, dir string, s spec, cpus []int) (*process, error) {
 		return nil, err
 	}
 	command := exec.Command(self)
-	command.Env = append(os.Environ(), childVariable+"=1", "GOMAXPROCS=1")
+	command.Env = append(os.Environ(), childVariable+"=1", fmt.Sprintf("GOMAXPROCS=%d", max(s.Processors, 1)))
 	command.Stderr = os.Stderr
 	in, err := command.StdinPipe()
 	if err != nil {

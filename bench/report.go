@@ -152,7 +152,7 @@ func (r *report) checkLatency() error {
 func (r *report) print(w io.Writer) {
 	fmt.Fprintf(w, "%s, %d CPUs, %s, %s, kernel %s, load %s\n", r.Machine.CPU, r.Machine.CPUs, r.Machine.OS, r.Machine.Go,
 		r.Machine.Kernel, r.Machine.Load)
-	where := "servers have GOMAXPROCS=1 and are not pinned"
+	where := "nothing is bound to a CPU"
 	if r.Machine.Pinned {
 		where = "servers have GOMAXPROCS=1 on one CPU, the generator and the buyers have the others"
 	}

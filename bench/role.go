@@ -33,6 +33,8 @@ type spec struct {
 	Dir     string // its own folder, which is there
 	Profile string // file for a CPU profile; "" for none
 
+	Processors int // GOMAXPROCS; 0 means 1
+
 	Bare     *bareSpec
 	Bidder   *bidderSpec
 	Buyers   *buyersSpec
