@@ -433,7 +433,7 @@ func (b *Book) add(state LeaseState) *lease {
 // Windows lists every cap above the line in the window that contained the bid.
 func (b *Book) Windows(key Line, bidAt time.Time) []CapWindow {
 	if line := b.byLine[key]; line != nil {
-		return WindowsOf(line.Caps, bidAt, b.plan.Location)
+		return windowsOf(line.Caps, bidAt, b.plan.Location)
 	}
 	return nil
 }

@@ -116,7 +116,7 @@ func (m *modelStore) grant(now time.Time, plan *Plan, want Want) Grant {
 	lp := plan.Lines[slices.IndexFunc(plan.Lines, func(lp LinePlan) bool { return lp.Line == want.Line })]
 	l := &LeaseState{ID: LeaseID(len(m.leases) + 1), Line: want.Line, Rev: 1, Cents: want.Cents, Leads: want.Leads,
 		BidUntil: now.Add(30 * time.Second), Open: true}
-	windows := WindowsOf(lp.Caps, now, plan.Location)
+	windows := windowsOf(lp.Caps, now, plan.Location)
 	for _, w := range windows {
 		left := m.left(w)
 		if left.cents < want.Least {
@@ -139,7 +139,7 @@ func (m *modelStore) grant(now time.Time, plan *Plan, want Want) Grant {
 func (m *modelStore) uses(now time.Time, plan *Plan) (uses []CapUse) {
 	seen := map[string]bool{}
 	for _, lp := range plan.Lines {
-		for _, w := range WindowsOf(lp.Caps, now, plan.Location) {
+		for _, w := range windowsOf(lp.Caps, now, plan.Location) {
 			if seen[nameOf(w)] {
 				continue
 			}
@@ -391,7 +391,7 @@ func (m *machine) check(*rapid.T) {
 		}
 	}
 	for _, lp := range m.plan.Lines {
-		for _, w := range WindowsOf(lp.Caps, m.now, m.plan.Location) {
+		for _, w := range windowsOf(lp.Caps, m.now, m.plan.Location) {
 			sum := m.store.promised(w)
 			if most := m.largest[nameOf(w)]; sum.cents > max(most.cents, pingpost.Cents(w.Cap.Cents.N)) {
 				m.t.Fatalf("%s promised %v of %v", nameOf(w), sum.cents, pingpost.Cents(w.Cap.Cents.N))

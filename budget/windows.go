@@ -81,8 +81,12 @@ func hourOf(local time.Time) (start, end time.Time) {
 	return start.UTC(), end.UTC()
 }
 
-// WindowsOf lists the caps in the windows that contain an instant.
+// WindowsOf lists caps in the windows that contain an instant.
 func WindowsOf(caps []Cap, at time.Time, loc *time.Location) []CapWindow {
+	return windowsOf(caps, at, loc)
+}
+
+func windowsOf(caps []Cap, at time.Time, loc *time.Location) []CapWindow {
 	windows := make([]CapWindow, len(caps))
 	for i, limit := range caps {
 		start, end := WindowOf(limit.Period, at, loc)

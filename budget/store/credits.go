@@ -48,6 +48,11 @@ func giveCredit(tx *sqlstore.Tx, credit Credit, run uint32, now time.Time) (answ
 	case !post.accepted:
 		return CreditAnswer{Found: true}, nil
 	}
+	if credit.Outcome == pingpost.OutcomeVoided {
+		if err := mustHit(tx.Exec(`UPDATE post SET voided = 1 WHERE bid_id = ?`, key.BidID)); err != nil {
+			return answer, err
+		}
+	}
 	var lead bought
 	_, err = tx.Row(`SELECT id, price_cents, coalesce(lease, 0), credited FROM lead WHERE bid_id = ?`,
 		[]any{key.BidID}, &lead.id, &lead.price, &lead.lease, &lead.credited)

@@ -15,7 +15,7 @@ import (
 	"leadbid/pingpost"
 )
 
-const storedPost = `SELECT p.bid_id, p.exchange, p.ping_id, p.body_hash, p.accepted, p.reason, p.detail,
+const storedPost = `SELECT p.bid_id, p.exchange, p.ping_id, p.body_hash, p.accepted, p.reason, p.detail, p.voided,
 	coalesce(l.id, ''), coalesce(l.price_cents, 0)
 	FROM post p LEFT JOIN lead l ON l.bid_id = p.bid_id
 	WHERE p.bid_id = ?1 OR (p.exchange = ?2 AND p.ping_id = ?3)`
@@ -25,6 +25,7 @@ type stored struct {
 	key      PostKey
 	withdraw bool // nothing was posted: the bid was withdrawn
 	accepted bool
+	voided   bool // accepted, and withdrawn afterwards: refused from then on
 	reason   string
 	detail   string
 	leadID   string
@@ -35,7 +36,7 @@ type stored struct {
 func scanStored(s *stored) (into []any, finish func()) {
 	var hash []byte
 	into = []any{&s.key.BidID, &s.key.Exchange, &s.key.PingID, &hash, &s.accepted, &s.reason, &s.detail,
-		&s.leadID, &s.price}
+		&s.voided, &s.leadID, &s.price}
 	return into, func() {
 		s.withdraw = hash == nil
 		copy(s.key.BodyHash[:], hash)
@@ -47,6 +48,9 @@ func (s *stored) answer(key PostKey) (PostAnswer, error) {
 	same := s.key.BidID == key.BidID && s.key.Exchange == key.Exchange && s.key.PingID == key.PingID
 	if !same || !s.withdraw && !bytes.Equal(s.key.BodyHash[:], key.BodyHash[:]) {
 		return PostAnswer{Outcome: PostConflict, Repeat: true}, nil
+	}
+	if s.voided {
+		return PostAnswer{Outcome: PostRefused, Reason: pingpost.Voided, Repeat: true}, nil
 	}
 	if s.accepted {
 		return PostAnswer{

@@ -107,7 +107,8 @@ const (
 	PostConflict // the same bid, or the same ping, was posted with another body
 )
 
-// PostAnswer is what a post is answered with, now and at every repeat.
+// PostAnswer is what a post is answered with, now and at every repeat, until a voided notice
+// withdraws it: from then on it is refused as voided, whatever was said before.
 type PostAnswer struct {
 	Outcome PostOutcome
 	LeadID  string

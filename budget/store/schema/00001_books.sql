@@ -90,6 +90,7 @@ CREATE TABLE post (
     accepted  INTEGER NOT NULL CHECK (accepted IN (0, 1)),
     reason    TEXT    NOT NULL,
     detail    TEXT    NOT NULL,
+    voided    INTEGER NOT NULL DEFAULT 0 CHECK (voided IN (0, 1)), -- accepted, and withdrawn afterwards
     UNIQUE (exchange, ping_id)
 ) STRICT, WITHOUT ROWID;
 

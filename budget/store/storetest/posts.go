@@ -167,6 +167,9 @@ func testReturned(t *testing.T, b *bench) {
 			t.Errorf("%+v", answer)
 		}
 	}
+	if answer := b.send(early); answer.Outcome != store.PostAccepted || !answer.Repeat {
+		t.Errorf("the post of a returned lead, again: %+v", answer)
+	}
 	for _, p := range []store.Post{early, closed, direct} {
 		for _, outcome := range []pingpost.Outcome{pingpost.OutcomeReturned, pingpost.OutcomeVoided} {
 			if answer := b.credit(p, outcome); answer.Credited != 0 || !answer.Repeat || !answer.Found {
@@ -178,9 +181,6 @@ func testReturned(t *testing.T, b *bench) {
 	b.spentLeased(plan, 0, 0)
 	if month := b.use(plan, 1); month.UsedCents != 0 || month.UsedLeads != 0 {
 		t.Errorf("%+v", month)
-	}
-	if answer := b.send(early); answer.Outcome != store.PostAccepted || !answer.Repeat {
-		t.Errorf("the post of a returned lead, again: %+v", answer)
 	}
 	if _, err := b.s.Credit(context.Background(), store.Credit{Outcome: pingpost.OutcomeLost}); err == nil {
 		t.Error("a lost bid was credited")
@@ -211,6 +211,7 @@ func testVoided(t *testing.T, b *bench) {
 	if answer := b.credit(accepted, pingpost.OutcomeVoided); answer.Credited != 10_00 {
 		t.Errorf("%+v", answer)
 	}
+	b.refused(accepted, pingpost.Voided) // withdrawn is withdrawn: its post is refused from now on
 	stolen := accepted
 	stolen.Charge.PingID = "another"
 	if answer := b.credit(stolen, pingpost.OutcomeReturned); answer.Found || answer.Credited != 0 {
