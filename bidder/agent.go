@@ -32,8 +32,8 @@ type Agent struct {
 	seq  uint64
 	last time.Time
 
-	rules   *rules.Ruleset
-	eval    *rules.Evaluation
+	inForce generation
+	former  []generation // whose bids may still be posted, oldest first
 	book    *budget.Book
 	repeats repeats
 	pauses  Pauses
@@ -44,14 +44,14 @@ type Agent struct {
 // New makes an Agent for one run of a process. run is the number that the store gave the run: it
 // becomes part of every bid id, so that no two runs ever sign the same one.
 func New(run uint32, rs *rules.Ruleset, book *budget.Book) *Agent {
-	return &Agent{run: run, rules: rs, eval: rs.NewEvaluation(), book: book}
+	return &Agent{run: run, inForce: newGeneration(1, rs), book: book}
 }
 
 // Rules gives the rule set in force.
 func (a *Agent) Rules() *rules.Ruleset {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.rules
+	return a.inForce.rules
 }
 
 // Cancel frees the hold of a bid that was never sent, and forgets its answer. Where the same ping
@@ -154,6 +154,7 @@ func (a *Agent) stampLocked(now time.Time) Stamp {
 	a.last = later(now, a.last)
 	a.seq++
 	a.repeats.expire(a.last)
+	a.forgetFormerLocked()
 	return Stamp{Seq: a.seq, At: a.last}
 }
 

@@ -20,6 +20,15 @@ type Decision struct {
 	Ref      budget.BidRef   // of a bid: to be sealed into its id
 	Repeat   bool            // the answer given before to the same ping
 	Test     bool            // a test ping's bid: priced, and never touching money
+
+	Generation uint32 // of the rules that decided, from 1; of a repeat: those that decided first
+	Would      Would  // on a bid: what a campaign that only observes would have bid before it
+}
+
+// Would is what the first campaign that only observes would have bid; it is zero where none would.
+type Would struct {
+	Campaign string         `json:"campaign"`
+	Price    pingpost.Cents `json:"price"`
 }
 
 // ExpiresIn is how long the bid stands from the Decision's instant; a repeat counts down.
@@ -32,15 +41,15 @@ func (a *Agent) Decide(now time.Time, p *pingpost.Ping) Decision {
 	defer a.mu.Unlock()
 	stamp := a.stampLocked(now)
 	if a.pausedLocked(p.Exchange) {
-		return Decision{Stamp: stamp, Reason: pingpost.Paused}
+		return Decision{Stamp: stamp, Reason: pingpost.Paused, Generation: a.inForce.number}
 	}
 	key := keyOf(p)
 	if before, known := a.repeats.find(key, stamp.At); known {
-		return before.repeat(stamp, p)
+		return before.repeat(stamp, p, a.inForce.number)
 	}
 	consent := consentKeyOf(p)
 	if a.repeats.offered(consent, stamp.At) {
-		return Decision{Stamp: stamp, Reason: pingpost.DuplicatePing}
+		return Decision{Stamp: stamp, Reason: pingpost.DuplicatePing, Generation: a.inForce.number}
 	}
 	decision := a.decideLocked(stamp, p)
 	a.repeats.remember(key, consent, p, &decision, a.rememberUntil(&decision, p.Exchange))
@@ -49,12 +58,15 @@ func (a *Agent) Decide(now time.Time, p *pingpost.Ping) Decision {
 
 // decideLocked asks the candidates in file order; the first that holds its price bids.
 func (a *Agent) decideLocked(stamp Stamp, p *pingpost.Ping) Decision {
-	decision := Decision{Stamp: stamp}
-	a.scratch, decision.Reason = a.rules.Candidates(p, a.scratch[:0])
-	a.eval.Begin(stamp.At, p)
+	decision := Decision{Stamp: stamp, Generation: a.inForce.number}
+	a.scratch, decision.Reason = a.inForce.rules.Candidates(p, a.scratch[:0])
+	a.inForce.eval.Begin(stamp.At, p)
 	for _, campaign := range a.scratch {
 		attempt := a.tryLocked(stamp, p, campaign)
 		if attempt.Reason == pingpost.ReasonNone {
+			if decision.Reason == pingpost.Observing {
+				attempt.Would = Would{decision.Campaign, decision.Price}
+			}
 			return attempt
 		}
 		if attempt.Reason > decision.Reason {
@@ -66,15 +78,15 @@ func (a *Agent) decideLocked(stamp Stamp, p *pingpost.Ping) Decision {
 
 // tryLocked takes one campaign through checks, price, limits and money, in that order.
 func (a *Agent) tryLocked(stamp Stamp, p *pingpost.Ping, campaign *rules.Campaign) Decision {
-	attempt := Decision{Stamp: stamp, Campaign: campaign.Name}
+	attempt := Decision{Stamp: stamp, Campaign: campaign.Name, Generation: a.inForce.number}
 	if attempt.Reason = a.priceLocked(stamp.At, p, campaign, &attempt, nil); attempt.Reason != pingpost.ReasonNone {
 		return attempt
 	}
-	exchange := a.rules.Exchange(p.Exchange)
+	exchange := a.inForce.rules.Exchange(p.Exchange)
 	if p.Test {
 		return a.testBid(attempt, p, exchange)
 	}
-	if a.rules.Settings().Mode == rules.Observe {
+	if a.inForce.rules.ModeOf(campaign, exchange) == rules.Observe {
 		attempt.Reason = pingpost.Observing
 		return attempt
 	}
@@ -95,13 +107,13 @@ func (a *Agent) priceLocked(now time.Time, p *pingpost.Ping, campaign *rules.Cam
 	if slices.Contains(a.pauses.Campaigns, campaign.Name) {
 		return pingpost.Paused
 	}
-	if reason := a.eval.Check(campaign, trace); reason != pingpost.ReasonNone {
+	if reason := a.inForce.eval.Check(campaign, trace); reason != pingpost.ReasonNone {
 		return reason
 	}
 	if campaign.UsesFacts() {
 		a.fillFactsLocked(now, campaign)
 	}
-	price := a.eval.Price(campaign, &a.facts, trace)
+	price := a.inForce.eval.Price(campaign, &a.facts, trace)
 	if price.Rule >= 0 {
 		attempt.Rule = campaign.Rules[price.Rule].Name
 	}
@@ -138,7 +150,7 @@ func (a *Agent) rememberUntil(d *Decision, exchange string) time.Time {
 	if d.Bid {
 		return d.Ref.Expires
 	}
-	if terms := a.rules.Exchange(exchange); terms != nil {
+	if terms := a.inForce.rules.Exchange(exchange); terms != nil {
 		return d.At.Add(terms.BidTTL)
 	}
 	return d.At

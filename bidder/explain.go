@@ -35,12 +35,12 @@ func (a *Agent) Explain(now time.Time, p *pingpost.Ping) Explanation {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	explanation := Explanation{At: later(now, a.last)}
-	_, explanation.Reason = a.rules.Candidates(p, nil)
+	_, explanation.Reason = a.inForce.rules.Candidates(p, nil)
 	if a.pausedLocked(p.Exchange) {
 		explanation.Reason = pingpost.Paused
 	}
-	a.eval.Begin(explanation.At, p)
-	for _, campaign := range a.rules.Campaigns() {
+	a.inForce.eval.Begin(explanation.At, p)
+	for _, campaign := range a.inForce.rules.Campaigns() {
 		one := a.explainLocked(explanation.At, p, campaign)
 		explanation.Campaigns = append(explanation.Campaigns, one)
 		switch {
@@ -66,7 +66,7 @@ func (a *Agent) explainLocked(now time.Time, p *pingpost.Ping, campaign *rules.C
 	one.Rule, one.Price = attempt.Rule, attempt.Price
 	switch {
 	case one.Reason != pingpost.ReasonNone || p.Test:
-	case a.rules.Settings().Mode == rules.Observe:
+	case a.inForce.rules.ModeOf(campaign, a.inForce.rules.Exchange(p.Exchange)) == rules.Observe:
 		one.Reason, one.Money = pingpost.Observing, a.probeLocked(now, p, campaign, one.Price)
 	default:
 		one.Reason = a.probeLocked(now, p, campaign, one.Price)
@@ -77,8 +77,8 @@ func (a *Agent) explainLocked(now time.Time, p *pingpost.Ping, campaign *rules.C
 // probeLocked asks a copy of the Book whether the hold would succeed.
 func (a *Agent) probeLocked(now time.Time, p *pingpost.Ping, campaign *rules.Campaign,
 	price pingpost.Cents) pingpost.Reason {
-	book := budget.Restore(PlanOf(a.rules), a.book.Snapshot())
+	book := budget.Restore(PlanOf(a.inForce.rules), a.book.Snapshot())
 	line := budget.Line{Campaign: campaign.Name, Exchange: p.Exchange}
-	_, reason := book.Hold(now, line, a.seq+1, price, timeLeft(p, a.rules.Exchange(p.Exchange)))
+	_, reason := book.Hold(now, line, a.seq+1, price, timeLeft(p, a.inForce.rules.Exchange(p.Exchange)))
 	return reason
 }

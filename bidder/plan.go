@@ -1,6 +1,8 @@
 package bidder
 
 import (
+	"slices"
+
 	"leadbid/budget"
 	"leadbid/pingpost"
 	"leadbid/rules"
@@ -11,21 +13,18 @@ import (
 func PlanOf(rs *rules.Ruleset) *budget.Plan {
 	settings := rs.Settings()
 	plan := &budget.Plan{Location: settings.Business.Location}
-	business := capsOf(budget.Scope{Kind: budget.ScopeBusiness}, settings.Business.Budget, rules.Limits{})
+	business := capsOfBusiness(settings)
 	for _, campaign := range rs.Campaigns() {
-		scope := budget.Scope{Kind: budget.ScopeCampaign, Name: campaign.Name}
-		own := capsOf(scope, campaign.Budget, campaign.Capacity)
+		own := capsOfCampaign(campaign)
 		for _, exchange := range rs.Exchanges() {
 			if !campaign.BuysOn(exchange.Name) {
 				continue
 			}
-			scope := budget.Scope{Kind: budget.ScopeExchange, Name: exchange.Name}
-			caps := append([]budget.Cap(nil), business...)
-			caps = append(caps, capsOf(scope, exchange.Budget, rules.Limits{})...)
+			caps := slices.Concat(business, capsOfExchange(exchange), own)
 			plan.Lines = append(plan.Lines, budget.LinePlan{
 				Line:       budget.Line{Campaign: campaign.Name, Exchange: exchange.Name},
 				Terms:      termsOf(exchange),
-				Caps:       append(caps, own...),
+				Caps:       caps,
 				LargestBid: campaign.MaxBid,
 			})
 		}
@@ -40,6 +39,19 @@ func termsOf(exchange *rules.Exchange) budget.Terms {
 		HoldFor:   exchange.HoldFor,
 		Grace:     exchange.Grace,
 	}
+}
+
+func capsOfBusiness(settings *rules.Settings) []budget.Cap {
+	return capsOf(budget.Scope{Kind: budget.ScopeBusiness}, settings.Business.Budget, rules.Limits{})
+}
+
+func capsOfExchange(exchange *rules.Exchange) []budget.Cap {
+	return capsOf(budget.Scope{Kind: budget.ScopeExchange, Name: exchange.Name}, exchange.Budget, rules.Limits{})
+}
+
+func capsOfCampaign(campaign *rules.Campaign) []budget.Cap {
+	scope := budget.Scope{Kind: budget.ScopeCampaign, Name: campaign.Name}
+	return capsOf(scope, campaign.Budget, campaign.Capacity)
 }
 
 // capsOf makes one cap for each period that has a limit in dollars or in leads.

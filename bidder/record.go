@@ -34,6 +34,11 @@ func (d *Decision) AppendJSON(dst []byte) []byte {
 	if d.Rule != "" {
 		dst = appendText(append(dst, `,"rule":`...), d.Rule)
 	}
+	if d.Would.Campaign != "" {
+		dst = appendText(append(dst, `,"observed":`...), d.Would.Campaign)
+		dst = d.Would.Price.AppendDollars(append(dst, `,"would_bid":`...))
+	}
+	dst = strconv.AppendUint(append(dst, `,"generation":`...), uint64(d.Generation), 10)
 	if d.Repeat {
 		dst = append(dst, `,"repeat":true`...)
 	}
@@ -67,14 +72,15 @@ type (
 	CancelRecord struct {
 		Seq uint64 `json:"bid_seq"`
 	}
-	// PostRecord is a post and what was decided about it.
+	// PostRecord is a post and what was decided about it, by the rules of Generation.
 	PostRecord struct {
-		Facts     PostFacts       `json:"facts"`
-		Ref       budget.BidRef   `json:"ref"`
-		Authentic bool            `json:"authentic"`
-		Rejection *Rejection      `json:"rejection,omitempty"`
-		Refuse    pingpost.Reason `json:"refuse,omitempty"`
-		Charge    *budget.Charge  `json:"charge,omitempty"`
+		Generation uint32          `json:"generation,omitempty"`
+		Facts      PostFacts       `json:"facts"`
+		Ref        budget.BidRef   `json:"ref"`
+		Authentic  bool            `json:"authentic"`
+		Rejection  *Rejection      `json:"rejection,omitempty"`
+		Refuse     pingpost.Reason `json:"refuse,omitempty"`
+		Charge     *budget.Charge  `json:"charge,omitempty"`
 	}
 	// NoticeRecord is an authentic notice.
 	NoticeRecord struct {
@@ -82,6 +88,12 @@ type (
 		Ref           budget.BidRef  `json:"ref"`
 		ClearingPrice pingpost.Cents `json:"clearing_price,omitempty"`
 		MinBidToWin   pingpost.Cents `json:"min_bid_to_win,omitempty"`
+	}
+	// SwapRecord is a change of the rules. The segment of a recording ends with it: the next one
+	// begins with the state after it.
+	SwapRecord struct {
+		Generation uint32 `json:"generation"`
+		Rules      string `json:"rules"` // Ruleset.Hash
 	}
 	// UpkeepRecord is a look for what to ask of the store, and the question that came of it.
 	UpkeepRecord struct {
@@ -92,7 +104,10 @@ type (
 
 // RecordOf gives the recorded form of a settlement.
 func RecordOf(facts PostFacts, ref budget.BidRef, authentic bool, s Settlement) PostRecord {
-	record := PostRecord{Facts: facts, Ref: ref, Authentic: authentic, Rejection: s.Rejection, Refuse: s.Refuse}
+	record := PostRecord{
+		Generation: s.Generation, Facts: facts, Ref: ref, Authentic: authentic,
+		Rejection: s.Rejection, Refuse: s.Refuse,
+	}
 	if s.Charge.BidID != "" {
 		record.Charge = &s.Charge
 	}

@@ -186,9 +186,9 @@ func (r *repeats) all() []answered {
 }
 
 // repeat answers the same ping again: the same bid while it stands, or why it is not the same.
-func (e *answered) repeat(stamp Stamp, p *pingpost.Ping) Decision {
+func (e *answered) repeat(stamp Stamp, p *pingpost.Ping, generation uint32) Decision {
 	if e.Digest != p.Digest {
-		return Decision{Stamp: stamp, Reason: pingpost.PingChanged}
+		return Decision{Stamp: stamp, Reason: pingpost.PingChanged, Generation: generation}
 	}
 	e.Repeated = true
 	again := e.Decision

@@ -51,7 +51,9 @@ type Settlement struct {
 
 	Charge    budget.Charge   // otherwise: for the store, refusals of authentic bids included
 	Rejection *Rejection      // the contractor's rule that refused, if one did
-	Campaign  *rules.Campaign // nil where the rules have it no longer: then the post is refused
+	Campaign  *rules.Campaign // whose lead it is, as it is now; nil where nothing is known of it
+
+	Generation uint32 // of the rules that settled: those that made the bid, as long as they are kept
 }
 
 // Settle checks a post against the bid that its id signs. ref is what the signature says, and
@@ -60,8 +62,8 @@ type Settlement struct {
 func (a *Agent) Settle(now time.Time, post *pingpost.Post, ref budget.BidRef, authentic bool) Settlement {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.settleLocked(now, FactsOf(post), ref, authentic, func(c *rules.Campaign) *Rejection {
-		rule, word, rejected := a.eval.Reject(c, post, a.last, nil)
+	return a.settleLocked(now, FactsOf(post), ref, authentic, func(by *generation, c *rules.Campaign) *Rejection {
+		rule, word, rejected := by.eval.Reject(c, post, a.last, nil)
 		if !rejected {
 			return nil
 		}
@@ -70,18 +72,23 @@ func (a *Agent) Settle(now time.Time, post *pingpost.Post, ref budget.BidRef, au
 }
 
 // SettleRecorded settles a recorded post again: the reject rules need fields that no recording
-// keeps, so their answer is part of the record.
+// keeps, so their answer is part of the record. A bid of a generation that this Agent was never in
+// is settled by the rules in force, which may say otherwise than was recorded.
 func (a *Agent) SettleRecorded(now time.Time, facts PostFacts, ref budget.BidRef, authentic bool,
 	rejection *Rejection) Settlement {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.settleLocked(now, facts, ref, authentic, func(*rules.Campaign) *Rejection { return rejection })
+	return a.settleLocked(now, facts, ref, authentic, func(*generation, *rules.Campaign) *Rejection {
+		return rejection
+	})
 }
 
 func (a *Agent) settleLocked(now time.Time, facts PostFacts, ref budget.BidRef, authentic bool,
-	reject func(*rules.Campaign) *Rejection) Settlement {
+	reject func(*generation, *rules.Campaign) *Rejection) Settlement {
 	settlement := Settlement{Stamp: a.stampLocked(now)}
-	exchange, campaign := a.rules.Exchange(facts.Exchange), a.rules.CampaignByTag(ref.Campaign)
+	by := a.madeByLocked(ref)
+	settlement.Generation = by.number
+	exchange, campaign := by.rules.Exchange(facts.Exchange), by.rules.CampaignByTag(ref.Campaign)
 	switch {
 	case !authentic || exchange == nil || campaign == nil && ref.Lease == 0:
 		settlement.Refuse = pingpost.BidUnknown
@@ -94,7 +101,7 @@ func (a *Agent) settleLocked(now time.Time, facts PostFacts, ref budget.BidRef, 
 		}
 		return settlement
 	}
-	settlement.Campaign = campaign
+	settlement.Campaign = a.presentLocked(campaign)
 	if ref.Lease == 0 {
 		settlement.Test = true
 		settlement.Refuse, _ = checkTerms(settlement.At, facts, ref, exchange, campaign)
@@ -104,13 +111,13 @@ func (a *Agent) settleLocked(now time.Time, facts PostFacts, ref budget.BidRef, 
 	bidAt := ref.Expires.Add(-exchange.BidTTL)
 	settlement.Charge = budget.Charge{
 		Exchange: facts.Exchange, PingID: facts.PingID, BidID: facts.BidID,
-		Ref: ref, Line: line, Price: facts.Price, BidAt: bidAt, Caps: a.book.Windows(line, bidAt),
+		Ref: ref, Line: line, Price: facts.Price, BidAt: bidAt, Caps: a.windowsLocked(line, bidAt, settlement.Campaign, exchange),
 	}
 	charge := &settlement.Charge
 	if charge.Refuse, charge.Detail = checkTerms(settlement.At, facts, ref, exchange, campaign); charge.Refuse != 0 {
 		return settlement
 	}
-	if settlement.Rejection = reject(campaign); settlement.Rejection != nil {
+	if settlement.Rejection = reject(by, campaign); settlement.Rejection != nil {
 		charge.Refuse, charge.Detail = pingpost.RejectedByRule, settlement.Rejection.Word
 	}
 	return settlement

@@ -8,26 +8,31 @@ import (
 )
 
 // Snapshot is everything that an Agent's decisions depend on, as it was after input Seq. It is
-// plain data: the caller may marshal it at leisure.
+// plain data: the caller may marshal it at leisure. What it lacks are the rules of former
+// generations: how they settle a post is part of the post's record.
 type Snapshot struct {
 	Stamp
-	Run     uint32       `json:"run"`
-	Rules   string       `json:"rules"` // Ruleset.Hash of the rules in force
-	Book    budget.State `json:"book"`
-	Repeats []answered   `json:"repeats,omitempty"`
-	Pauses  Pauses       `json:"pauses"`
+	Run        uint32       `json:"run"`
+	Generation uint32       `json:"generation"`
+	Rules      string       `json:"rules"` // Ruleset.Hash of the rules in force
+	Book       budget.State `json:"book"`
+	Repeats    []answered   `json:"repeats,omitempty"`
+	Pauses     Pauses       `json:"pauses"`
 }
 
 // Snapshot copies the Agent's state. It is not an input: it takes no sequence number.
 func (a *Agent) Snapshot() Snapshot {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	snapshot := Snapshot{
+	return a.snapshotLocked()
+}
+
+func (a *Agent) snapshotLocked() Snapshot {
+	return Snapshot{
 		Stamp: Stamp{Seq: a.seq, At: a.last},
-		Run:   a.run, Rules: a.rules.Hash(), Book: a.book.Snapshot(), Pauses: a.pauses,
-		Repeats: a.repeats.all(),
+		Run:   a.run, Generation: a.inForce.number, Rules: a.inForce.rules.Hash(),
+		Book: a.book.Snapshot(), Pauses: a.pauses, Repeats: a.repeats.all(),
 	}
-	return snapshot
 }
 
 // Restore makes an Agent that goes on deciding where the snapshot was taken. It serves replays
@@ -40,6 +45,7 @@ func Restore(snapshot Snapshot, rs *rules.Ruleset) (*Agent, error) {
 	}
 	agent := New(snapshot.Run, rs, budget.Restore(PlanOf(rs), snapshot.Book))
 	agent.seq, agent.last, agent.pauses = snapshot.Seq, snapshot.At, snapshot.Pauses
+	agent.inForce.number = snapshot.Generation
 	for _, entry := range snapshot.Repeats {
 		agent.repeats.push(entry)
 	}

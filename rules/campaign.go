@@ -67,7 +67,7 @@ func (l *loader) loadCampaign(node yamlfile.Node) *Campaign {
 	loadStrategy(m.Get("strategy"))
 	c.require.load(m.Get("require"))
 	c.loadLimits(m.Get("limits"))
-	c.loadRuleMode(m.Get("mode"))
+	c.loadModes(m.Get("mode"))
 	l.loadRules(c, m)
 	c.loadLadder(m.Get("ladder"))
 	l.loadArms(c, m.Get("arms"))
@@ -177,12 +177,6 @@ func (c *Campaign) loadOnFloor(node yamlfile.Node) {
 	if c.RaiseToFloor = ok && word == "raise"; c.RaiseToFloor && c.MaxBid == 0 {
 		node.Fault("on_floor: raise needs max_bid: a bid is raised to the exchange's floor, and never above max_bid",
 			"max_bid beside it", "")
-	}
-}
-
-func (c *Campaign) loadRuleMode(node yamlfile.Node) {
-	if word, ok := node.Word(ruleModeWords, "observe", "live"); ok {
-		c.RuleMode = RuleMode(slices.Index(ruleModeWords, word))
 	}
 }
 

@@ -53,7 +53,7 @@ func loadExchange(name string, node yamlfile.Node) *Exchange {
 	exchange := &Exchange{Name: name, Profile: "native", HoldFor: defaultHold}
 	m, ok := node.Map([]string{"profile", "auth", "commitment", "bid_ttl", "hold_for", "grace",
 		"auction", "tells",
-		"reasons", "budget"}, "signature", "hmac", "cidr", "mtls", "capacity", "deadline", "currency", "fee", "vet",
+		"reasons", "mode", "budget"}, "signature", "hmac", "cidr", "mtls", "capacity", "deadline", "currency", "fee", "vet",
 		"max_pings_per_second", "format", "limits")
 	if !ok {
 		return exchange
@@ -93,6 +93,7 @@ func loadExchange(name string, node yamlfile.Node) *Exchange {
 	if reasons, ok := m.Get("reasons").Bool(); ok {
 		exchange.Reasons = reasons
 	}
+	exchange.Mode = loadMode(m.Get("mode"))
 	exchange.Budget = loadBudget(m.Get("budget"))
 	return exchange
 }

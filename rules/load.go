@@ -102,10 +102,7 @@ func (l *loader) load(file *yamlfile.File) {
 	l.loadBusiness(root.Need("business", "the business's name and time zone"))
 	l.loadServer(root.Get("server"))
 	l.loadStore(root.Get("store"))
-	l.rs.settings.Mode = Live
-	if word, ok := root.Get("mode").Word([]string{"live", "observe"}); ok && word == "observe" {
-		l.rs.settings.Mode = Observe
-	}
+	l.rs.settings.Mode = loadMode(root.Get("mode"))
 	l.loadRecord(root.Get("record"))
 	l.rs.settings.PauseFile = "data/paused"
 	if file, ok := root.Get("pause_file").Text("a path"); ok {

@@ -52,6 +52,33 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+func TestTheMostCarefulModeWins(t *testing.T) {
+	const live, observe = "live", "observe"
+	for _, test := range []struct {
+		business, exchange, campaign string
+		want                         Mode
+		ofRules                      RuleMode
+	}{
+		{live, live, live, Live, FirstMatch},
+		{observe, live, live, Observe, FirstMatch},
+		{live, observe, "[live, highest]", Observe, Highest},
+		{live, live, observe, Observe, FirstMatch},
+		{live, live, "sum", Live, Sum},
+		{live, live, "[sum, observe]", Observe, Sum},
+	} {
+		text := strings.Replace(frame, "version: 1", "version: 1\nmode: "+test.business, 1)
+		text = strings.Replace(text, "north: {", "north: {mode: "+test.exchange+", ", 1)
+		rs, faults := loadWhole(text + "    rules: [{bid: 20}]\n    mode: " + test.campaign + "\n")
+		if rs == nil {
+			t.Fatalf("%+v: %v", test, faults)
+		}
+		c := rs.Campaigns()[0]
+		if got := rs.ModeOf(c, rs.Exchange("north")); got != test.want || c.RuleMode != test.ofRules {
+			t.Errorf("%+v: mode %v, rules %v", test, got, c.RuleMode)
+		}
+	}
+}
+
 func TestAreas(t *testing.T) {
 	f := func(area string, has, hasNot []pingpost.ZIP) {
 		t.Helper()

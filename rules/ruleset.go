@@ -45,6 +45,7 @@ type Campaign struct {
 
 	Duplicates time.Duration // the same contact again within this time is a duplicate; 0 never
 	Delivery   []Target
+	Mode       Mode
 	RuleMode   RuleMode
 	Rules      []*Rule // first match wins, unless RuleMode says otherwise
 	Adjusts    []*Rule // each that matches applies, in order

@@ -85,6 +85,7 @@ type Exchange struct {
 	Deadline   time.Duration // how long the exchange waits where a ping does not say
 	Auction    pingpost.Auction
 	Tells      Tells
+	Mode       Mode
 	Reasons    bool   // no-bids and rejections carry their reason
 	Budget     Limits // cents
 
