@@ -36,9 +36,21 @@ type Post struct {
 	Test      bool
 	Attrs     []Attr
 
+	// Contact is not part of the message: the shell works it out of the lead, with a library that the
+	// core does without.
+	Contact Contact
+
 	// BodyHash is the SHA-256 of the body as it came: the same bid id with another body is a
 	// conflict, not a repeat.
 	BodyHash [32]byte
+}
+
+// Contact is what a lead's phone number and e-mail address come to.
+type Contact struct {
+	PhoneType PhoneType
+	// Digests are the SHA-256 of the phone number, as +13125550123, and of the e-mail address, in small
+	// letters; zero where there is none.
+	Digests [2][32]byte
 }
 
 // Lead is the homeowner and their request, as handed over with a post.

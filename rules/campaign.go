@@ -22,11 +22,11 @@ const (
 
 var (
 	campaignKeys = []string{"services", "exchanges", "area", "hours", "budget", "capacity", "strategy",
-		"require", "mode",
+		"require", "mode", "priority", "pause", "snooze_until",
 		"rules", "ladder", "adjust", "arms", "limits", "on_short_budget", "reject", "duplicates", "delivery"}
 	plannedCampaignKeys = []string{"value", "snooze", "experiments", "lookup",
 		"tables", "on_floor", "crew_hours", "holdout", "explore", "sources", "blocklist", "goal",
-		"target_cpa", "until", "from", "notify", "priority", "weight"}
+		"target_cpa", "until", "from", "notify", "weight"}
 )
 
 func (l *loader) loadCampaigns(node yamlfile.Node) {
@@ -71,6 +71,8 @@ func (l *loader) loadCampaign(node yamlfile.Node) *Campaign {
 	l.loadRules(c, m)
 	c.loadLadder(m.Get("ladder"))
 	l.loadArms(c, m.Get("arms"))
+	c.Pause = l.loadPause(m)
+	l.loadPriority(c, m.Get("priority"))
 	if word, ok := m.Get("on_short_budget").Word([]string{"skip", "clip"}); ok {
 		c.ClipToBudget = word == "clip"
 	}
@@ -274,12 +276,20 @@ var reasonWord = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
 
 func (l *loader) loadReject(node yamlfile.Node, name string) *Rule {
 	rule := &Rule{Name: name, Line: node.Line(), Reason: pingpost.RejectedByRule.String()}
-	m, ok := node.Map([]string{"name", "when", "reason"}, "note", "until", "from")
+	m, ok := node.Map([]string{"name", "when", "customers", "reason"}, "note", "until", "from")
 	if !ok {
 		return rule
 	}
 	rule.loadName(m)
-	l.loadWhen(nil, rule, m.Need("when", "the condition that rejects"), atPost, false)
+	switch when, listed := m.Get("when"), m.Get("customers"); {
+	case when.Exists() == listed.Exists():
+		node.Fault("a reject rule has either a condition or a list of customers",
+			`when: 'lead.city == "Gary"', or customers: {file: customers.sha256}`, "")
+	case listed.Exists():
+		rule.customers = l.loadCustomers(listed)
+	default:
+		l.loadWhen(nil, rule, when, atPost, false)
+	}
 	if text, ok := m.Get("reason").Text("a word"); ok {
 		if !reasonWord.MatchString(text) {
 			m.Get("reason").Fault(yamlfile.Quote(text)+" cannot be a reason",

@@ -13,6 +13,14 @@ import (
 // Facts is the live state of a campaign's caps, as the Agent knows it.
 type Facts struct {
 	Budget, Capacity [pingpost.NumPeriods]Usage
+	WinRate          Rate
+}
+
+// Rate is a share from 0 to 1 that may not be known. As win_rate it is the share of the campaign's
+// latest decided bids that were won.
+type Rate struct {
+	Value float64
+	Known bool
 }
 
 // Usage is how far the present window of a cap is used up. Rules read it as budget.day.pace,
@@ -43,6 +51,7 @@ type Evaluation struct {
 	at      pointers // into env, for closures
 	boxed   any      // env, as the machine wants it; nil until a program runs
 	ping    *pingpost.Ping
+	now     time.Time // of the ping
 
 	// What the index looks up.
 	service pingpost.Service
@@ -54,7 +63,7 @@ type Evaluation struct {
 	day    localDay
 
 	facts       [numFacts]float64
-	factsKnown  [2 * pingpost.NumPeriods]bool
+	factsKnown  [numScopes]bool
 	attrTexts   []string
 	attrNumbers []float64
 	attrTruths  []bool
@@ -75,7 +84,7 @@ func (rs *Ruleset) NewEvaluation() *Evaluation {
 // Begin prepares for the questions about one ping, at the instant that decides about hours. The
 // ping must stay unchanged until the next Begin.
 func (e *Evaluation) Begin(now time.Time, p *pingpost.Ping) {
-	e.ping, e.boxed = p, nil
+	e.ping, e.now, e.boxed = p, now, nil
 	env := &e.env
 	e.lists()
 	e.localTime(now)
@@ -122,16 +131,17 @@ func (e *Evaluation) beginPost(now time.Time, post *pingpost.Post) {
 	e.place(now, post.ZIP)
 	e.consent(&post.Consent)
 	e.attributes(post.Attrs)
-	e.readLead(&post.Lead)
+	e.readLead(post)
 }
 
 // readLead reveals those fields of the lead that some reject rule names, for as long as the rules
 // are asked. They stay inside the expr machine: no trace, error or result carries them.
-func (e *Evaluation) readLead(lead *pingpost.Lead) {
+func (e *Evaluation) readLead(post *pingpost.Post) {
+	lead := &post.Lead
 	for i, value := range [len(leadFields)]pingpost.Private{lead.FirstName, lead.LastName, lead.Phone,
 		lead.Email,
 		lead.Address, pingpost.NewPrivate(lead.City), pingpost.NewPrivate(string(lead.State)),
-		pingpost.NewPrivate(lead.ZIP.String()), lead.Notes} {
+		pingpost.NewPrivate(lead.ZIP.String()), lead.Notes, pingpost.NewPrivate(post.Contact.PhoneType.String())} {
 		e.lead[i] = ""
 		if e.rs.uses.lead[i] {
 			e.lead[i] = value.Reveal()

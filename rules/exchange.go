@@ -43,17 +43,17 @@ func (l *loader) loadExchanges(node yamlfile.Node) {
 		if !checkName(value.Key()) {
 			continue
 		}
-		exchange := loadExchange(value.Key().Raw(), value)
+		exchange := l.loadExchange(value.Key().Raw(), value)
 		l.rs.exchangeIndex[exchange.Name] = len(l.rs.exchanges)
 		l.rs.exchanges = append(l.rs.exchanges, exchange)
 	}
 }
 
-func loadExchange(name string, node yamlfile.Node) *Exchange {
+func (l *loader) loadExchange(name string, node yamlfile.Node) *Exchange {
 	exchange := &Exchange{Name: name, Profile: "native", HoldFor: defaultHold}
 	m, ok := node.Map([]string{"profile", "auth", "commitment", "bid_ttl", "hold_for", "grace",
 		"auction", "tells",
-		"reasons", "mode", "budget"}, "signature", "hmac", "cidr", "mtls", "capacity", "deadline", "currency", "fee", "vet",
+		"reasons", "mode", "pause", "snooze_until", "budget"}, "signature", "hmac", "cidr", "mtls", "capacity", "deadline", "currency", "fee", "vet",
 		"max_pings_per_second", "format", "limits")
 	if !ok {
 		return exchange
@@ -95,6 +95,7 @@ func loadExchange(name string, node yamlfile.Node) *Exchange {
 	}
 	exchange.Mode = loadMode(m.Get("mode"))
 	exchange.Budget = loadBudget(m.Get("budget"))
+	exchange.Pause = l.loadPause(m)
 	return exchange
 }
 

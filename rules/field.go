@@ -200,7 +200,7 @@ func checkState(word string) (message, typed string) {
 
 // leadFields are what reject rules may read of a lead, in the order of environment.Lead.
 var leadFields = [...]string{"first_name", "last_name", "phone", "email", "address", "city", "state",
-	"zip", "notes"}
+	"zip", "notes", "phone_type"}
 
 // factNames are the live facts that rules may read, in the order of environment.Facts: these three
 // by period, for budget and then for capacity.
@@ -209,7 +209,12 @@ var factNames = []string{"spent_share", "pace", "left"}
 const factsPerPeriod = 3
 
 // numFacts is the length of environment.Facts.
-const numFacts = 2 * int(pingpost.NumPeriods) * factsPerPeriod
+const numFacts = winRate + 1
+
+const (
+	numScopes = 2*int(pingpost.NumPeriods) + 1 // of environment.FactsKnown: each period of each, and win_rate
+	winRate   = 2 * int(pingpost.NumPeriods) * factsPerPeriod
+)
 
 // attributes are the attributes that rules read, each under the kind that they compare it with.
 type attributes []attribute

@@ -120,6 +120,7 @@ func (l *loader) load(file *yamlfile.File) {
 	l.x = newExpressions(l.lists, l.tables, &l.rs.vocabulary, &l.rs.uses, l.rs.keptAttrs)
 	l.x.plain, l.x.facets = l.unindexed, facetTable(l.rs.exchanges)
 	l.loadCampaigns(root.Need("campaigns", "your campaigns, by name"))
+	l.sortCampaigns()
 	if !l.faults.Any() {
 		l.advise(root.Node)
 	}
@@ -128,7 +129,7 @@ func (l *loader) load(file *yamlfile.File) {
 func (l *loader) loadBusiness(node yamlfile.Node) {
 	business := &l.rs.settings.Business
 	business.Location = time.UTC
-	m, ok := node.Map([]string{"name", "timezone", "budget"}, "capacity", "address",
+	m, ok := node.Map([]string{"name", "timezone", "budget", "choose", "pause", "snooze_until"}, "capacity", "address",
 		"phone", "email")
 	if !ok {
 		return
@@ -148,6 +149,7 @@ func (l *loader) loadBusiness(node yamlfile.Node) {
 		}
 	}
 	business.Budget = loadBudget(m.Get("budget"))
+	business.Choose, business.Pause = loadChoose(m.Get("choose")), l.loadPause(m)
 }
 
 // The zones of the United States, for "did you mean".

@@ -31,6 +31,8 @@ func (t *translator) variable(node ast.Node, name string) operand {
 	}
 	group, rest, dotted := strings.Cut(name, ".")
 	switch {
+	case name == "win_rate":
+		return t.winRatePart(node)
 	case dotted && group == "attrs":
 		t.named[rest] = true
 		return operand{kind: anAttribute, attr: rest, bare: true}
@@ -72,6 +74,8 @@ func (t *translator) leadPart(node ast.Node, i int) operand {
 		part.field = &field{name: "lead.zip", kind: aText, check: checkZIP}
 	case "state":
 		part.field = &field{name: "lead.state", kind: aText, check: checkState}
+	case "phone_type":
+		part.field = &field{name: "lead.phone_type", kind: aText, words: pingpost.PhoneTypeWords}
 	}
 	part.needs = &need{name: "lead." + leadFields[i],
 		known:   t.binary("!=", value, func() ast.Node { return &ast.StringNode{} }),
@@ -100,6 +104,16 @@ func (t *translator) factPart(node ast.Node, group, rest string) (operand, bool)
 			isKnown: func(e *Evaluation) bool { return e.factsKnown[scope] }}}, true
 }
 
+func (t *translator) winRatePart(node ast.Node) operand {
+	if t.where == atPost {
+		return t.fault(node, "a post is not weighed against win_rate", "lead.*, service, zip, consent.*", "")
+	}
+	t.facts = true
+	return operand{kind: aNumber, bare: true, node: t.slot("?facts", winRate),
+		needs: &need{name: "win_rate", known: t.slot("?facts_known", numScopes-1),
+			isKnown: func(e *Evaluation) bool { return e.factsKnown[numScopes-1] }}}
+}
+
 // plannedNames are fields that the rules will read once some exchange's pings carry them.
 var plannedNames = []string{"consent.age_minutes", "consent.page_host"}
 
@@ -114,6 +128,7 @@ func (t *translator) unknown(node ast.Node, name string) operand {
 	known := slices.Sorted(maps.Keys(fields))
 	known = append(known, slices.Sorted(maps.Keys(t.lists))...)
 	known = append(known, slices.Sorted(maps.Keys(t.tables))...)
+	known = append(known, "win_rate")
 	for _, group := range []string{"budget", "capacity"} {
 		for _, period := range pingpost.Periods() {
 			for _, fact := range factNames {

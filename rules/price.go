@@ -11,9 +11,14 @@ import (
 	"leadbid/pingpost"
 )
 
-// Check asks whether the campaign is open for the ping of Begin: its hours, then what it
-// requires. ReasonNone, OutsideHours, ConsentMissing or RequirementUnmet.
+// Check asks whether the campaign is open for the ping of Begin: whether the configuration pauses
+// it, its hours, then what it requires. ReasonNone, Paused, OutsideHours, ConsentMissing or
+// RequirementUnmet.
 func (e *Evaluation) Check(c *Campaign, tr *Trace) pingpost.Reason {
+	if paused := e.rs.pausedBy(c, e.ping.Exchange, e.now); paused != "" {
+		note(tr, "not paused ("+paused+")", false, pingpost.Paused)
+		return pingpost.Paused
+	}
 	if c.hours != nil && !note(tr, "hours", c.hours.open(&e.day), pingpost.OutsideHours) {
 		return pingpost.OutsideHours
 	}
@@ -122,13 +127,14 @@ func parseNumber(text string) (float64, bool) {
 
 func (e *Evaluation) setFacts(facts *Facts) {
 	if facts == nil {
-		e.factsKnown = [2 * pingpost.NumPeriods]bool{}
+		e.factsKnown = [numScopes]bool{}
 		return
 	}
 	for period := range pingpost.NumPeriods {
 		e.setUsage(int(period), &facts.Budget[period])
 		e.setUsage(int(pingpost.NumPeriods+period), &facts.Capacity[period])
 	}
+	e.factsKnown[numScopes-1], e.facts[winRate] = facts.WinRate.Known, facts.WinRate.Value
 }
 
 func (e *Evaluation) setUsage(scope int, usage *Usage) {
@@ -185,6 +191,7 @@ func (e *Evaluation) Reject(c *Campaign, post *pingpost.Post, now time.Time, tr 
 	defer e.forgetLead()
 	for _, reject := range c.Rejects {
 		held, err := e.holds(&reject.when)
+		held = held && (reject.customers == nil || reject.customers.hold(&post.Contact))
 		step := Step{Kind: StepReject, Name: reject.Name, Line: reject.Line, Held: held}
 		if err != nil {
 			// The error's text may quote what it failed on: the lead.

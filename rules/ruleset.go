@@ -30,7 +30,7 @@ type Ruleset struct {
 // Campaign is one buying plan: what to buy, where, when, and what for.
 type Campaign struct {
 	Name      string
-	Index     int    // the position in the file, from 0
+	Index     int    // the position in Campaigns, from 0
 	Tag       uint32 // FNV-1a of the name, by which a bid id names the campaign
 	Line      int
 	Services  []pingpost.Service
@@ -46,6 +46,8 @@ type Campaign struct {
 	Duplicates time.Duration // the same contact again within this time is a duplicate; 0 never
 	Delivery   []Target
 	Mode       Mode
+	Priority   int // 1 is asked first; above all that can be written where there is none
+	Pause      Pause
 	RuleMode   RuleMode
 	Rules      []*Rule // first match wins, unless RuleMode says otherwise
 	Adjusts    []*Rule // each that matches applies, in order
@@ -76,7 +78,9 @@ type Rule struct {
 
 	when   condition
 	chosen choice // what the index decides of the condition
-	bid    number
+
+	customers customers // a reject rule's list; nil where it has a condition
+	bid       number
 	// What an adjustment does: one of them.
 	multiply, add, set, cap *number
 }
@@ -95,7 +99,8 @@ func (rs *Ruleset) Exchange(name string) *Exchange {
 	return nil
 }
 
-// Campaigns lists the campaigns in file order. The list must not be changed.
+// Campaigns lists the campaigns in the order in which they are asked: that of the file, or of their
+// priorities. The list must not be changed.
 func (rs *Ruleset) Campaigns() []*Campaign { return rs.campaigns }
 
 // Campaign finds a campaign by name; nil where there is none.

@@ -31,6 +31,8 @@ type Business struct {
 	Name     string
 	Location *time.Location
 	Budget   Limits // cents
+	Choose   Choose // of several campaigns that would buy a ping
+	Pause    Pause
 }
 
 // Server is where the bidder listens.
@@ -86,6 +88,7 @@ type Exchange struct {
 	Auction    pingpost.Auction
 	Tells      Tells
 	Mode       Mode
+	Pause      Pause
 	Reasons    bool   // no-bids and rejections carry their reason
 	Budget     Limits // cents
 

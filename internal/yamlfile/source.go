@@ -14,7 +14,9 @@ import (
 const MaxSize = 4 << 20
 
 // ErrTooLarge is the answer to a file above MaxSize.
-var ErrTooLarge = fmt.Errorf("the file is larger than %d KiB", MaxSize>>10)
+var ErrTooLarge = tooLarge(MaxSize)
+
+func tooLarge(most int64) error { return fmt.Errorf("the file is larger than %d KiB", most>>10) }
 
 // Source is a text file in lines, for faults that point into it. Lists of ZIP codes and YAML
 // files alike are one. A byte-order mark is dropped and CRLF is read as LF, so that files from a
@@ -28,6 +30,11 @@ type Source struct {
 // ReadSource reads a text file of at most MaxSize bytes. The error has no position: it is for a
 // fault at the place that named the file.
 func ReadSource(fsys fs.FS, name string) (*Source, error) {
+	return ReadLargeSource(fsys, name, MaxSize)
+}
+
+// ReadLargeSource is ReadSource for a file of at most so many bytes: lists that machines make.
+func ReadLargeSource(fsys fs.FS, name string, most int64) (*Source, error) {
 	if !fs.ValidPath(name) {
 		return nil, plainError(fs.ErrInvalid)
 	}
@@ -36,12 +43,12 @@ func ReadSource(fsys fs.FS, name string) (*Source, error) {
 		return nil, plainError(err)
 	}
 	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, MaxSize+1))
+	text, err := io.ReadAll(io.LimitReader(file, most+1))
 	if err != nil {
 		return nil, plainError(err)
 	}
-	if len(text) > MaxSize {
-		return nil, ErrTooLarge
+	if int64(len(text)) > most {
+		return nil, tooLarge(most)
 	}
 	return newSource(name, text)
 }
