@@ -26,6 +26,7 @@ type CampaignExplanation struct {
 	Rule     string          `json:"rule,omitempty"`   // the rule that priced
 	Price    pingpost.Cents  `json:"price,omitempty"`
 	Money    pingpost.Reason `json:"money,omitempty"` // Observing: what would keep the bid back if bids were sent
+	Path     string          `json:"path,omitempty"`  // the way of the price in one sentence
 	Trace    rules.Trace     `json:"trace"`
 }
 
@@ -63,7 +64,7 @@ func (a *Agent) explainLocked(now time.Time, p *pingpost.Ping, campaign *rules.C
 	}
 	var attempt Decision
 	one.Reason = a.priceLocked(now, p, campaign, &attempt, &one.Trace)
-	one.Rule, one.Price = attempt.Rule, attempt.Price
+	one.Rule, one.Price, one.Path = attempt.Rule, attempt.Price, one.Trace.Path()
 	switch {
 	case one.Reason != pingpost.ReasonNone || p.Test:
 	case a.inForce.rules.ModeOf(campaign, a.inForce.rules.Exchange(p.Exchange)) == rules.Observe:

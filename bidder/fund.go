@@ -37,6 +37,29 @@ func FundedBook(plan *budget.Plan, now time.Time, uses []budget.CapUse) *budget.
 	return book
 }
 
+// UnusedCaps is what FundedBook takes for caps of which nothing is used yet, in the windows of an
+// instant.
+func UnusedCaps(plan *budget.Plan, now time.Time) []budget.CapUse {
+	var uses []budget.CapUse
+	type key struct {
+		scope  budget.Scope
+		period pingpost.Period
+	}
+	seen := map[key]bool{}
+	for _, line := range plan.Lines {
+		for _, c := range line.Caps {
+			if seen[key{c.Scope, c.Period}] {
+				continue
+			}
+			seen[key{c.Scope, c.Period}] = true
+			use := budget.CapUse{Cap: c}
+			use.Start, use.End = budget.WindowOf(c.Period, now, plan.Location)
+			uses = append(uses, use)
+		}
+	}
+	return uses
+}
+
 // left is the least that the caps above a line leave, and the end of the window that leaves least.
 // A cap that uses does not tell of is unused.
 func left(line budget.LinePlan, uses []budget.CapUse) (cents pingpost.Cents, leads int64, until time.Time) {

@@ -152,6 +152,11 @@ func outcomeOf(told bidder.Explanation) Outcome {
 	if told.Reason != pingpost.Observing {
 		return got
 	}
+	for _, one := range told.Campaigns {
+		if one.Campaign == told.Campaign && one.Money == pingpost.ReasonNone {
+			return Outcome{Bid: one.Price, Campaign: one.Campaign, Rule: one.Rule}
+		}
+	}
 	got.NoBid = pingpost.ReasonNone
 	for _, one := range told.Campaigns {
 		switch {
@@ -203,20 +208,11 @@ type usedUp struct {
 
 // uses is the state of every cap at the instant of the case: unused but for what the case says.
 func (c Case) uses(plan *budget.Plan) []budget.CapUse {
-	var uses []budget.CapUse
-	seen := map[capKey]bool{}
-	for _, line := range plan.Lines {
-		for _, limit := range line.Caps {
-			key := capKey{limit.Scope, limit.Period}
-			if seen[key] {
-				continue
-			}
-			seen[key] = true
-			use := budget.CapUse{Cap: limit, UsedCents: c.used[key].cents, UsedLeads: c.used[key].leads}
-			use.SpentCents, use.SpentLeads = use.UsedCents, use.UsedLeads
-			use.Start, use.End = budget.WindowOf(limit.Period, c.At, plan.Location)
-			uses = append(uses, use)
-		}
+	uses := bidder.UnusedCaps(plan, c.At)
+	for i := range uses {
+		used := c.used[capKey{uses[i].Cap.Scope, uses[i].Cap.Period}]
+		uses[i].UsedCents, uses[i].UsedLeads = used.cents, used.leads
+		uses[i].SpentCents, uses[i].SpentLeads = used.cents, used.leads
 	}
 	return uses
 }

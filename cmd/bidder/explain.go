@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"strings"
 	"time"
 
@@ -22,19 +20,19 @@ import (
 	"leadbid/rules"
 )
 
-// maxPingFile bounds what explain reads of one file: the limit of a ping's body.
-const maxPingFile = 32 << 10
-
 func explainCommand(env *cli.Env) *cobra.Command {
 	var exchange, at string
 	command := &cobra.Command{
 		Use:   "explain PING.json...",
 		Short: "Say what each campaign makes of a ping, step by step to the cent",
-		Long: "Reads pings (files, or - for standard input) as the exchange spells them, and asks every campaign.\n" +
-			"Money is taken as the books have it; nothing is bid, held or recorded.",
+		Long: "Reads pings as the exchange spells them (a file of one ping, a file with one on each line, or -\n" +
+			"for standard input) and asks every campaign. Money is taken as the books have it; nothing is\n" +
+			"bid, held or recorded. No keys are needed.\n\n" +
+			"A recording, or a folder of them, is explained ping by ping: by the rules of today, at the\n" +
+			"instant of each ping, over caps of which nothing is used.",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			rs, dir, err := load(env)
+			rs, dir, _, err := loadOffline(env)
 			if err != nil {
 				return err
 			}
@@ -110,65 +108,51 @@ type explained struct {
 }
 
 func explainAll(env *cli.Env, agent *bidder.Agent, from *rules.Exchange, now time.Time, files []string) error {
+	rs := agent.Rules()
+	zone := rs.Settings().Business.Location
 	profile, err := wire.Load(from.Profile)
 	if err != nil {
 		return err
 	}
+	read := pingReader{from.Name, profile}
 	all := []explained{} // [] in JSON, not null
 	var unread []string
 	for _, file := range files {
-		one, err := explainFile(env, agent, profile, from.Name, now, file)
-		if err != nil {
-			env.Sayf("%s: %v", file, err)
-			unread = append(unread, file)
-			continue
+		for asked, err := range pingsOf(env.Stdin, file, read) {
+			if err != nil {
+				env.Sayf("%s: %v", asked.label, err)
+				unread = append(unread, asked.label)
+				continue
+			}
+			one := explained{File: asked.label, Ping: asked.ping.ID}
+			if asked.at.IsZero() {
+				one.Explanation = agent.Explain(now, asked.ping)
+			} else {
+				one.Explanation = explainThen(rs, asked.at, asked.ping)
+			}
+			if env.Output() == cli.Text {
+				writeExplanation(env.Stdout, one, zone)
+			} else {
+				all = append(all, one)
+			}
 		}
-		all = append(all, one)
 	}
 	if env.Output() != cli.Text {
-		err = env.Print(all, table(all))
-	} else {
-		for _, one := range all {
-			writeExplanation(env.Stdout, one, agent.Rules().Settings().Business.Location)
+		if err := env.Print(all, table(all)); err != nil {
+			return err
 		}
 	}
-	if err != nil || len(unread) == 0 {
-		return err
+	if len(unread) == 0 {
+		return nil
 	}
 	return cli.Hint(fmt.Errorf("not explained: %s", strings.Join(unread, ", ")),
 		"a ping is a file of JSON such as those in examples/pings")
 }
 
-func explainFile(env *cli.Env, agent *bidder.Agent, profile *wire.Profile, exchange string,
-	now time.Time, file string) (explained, error) {
-	body, err := readPing(env.Stdin, file)
-	if err != nil {
-		return explained{}, err
-	}
-	var ping pingpost.Ping
-	if err := profile.DecodePing(&ping, body); err != nil {
-		return explained{}, inWords(err)
-	}
-	ping.Exchange = exchange
-	ping.Digest = ping.ComputeDigest()
-	return explained{File: file, Ping: ping.ID, Explanation: agent.Explain(now, &ping)}, nil
-}
-
-func readPing(stdin io.Reader, file string) ([]byte, error) {
-	from := stdin
-	if file != "-" {
-		opened, err := os.Open(file)
-		if err != nil {
-			return nil, inWords(err)
-		}
-		defer opened.Close()
-		from = opened
-	}
-	body, err := io.ReadAll(io.LimitReader(from, maxPingFile+1))
-	if err == nil && len(body) > maxPingFile {
-		err = fmt.Errorf("a ping has at most %d bytes", maxPingFile)
-	}
-	return bytes.TrimPrefix(body, []byte("\ufeff")), inWords(err) // editors put the mark there, exchanges do not
+// explainThen explains a recorded ping at its instant. What was spent then is not known: nothing.
+func explainThen(rs *rules.Ruleset, at time.Time, ping *pingpost.Ping) bidder.Explanation {
+	plan := bidder.PlanOf(rs)
+	return bidder.New(0, rs, bidder.FundedBook(plan, at, bidder.UnusedCaps(plan, at))).Explain(at, ping)
 }
 
 // inWords leaves out of an error what its reader knows: the file that is named before it anyway,
@@ -205,7 +189,7 @@ func writeCampaigns(out io.Writer, campaigns []bidder.CampaignExplanation) {
 		for _, step := range campaign.Trace.Steps {
 			fmt.Fprintf(out, "    %s\n", step)
 		}
-		if path := campaign.Trace.Path(); path != "" {
+		if path := campaign.Path; path != "" {
 			fmt.Fprintf(out, "    %s\n", path)
 		}
 	}
@@ -225,7 +209,7 @@ func table(all []explained) cli.Table {
 	t := cli.Table{Columns: []string{"file", "ping_id", "campaign", "reason", "rule", "price_usd", "path"}}
 	for _, one := range all {
 		for _, c := range one.Campaigns {
-			t.Add(one.File, one.Ping, c.Campaign, c.Reason.String(), c.Rule, c.Price, c.Trace.Path())
+			t.Add(one.File, one.Ping, c.Campaign, c.Reason.String(), c.Rule, c.Price, c.Path)
 		}
 	}
 	return t
