@@ -4,28 +4,42 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 )
 
-// TestReadme runs every command of README.md's console blocks, in order, as a newcomer would, in a
+// documents are the pages that a newcomer follows step by step, each in a folder of its own.
+var documents = []string{"README.md", "docs/first-rules.md"}
+
+// TestDocuments runs every command of the pages' console blocks, in order, as a newcomer would, in a
 // folder of its own with the examples in it. Each must succeed. In a block that does not say
-// "varies" what is printed must be what is shown, digits apart.
+// "varies" what is printed must be what is shown, digits apart. A yaml block that names a file is
+// what its reader types into that file: see edit.
 //
-//	UPDATE_DOCS=1 go test ./cmd -run TestReadme     writes the real output into README.md
-func TestReadme(t *testing.T) {
+//	UPDATE_DOCS=1 go test ./cmd -run TestDocuments     writes the real output into the pages
+func TestDocuments(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: runs programs for about half a minute")
 	}
-	d := newTour(t)
+	bin := t.TempDir()
+	build := exec.Command("go", "build", "-o", bin, "leadbid/cmd/bidder", "leadbid/cmd/demo", "leadbid/cmd/exchange")
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building the commands: %v\n%s", err, output)
+	}
+	for _, page := range documents {
+		t.Run(page, func(t *testing.T) { newTour(t, page, bin).follow() })
+	}
+}
+
+func TestReadmeBegins(t *testing.T) {
 	text, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
@@ -35,41 +49,94 @@ func TestReadme(t *testing.T) {
 			t.Errorf("README.md does not show %q", command)
 		}
 	}
+}
+
+// follow walks through the page from its first line to its last.
+func (d *tour) follow() {
+	path := filepath.Join("..", d.page)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		d.t.Fatal(err)
+	}
 	var written strings.Builder
 	var block []string
-	inside := false
+	fence := "" // that of the block inside which the line is
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimSuffix(line, "\n")
 		switch {
-		case !inside && strings.HasPrefix(line, "```console"):
-			inside, block = true, nil
-			written.WriteString(line + "\n")
-		case inside && line == "```":
-			inside = false
-			written.WriteString(d.block(block, strings.HasSuffix(blockHead(written.String()), "varies")))
-			written.WriteString(line + "\n")
-		case inside:
+		case fence == "" && strings.HasPrefix(line, "```"):
+			fence, block = line, nil
+		case fence != "" && line == "```":
+			if strings.HasPrefix(fence, "```console") {
+				block = d.block(block, strings.HasSuffix(fence, "varies"))
+			} else if file, ok := strings.CutPrefix(fence, "```yaml "); ok {
+				d.edit(file, block)
+			}
+			for _, shown := range append([]string{fence}, block...) {
+				written.WriteString(shown + "\n")
+			}
+			fence = ""
+		case fence != "":
 			block = append(block, line)
-		default:
+			continue
+		}
+		if fence == "" {
 			written.WriteString(line + "\n")
 		}
 	}
-	if os.Getenv("UPDATE_DOCS") != "" && !t.Failed() {
-		if err := os.WriteFile("../README.md", []byte(written.String()), 0o644); err != nil {
-			t.Fatal(err)
+	if os.Getenv("UPDATE_DOCS") != "" && !d.t.Failed() {
+		if err := os.WriteFile(path, []byte(written.String()), 0o644); err != nil {
+			d.t.Fatal(err)
 		}
 	}
 }
 
-// blockHead is the last line written: the fence that opened the block.
-func blockHead(written string) string {
-	lines := strings.Split(strings.TrimSpace(written), "\n")
-	return lines[len(lines)-1]
+// edit types a block into a file of the tour. One that begins with a version is the whole file.
+// Any other is one key with what belongs to it: it takes the place of the key that is there at the
+// same depth, or goes before the first key "campaigns:" where there is none.
+func (d *tour) edit(file string, block []string) {
+	d.t.Helper()
+	path := filepath.Join(d.dir, file)
+	if strings.HasPrefix(block[0], "version:") {
+		d.write(path, block)
+		return
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		d.t.Fatalf("%s: %v", d.page, err)
+	}
+	lines := strings.Split(string(text), "\n")
+	key := regexp.MustCompile(`^ *[a-z_]+:`).FindString(block[0])
+	if key == "" {
+		d.t.Fatalf("%s: a block for %s begins with %q, which is no key", d.page, file, block[0])
+	}
+	depth := len(key) - len(strings.TrimLeft(key, " "))
+	from := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(line, key) })
+	to := from + 1
+	if from < 0 {
+		from = slices.Index(lines, "campaigns:")
+		to = from
+	}
+	if from < 0 {
+		d.t.Fatalf("%s: there is no place for %s in %s", d.page, key, file)
+	}
+	for to > from && to < len(lines) && (lines[to] == "" || len(lines[to])-len(strings.TrimLeft(lines[to], " ")) > depth) {
+		to++
+	}
+	d.write(path, slices.Concat(lines[:from], block, []string{""}, lines[to:]))
+}
+
+func (d *tour) write(path string, lines []string) {
+	d.t.Helper()
+	if err := os.WriteFile(path, []byte(d.ports.Replace(strings.Join(lines, "\n")+"\n")), 0o644); err != nil {
+		d.t.Fatal(err)
+	}
 }
 
 // tour is a newcomer's terminal.
 type tour struct {
 	t          *testing.T
+	page       string
 	dir, bin   string
 	env        []string
 	ports      *strings.Replacer // the examples' ports to free ones, in files and commands
@@ -78,12 +145,9 @@ type tour struct {
 	ended      chan error
 }
 
-func newTour(t *testing.T) *tour {
-	d := &tour{t: t, dir: t.TempDir(), bin: t.TempDir(), env: os.Environ()}
-	build := exec.Command("go", "build", "-o", d.bin, "leadbid/cmd/bidder", "leadbid/cmd/demo", "leadbid/cmd/exchange")
-	if output, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building the commands: %v\n%s", err, output)
-	}
+func newTour(t *testing.T, page, bin string) *tour {
+	d := &tour{t: t, page: page, dir: t.TempDir(), bin: bin}
+	d.env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 	one, two := freePort(t), freePort(t)
 	d.ports = strings.NewReplacer(":8080", ":"+one, ":8081", ":"+two)
 	d.shown = strings.NewReplacer(":"+one, ":8080", ":"+two, ":8081")
@@ -122,13 +186,13 @@ func freePort(t *testing.T) string {
 }
 
 // block runs the commands of a block and gives it with its real output.
-func (d *tour) block(lines []string, varies bool) string {
+func (d *tour) block(lines []string, varies bool) []string {
 	d.t.Helper()
-	var written strings.Builder
+	var written []string
 	for i := 0; i < len(lines); {
 		command, ok := strings.CutPrefix(lines[i], "$ ")
 		if !ok {
-			d.t.Fatalf("README.md: a block begins with output: %q", lines[i])
+			d.t.Fatalf("%s: a block begins with output: %q", d.page, lines[i])
 		}
 		var shown []string
 		for i++; i < len(lines) && !strings.HasPrefix(lines[i], "$ "); i++ {
@@ -136,14 +200,14 @@ func (d *tour) block(lines []string, varies bool) string {
 		}
 		output := d.run(command)
 		if want := strings.Join(shown, "\n"); !varies && os.Getenv("UPDATE_DOCS") == "" && withoutDigits(want) != withoutDigits(output) {
-			d.t.Errorf("README.md shows of %q\n%s\nbut it prints\n%s", command, want, output)
+			d.t.Errorf("%s shows of %q\n%s\nbut it prints\n%s", d.page, command, want, output)
 		}
-		fmt.Fprintf(&written, "$ %s\n", command)
+		written = append(written, "$ "+command)
 		if output != "" {
-			written.WriteString(output + "\n")
+			written = append(written, strings.Split(output, "\n")...)
 		}
 	}
-	return written.String()
+	return written
 }
 
 var (
@@ -176,12 +240,12 @@ func (d *tour) run(command string) string {
 	shell.Dir, shell.Env = d.dir, d.env
 	output, err := shell.CombinedOutput()
 	if err != nil {
-		d.t.Errorf("README.md: %s: %v\n%s", command, err, output)
+		d.t.Errorf("%s: %s: %v\n%s", d.page, command, err, output)
 	}
 	return d.tidy(string(output))
 }
 
-// tidy gives output as the README shows it: the examples' ports, no trailing space, at most the
+// tidy gives output as a page shows it: the examples' ports, no trailing space, at most the
 // lines that a reader wants to see.
 func (d *tour) tidy(output string) string {
 	var lines []string
@@ -225,7 +289,7 @@ func (d *tour) start(command string) string {
 		return d.tidy(text)
 	case err := <-d.ended:
 		d.background = nil
-		d.t.Fatalf("README.md: %s ended before it served: %v", command, err)
+		d.t.Fatalf("%s: %s ended before it served: %v", d.page, command, err)
 	}
 	return ""
 }
@@ -243,11 +307,11 @@ func (d *tour) stop() string {
 	select {
 	case err := <-d.ended:
 		if err != nil {
-			d.t.Errorf("README.md: the program in the background ended with %v", err)
+			d.t.Errorf("%s: the program in the background ended with %v", d.page, err)
 		}
 	case <-time.After(20 * time.Second):
 		_ = process.Process.Kill()
-		d.t.Error("README.md: the program in the background did not stop within 20 s")
+		d.t.Errorf("%s: the program in the background did not stop within 20 s", d.page)
 	}
 	return ""
 }
