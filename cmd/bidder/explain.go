@@ -82,13 +82,14 @@ func instant(text string) (time.Time, error) {
 }
 
 // lookingAgent is an Agent over the money that the books say is left; all of it where there are
-// no books yet.
+// no books yet, as a bidder would begin.
 func lookingAgent(ctx context.Context, rs *rules.Ruleset, dir string, now time.Time) (*bidder.Agent, error) {
 	plan := bidder.PlanOf(rs)
 	var uses []budget.CapUse
 	opened, err := server.ReadStore(ctx, rs.Settings().Store, dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		uses = bidder.UnusedCaps(plan, now)
 	case err != nil:
 		return nil, err
 	default:
@@ -173,8 +174,11 @@ func inWords(err error) error {
 
 func writeExplanation(out io.Writer, one explained, zone *time.Location) {
 	verdict := "no bid: " + one.Reason.String()
-	if one.Bid {
+	switch {
+	case one.Bid:
 		verdict = fmt.Sprintf("bid %s by campaign %s, rule %q", one.Price, one.Campaign, one.Rule)
+	case one.Reason == pingpost.Observing:
+		verdict = fmt.Sprintf("would bid %s by campaign %s, rule %q, and only observes", one.Price, one.Campaign, one.Rule)
 	}
 	fmt.Fprintf(out, "%s (ping %s) at %s\n  %s\n", one.File, one.Ping,
 		one.At.In(zone).Format("Mon 2006-01-02 15:04:05 MST"), verdict)
@@ -198,6 +202,12 @@ func writeCampaigns(out io.Writer, campaigns []bidder.CampaignExplanation) {
 func outcome(c bidder.CampaignExplanation) string {
 	if c.Reason == pingpost.ReasonNone {
 		return "would bid " + c.Price.String()
+	}
+	if c.Reason == pingpost.Observing && c.Money == pingpost.ReasonNone {
+		return fmt.Sprintf("observing: would bid %s", c.Price)
+	}
+	if c.Reason == pingpost.Observing {
+		return fmt.Sprintf("observing: would not bid its price of %s (%s)", c.Price, c.Money)
 	}
 	if c.Price > 0 {
 		return fmt.Sprintf("%s, at a price of %s", c.Reason, c.Price)
