@@ -58,6 +58,8 @@ type Evaluation struct {
 	zip     pingpost.ZIP
 	facets  uint64
 	rank    uint16 // of the lead score
+	cell    []entryOfCampaign
+	next    int // in cell: after the campaign that was asked last
 
 	second int64 // the second that the local time below was worked out for
 	day    localDay
@@ -99,6 +101,7 @@ func (e *Evaluation) Begin(now time.Time, p *pingpost.Ping) {
 		exchange = -1
 	}
 	e.service, e.zip = p.Service, p.ZIP
+	e.cell, e.next = e.rs.index.at(p.Service, p.ZIP), 0
 	e.facets, e.rank = facetsOf(p, exchange), e.rs.scores.rank(p.LeadScore)
 	if p.Auction != pingpost.AuctionNone {
 		env.Auction = p.Auction.String()

@@ -14,7 +14,6 @@ import (
 	"github.com/expr-lang/expr/compiler"
 	"github.com/expr-lang/expr/conf"
 	"github.com/expr-lang/expr/file"
-	"github.com/expr-lang/expr/optimizer"
 	"github.com/expr-lang/expr/parser"
 	"github.com/expr-lang/expr/vm"
 
@@ -394,7 +393,9 @@ func tooDeep(text string) (at int, deep bool) {
 }
 
 // compile takes the steps of expr.Compile that follow parsing. They are taken one by one because
-// the tree between parsing and checking is ours: expr.Compile starts from a text.
+// the tree between parsing and checking is ours: expr.Compile starts from a text. The optimizer is
+// left out: it folds -0 into a constant, which the compiler then takes for the constant 0, and so
+// turns the sign of what is divided by either.
 func (x *expressions) compile(node ast.Node, kind reflect.Kind) (program *vm.Program, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -404,9 +405,6 @@ func (x *expressions) compile(node ast.Node, kind reflect.Kind) (program *vm.Pro
 	x.running.Expect, x.running.ExpectAny = kind, true
 	tree := &parser.Tree{Node: node, Source: file.NewSource("")}
 	if _, err := checker.Check(tree, x.running); err != nil {
-		return nil, err
-	}
-	if err := optimizer.Optimize(&tree.Node, x.running); err != nil {
 		return nil, err
 	}
 	return compiler.Compile(tree, x.running)

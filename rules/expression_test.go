@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"leadbid/pingpost"
 )
@@ -59,6 +60,19 @@ func TestConditions(t *testing.T) {
 	f(false, `job != "repair" or urgency == "asap"`)
 	f(false, `zip == "60615"`)
 	f(false, `9223372036854775807 + 1 < 0`) // no wrapping: all numbers are floats
+}
+
+// The expr machine with its optimizer takes 0 for -0 wherever both stand in one expression.
+func TestTheSignOfZero(t *testing.T) {
+	for _, plain := range []bool{false, true} {
+		rs, _ := load(fstest.MapFS{"b.yaml": {Data: []byte(frame + "    rules: [{bid: 7, when: '-0 != 3 and (local.hour / 0) > 3'}]\n")},
+			"rich.txt": {Data: []byte("60614\n")}}, "b.yaml", testenv, options{unindexed: plain})
+		e := rs.NewEvaluation()
+		e.Begin(monday, basePing())
+		if price := e.Price(rs.Campaigns()[0], nil, nil); price.Dollars != 7 {
+			t.Errorf("plain %v: %+v", plain, price)
+		}
+	}
 }
 
 // Every comparison with a missing field is false, whichever way it is written.

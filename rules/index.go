@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -14,13 +15,13 @@ var numServices = len(pingpost.ServiceWords()) + 1
 // columns puts services into columns, so that the services of one column mean the same to all the
 // members of an index. An index has one cell for each column of each class of ZIPs.
 type columns struct {
-	of    []uint8 // by service
+	of    [64]uint8 // by service
 	count int
 }
 
 // columnsOf reads the sets of services that the members name.
 func columnsOf(members []uint64) columns {
-	c := columns{of: make([]uint8, numServices)}
+	c := columns{}
 	seen := map[string]uint8{}
 	signature := make([]byte, (len(members)+7)/8)
 	for service := range numServices {
@@ -41,17 +42,34 @@ func columnsOf(members []uint64) columns {
 	return c
 }
 
-// campaignIndex finds the campaigns that buy a service in a ZIP: one list for each, ready made.
-type campaignIndex struct {
-	classes   zipTable
-	columns   columns
-	bounds    []uint32 // by class and column: where its list begins in campaigns; one more for the end
-	campaigns []uint32 // positions in Ruleset.campaigns, ascending in each list
-	buysOn    []uint64 // by campaign: bit set over the exchanges
-	services  []uint64 // by exchange: what is bought there at all
-	bought    []bool   // by exchange: whether any campaign buys there
+// service gives one of the services of a column.
+func (c *columns) service(column int) pingpost.Service {
+	return pingpost.Service(slices.Index(c.of[:], uint8(column)))
 }
 
+// campaignIndex finds the campaigns that buy a service in a ZIP, and where in their own indexes
+// the rules for such pings stand: one list for each, ready made.
+type campaignIndex struct {
+	classes  zipTable
+	columns  columns
+	bounds   []uint32 // by class and column: where its list begins in entries; one more for the end
+	entries  []entryOfCampaign
+	buysOn   []uint64 // by campaign: bit set over the exchanges
+	services []uint64 // by exchange: what is bought there at all
+	bought   []bool   // by exchange: whether any campaign buys there
+}
+
+// entryOfCampaign is a campaign in a list. The lists are in file order.
+type entryOfCampaign struct {
+	campaign         uint32
+	here, everywhere postingSpan
+}
+
+// postingSpan is a part of a campaign's postings.
+type postingSpan struct{ from, to uint32 }
+
+// buildCampaignIndex needs the indexes of the campaigns' rules. The ZIPs that rules pick split the
+// classes of areas further; partition is left with all of them.
 func buildCampaignIndex(exchanges int, campaigns []*Campaign, p *partition) campaignIndex {
 	index := campaignIndex{services: make([]uint64, exchanges), bought: make([]bool, exchanges)}
 	var services []uint64
@@ -67,29 +85,42 @@ func buildCampaignIndex(exchanges int, campaigns []*Campaign, p *partition) camp
 		services = append(services, c.services)
 		p.add(i, c.area.list())
 	}
+	seen, sets := map[*zipPick]bool{}, len(campaigns)
+	for _, c := range campaigns {
+		for _, rule := range c.Rules {
+			services = append(services, rule.chosen.services)
+			if picked := rule.chosen.zips; picked != nil && !seen[picked] {
+				seen[picked] = true
+				p.add(sets, picked.zips)
+				sets++
+			}
+		}
+	}
+	index.columns = columnsOf(services)
 	live, renumbered := p.number()
-	index.classes, index.columns = p.table(renumbered), columnsOf(services)
+	index.classes = p.table(renumbered)
 	index.bounds = make([]uint32, index.columns.count, (len(live)+1)*index.columns.count+1)
 	for _, class := range live {
-		covering := p.sets(class)
+		covering := p.sets(class.number)
 		for column := range index.columns.count {
-			index.bounds = append(index.bounds, uint32(len(index.campaigns)))
-			service := slices.Index(index.columns.of, uint8(column))
+			index.bounds = append(index.bounds, uint32(len(index.entries)))
+			service := index.columns.service(column)
 			for _, i := range covering {
-				if services[i]&(1<<service) != 0 {
-					index.campaigns = append(index.campaigns, uint32(i))
+				if i < len(campaigns) && services[i]&(1<<service) != 0 {
+					index.entries = append(index.entries, campaigns[i].ruleIndex.entry(uint32(i), service, class.example))
 				}
 			}
 		}
 	}
-	index.bounds = append(index.bounds, uint32(len(index.campaigns)))
+	index.bounds = append(index.bounds, uint32(len(index.entries)))
+	index.entries = slices.Clip(index.entries)
 	return index
 }
 
 // at lists the campaigns that buy a service in a ZIP.
-func (i *campaignIndex) at(service pingpost.Service, zip pingpost.ZIP) []uint32 {
-	cell := int(i.classes.at(zip))*i.columns.count + int(i.columns.of[service])
-	return i.campaigns[i.bounds[cell]:i.bounds[cell+1]]
+func (i *campaignIndex) at(service pingpost.Service, zip pingpost.ZIP) []entryOfCampaign {
+	cell := int(i.classes.at(zip))*i.columns.count + int(i.columns.of[service&63])
+	return i.entries[i.bounds[cell]:i.bounds[cell+1]]
 }
 
 // Candidates appends the campaigns that buy such a ping, in file order: those that buy on the
@@ -105,9 +136,10 @@ func (rs *Ruleset) Candidates(p *pingpost.Ping, dst []*Campaign) ([]*Campaign, p
 		return dst, pingpost.ServiceNotBought
 	}
 	before := len(dst)
-	for _, i := range rs.index.at(p.Service, p.ZIP) {
-		if rs.index.buysOn[i]&(1<<at) != 0 {
-			dst = append(dst, rs.campaigns[i])
+	cell := rs.index.at(p.Service, p.ZIP)
+	for i := range cell {
+		if campaign := cell[i].campaign; rs.index.buysOn[campaign]&(1<<at) != 0 {
+			dst = append(dst, rs.campaigns[campaign])
 		}
 	}
 	if len(dst) == before {
@@ -183,7 +215,7 @@ func buildRuleIndex(rules []*Rule, scale *scoreScale, p *partition) ruleIndex {
 	index.addClass(rules, everywhere, scale)
 	for _, class := range live {
 		var asked []uint16
-		for _, set := range p.sets(class) {
+		for _, set := range p.sets(class.number) {
 			asked = append(asked, picking[picks[set]]...)
 		}
 		slices.Sort(asked)
@@ -197,7 +229,7 @@ func buildRuleIndex(rules []*Rule, scale *scoreScale, p *partition) ruleIndex {
 func (i *ruleIndex) addClass(rules []*Rule, asked []uint16, scale *scoreScale) {
 	for column := range i.columns.count {
 		i.bounds = append(i.bounds, uint32(len(i.postings)))
-		service := slices.Index(i.columns.of, uint8(column))
+		service := i.columns.service(column)
 		for _, at := range asked {
 			chosen := &rules[at].chosen
 			if chosen.services&(1<<service) == 0 {
@@ -209,10 +241,17 @@ func (i *ruleIndex) addClass(rules []*Rule, asked []uint16, scale *scoreScale) {
 	}
 }
 
-func (i *ruleIndex) cell(class, column int) []posting {
-	at := class*i.columns.count + column
-	return i.postings[i.bounds[at]:i.bounds[at+1]]
+// entry finds the postings for a service and a ZIP.
+func (i *ruleIndex) entry(campaign uint32, service pingpost.Service, zip pingpost.ZIP) entryOfCampaign {
+	column := int(i.columns.of[service&63])
+	found := entryOfCampaign{campaign: campaign, everywhere: i.cell(column)}
+	if class := int(i.classes.at(zip)); class != 0 {
+		found.here = i.cell(class*i.columns.count + column)
+	}
+	return found
 }
+
+func (i *ruleIndex) cell(at int) postingSpan { return postingSpan{i.bounds[at], i.bounds[at+1]} }
 
 // asking walks the rules of a campaign that may hold for a ping, in file order.
 type asking struct {
@@ -223,13 +262,28 @@ type asking struct {
 
 // ask begins such a walk for the ping of Begin.
 func (e *Evaluation) ask(c *Campaign) asking {
-	index := &c.ruleIndex
-	column := int(index.columns.of[e.service])
-	walk := asking{everywhere: index.cell(0, column), facets: e.facets, rank: e.rank}
-	if class := int(index.classes.at(e.zip)); class != 0 {
-		walk.here = index.cell(class, column)
+	found := e.entryOf(c)
+	postings := c.ruleIndex.postings
+	return asking{here: postings[found.here.from:found.here.to],
+		everywhere: postings[found.everywhere.from:found.everywhere.to], facets: e.facets, rank: e.rank}
+}
+
+// entryOf finds a campaign in the cell of the ping. The Agent asks for one after the other, so
+// that the next is mostly the one after the last. A campaign that does not buy such a ping is not
+// in the cell: explain prices it all the same.
+func (e *Evaluation) entryOf(c *Campaign) entryOfCampaign {
+	if e.next < len(e.cell) && e.cell[e.next].campaign == uint32(c.Index) {
+		e.next++
+		return e.cell[e.next-1]
 	}
-	return walk
+	at, found := slices.BinarySearchFunc(e.cell, uint32(c.Index), func(entry entryOfCampaign, campaign uint32) int {
+		return cmp.Compare(entry.campaign, campaign)
+	})
+	if !found {
+		return c.ruleIndex.entry(uint32(c.Index), e.service, e.zip)
+	}
+	e.next = at + 1
+	return e.cell[at]
 }
 
 // next gives the position of the next rule; -1 after the last.

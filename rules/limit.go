@@ -92,8 +92,8 @@ func (l *loader) checkUndecided(zips *partition, root yamlfile.Node) {
 			}
 			most := 0
 			among := l.rs.index.at(pingpost.Service(service), zip)
-			for _, i := range among {
-				most += works[i].most[service]
+			for _, entry := range among {
+				most += works[entry.campaign].most[service]
 			}
 			if most <= maxUndecided {
 				fine[cell] = true
@@ -108,11 +108,12 @@ func (l *loader) checkUndecided(zips *partition, root yamlfile.Node) {
 
 // checkZIP sums up for one ZIP and service, exchange by exchange, and reports whether it found a
 // fault.
-func (l *loader) checkZIP(works []campaignWork, among []uint32, service pingpost.Service, zip pingpost.ZIP,
+func (l *loader) checkZIP(works []campaignWork, among []entryOfCampaign, service pingpost.Service, zip pingpost.ZIP,
 	root yamlfile.Node) (fault bool) {
 	for exchange, named := range l.rs.exchanges {
 		sum, worst, at := 0, 0, uint32(0)
-		for _, i := range among {
+		for _, entry := range among {
+			i := entry.campaign
 			c := l.rs.campaigns[i]
 			if c.exchanges&(1<<exchange) == 0 {
 				continue

@@ -283,10 +283,10 @@ func (l *loader) finish(root yamlfile.Node) {
 	rs.scores = *l.x.scores
 	rs.scores.finish()
 	areas, picks := newPartition(), newPartition()
-	rs.index = buildCampaignIndex(len(rs.exchanges), rs.campaigns, areas)
 	for _, c := range rs.campaigns {
 		c.ruleIndex = buildRuleIndex(c.Rules, &rs.scores, picks)
 	}
+	rs.index = buildCampaignIndex(len(rs.exchanges), rs.campaigns, areas)
 	if !l.unindexed {
 		l.checkUndecided(areas, root)
 	}

@@ -70,15 +70,24 @@ func (p *partition) sets(of uint32) []int {
 	return sets
 }
 
+// liveClass is a class that some ZIP is in.
+type liveClass struct {
+	number  uint32
+	example pingpost.ZIP
+}
+
 // number gives the classes that hold a ZIP numbers from 1, in the order in which they came to be,
 // and lists them; renumbered is by class, 0 for those that all ZIPs have left.
-func (p *partition) number() (live []uint32, renumbered []uint32) {
+func (p *partition) number() (live []liveClass, renumbered []uint32) {
 	renumbered = make([]uint32, len(p.classes))
 	for i := 1; i < len(p.classes); i++ {
 		if p.classes[i].size > 0 {
-			live = append(live, uint32(i))
+			live = append(live, liveClass{number: uint32(i)})
 			renumbered[i] = uint32(len(live))
 		}
+	}
+	for _, zip := range p.touched {
+		live[renumbered[p.classOf[zip]]-1].example = zip
 	}
 	return live, renumbered
 }
