@@ -39,6 +39,8 @@ type Agent struct {
 	pauses  Pauses
 	scratch []*rules.Campaign
 	facts   rules.Facts
+
+	outcomes outcomes
 }
 
 // New makes an Agent for one run of a process. run is the number that the store gave the run: it
@@ -72,6 +74,11 @@ func (a *Agent) Charged(now time.Time, answer budget.Charged) Stamp {
 	defer a.mu.Unlock()
 	stamp := a.stampLocked(now)
 	a.book.Charged(stamp.At, answer)
+	// Where the exchange tells of no lost bid, the won ones alone would make a rate of 100 %.
+	exchange := a.inForce.rules.Exchange(answer.Line.Exchange)
+	if answer.Accepted && answer.Ref.Run == a.run && exchange != nil && exchange.Tells != rules.TellsNone {
+		a.outcomes.note(answer.Ref, true)
+	}
 	return stamp
 }
 
@@ -88,6 +95,7 @@ func (a *Agent) Notify(now time.Time, outcome pingpost.Outcome, ref budget.BidRe
 	switch outcome {
 	case pingpost.OutcomeLost:
 		a.book.Lost(stamp.At, ref.Seq)
+		a.outcomes.note(ref, false)
 	case pingpost.OutcomeVoided:
 		a.book.Release(stamp.At, ref.Seq)
 	}

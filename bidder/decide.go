@@ -1,6 +1,7 @@
 package bidder
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -15,7 +16,8 @@ type Decision struct {
 	Bid      bool
 	Reason   pingpost.Reason // why not; ReasonNone on a bid
 	Campaign string          // that bid, or that got furthest; "" where none was a candidate
-	Rule     string          // that priced, where one did
+	Rule     string          // that priced, where one did; of a sum the first
+	Arm      string          // of the campaign's experiment, where it has one and a rule priced
 	Price    pingpost.Cents  // the bid; with Observing what it would have been
 	Ref      budget.BidRef   // of a bid: to be sealed into its id
 	Repeat   bool            // the answer given before to the same ping
@@ -56,11 +58,15 @@ func (a *Agent) Decide(now time.Time, p *pingpost.Ping) Decision {
 	return decision
 }
 
-// decideLocked asks the candidates in file order; the first that holds its price bids.
+// decideLocked asks the candidates in the order that the contractor chose; the first that holds its
+// price bids.
 func (a *Agent) decideLocked(stamp Stamp, p *pingpost.Ping) Decision {
 	decision := Decision{Stamp: stamp, Generation: a.inForce.number}
 	a.scratch, decision.Reason = a.inForce.rules.Candidates(p, a.scratch[:0])
 	a.inForce.eval.Begin(stamp.At, p)
+	if a.inForce.rules.Settings().Business.Choose == rules.ChooseValue {
+		a.sortByValueLocked(stamp.At, p)
+	}
 	for _, campaign := range a.scratch {
 		attempt := a.tryLocked(stamp, p, campaign)
 		if attempt.Reason == pingpost.ReasonNone {
@@ -74,6 +80,24 @@ func (a *Agent) decideLocked(stamp Stamp, p *pingpost.Ping) Decision {
 		}
 	}
 	return decision
+}
+
+// sortByValueLocked brings the candidates into the order of what each would bid, the most first; of
+// equals in the order of the file.
+func (a *Agent) sortByValueLocked(now time.Time, p *pingpost.Ping) {
+	if len(a.scratch) < 2 {
+		return
+	}
+	worth := make(map[*rules.Campaign]pingpost.Cents, len(a.scratch))
+	for _, campaign := range a.scratch {
+		var attempt Decision
+		if a.priceLocked(now, p, campaign, &attempt, nil) == pingpost.ReasonNone {
+			worth[campaign] = attempt.Price
+		}
+	}
+	slices.SortStableFunc(a.scratch, func(first, second *rules.Campaign) int {
+		return cmp.Compare(worth[second], worth[first])
+	})
 }
 
 // tryLocked takes one campaign through checks, price, limits and money, in that order.
@@ -90,15 +114,31 @@ func (a *Agent) tryLocked(stamp Stamp, p *pingpost.Ping, campaign *rules.Campaig
 		attempt.Reason = pingpost.Observing
 		return attempt
 	}
-	line := budget.Line{Campaign: campaign.Name, Exchange: p.Exchange}
-	ticket, reason := a.book.Hold(stamp.At, line, stamp.Seq, attempt.Price, timeLeft(p, exchange))
+	ticket, price, reason := hold(a.book, stamp, p, campaign, exchange, attempt.Price)
 	if reason != pingpost.ReasonNone {
 		attempt.Reason = reason
 		return attempt
 	}
-	attempt.Bid = true
+	attempt.Bid, attempt.Price = true, price
 	attempt.Ref = a.refOf(attempt, p, ticket.Lease, ticket.Expires)
 	return attempt
+}
+
+// hold takes the price out of the book, or less where the contractor lets a short budget clip it:
+// what the caps have left, down to min_bid and the exchange's floor. price is what was held.
+func hold(book *budget.Book, stamp Stamp, p *pingpost.Ping, campaign *rules.Campaign, exchange *rules.Exchange,
+	full pingpost.Cents) (ticket budget.HoldTicket, price pingpost.Cents, reason pingpost.Reason) {
+	line, tmax := budget.Line{Campaign: campaign.Name, Exchange: p.Exchange}, timeLeft(p, exchange)
+	ticket, reason = book.Hold(stamp.At, line, stamp.Seq, full, tmax)
+	least := max(campaign.MinBid, p.Floor, 1)
+	if reason != pingpost.BudgetExhausted || !campaign.ClipToBudget || least >= full {
+		return ticket, full, reason
+	}
+	// The least is asked for even where less than that is in hand: it is what the next lease has to be
+	// good for.
+	price = max(book.Rest(stamp.At, line, full, tmax), least)
+	ticket, reason = book.Hold(stamp.At, line, stamp.Seq, price, tmax)
+	return ticket, price, reason
 }
 
 // priceLocked is all that comes before money. It fills in the rule and the price.
@@ -117,6 +157,7 @@ func (a *Agent) priceLocked(now time.Time, p *pingpost.Ping, campaign *rules.Cam
 	if price.Rule >= 0 {
 		attempt.Rule = campaign.Rules[price.Rule].Name
 	}
+	attempt.Arm = price.Arm
 	if price.Reason != pingpost.ReasonNone {
 		return price.Reason
 	}
@@ -158,6 +199,7 @@ func (a *Agent) rememberUntil(d *Decision, exchange string) time.Time {
 
 // fillFactsLocked tells the rules how far the campaign's caps are used, as far as is known.
 func (a *Agent) fillFactsLocked(now time.Time, campaign *rules.Campaign) {
+	a.facts.WinRate = a.outcomes.rate(campaign.Tag)
 	scope := budget.Scope{Kind: budget.ScopeCampaign, Name: campaign.Name}
 	for _, period := range pingpost.Periods() {
 		a.facts.Budget[period], a.facts.Capacity[period] = rules.Usage{}, rules.Usage{}

@@ -24,10 +24,13 @@ type CampaignExplanation struct {
 	Campaign string          `json:"campaign"`
 	Reason   pingpost.Reason `json:"reason,omitempty"` // the first check that failed; none where it would bid
 	Rule     string          `json:"rule,omitempty"`   // the rule that priced
+	Arm      string          `json:"arm,omitempty"`    // of the campaign's experiment
 	Price    pingpost.Cents  `json:"price,omitempty"`
 	Money    pingpost.Reason `json:"money,omitempty"` // Observing: what would keep the bid back if bids were sent
 	Path     string          `json:"path,omitempty"`  // the way of the price in one sentence
 	Trace    rules.Trace     `json:"trace"`
+
+	worth pingpost.Cents // the price before a short budget clips it
 }
 
 // Explain decides on a ping as Decide would if it had never been asked before, asks every campaign
@@ -37,17 +40,21 @@ func (a *Agent) Explain(now time.Time, p *pingpost.Ping) Explanation {
 	defer a.mu.Unlock()
 	explanation := Explanation{At: later(now, a.last)}
 	_, explanation.Reason = a.inForce.rules.Candidates(p, nil)
-	if a.pausedLocked(p.Exchange) {
+	paused := a.pausedLocked(p.Exchange)
+	if paused {
 		explanation.Reason = pingpost.Paused
 	}
+	byValue := a.inForce.rules.Settings().Business.Choose == rules.ChooseValue
 	a.inForce.eval.Begin(explanation.At, p)
+	worth := pingpost.Cents(0) // of the campaign that bids
 	for _, campaign := range a.inForce.rules.Campaigns() {
 		one := a.explainLocked(explanation.At, p, campaign)
 		explanation.Campaigns = append(explanation.Campaigns, one)
 		switch {
-		case explanation.Bid || explanation.Reason == pingpost.Paused:
+		case paused:
+		case explanation.Bid && !(byValue && one.Reason == pingpost.ReasonNone && one.worth > worth):
 		case one.Reason == pingpost.ReasonNone:
-			explanation.Bid, explanation.Reason = true, pingpost.ReasonNone
+			explanation.Bid, explanation.Reason, worth = true, pingpost.ReasonNone, one.worth
 			explanation.Campaign, explanation.Rule, explanation.Price = one.Campaign, one.Rule, one.Price
 		case one.Reason > explanation.Reason, one.Reason == explanation.Reason && explanation.Campaign == "":
 			explanation.Reason = one.Reason
@@ -64,22 +71,28 @@ func (a *Agent) explainLocked(now time.Time, p *pingpost.Ping, campaign *rules.C
 	}
 	var attempt Decision
 	one.Reason = a.priceLocked(now, p, campaign, &attempt, &one.Trace)
-	one.Rule, one.Price, one.Path = attempt.Rule, attempt.Price, one.Trace.Path()
+	one.Rule, one.Arm, one.Price, one.worth = attempt.Rule, attempt.Arm, attempt.Price, attempt.Price
 	switch {
 	case one.Reason != pingpost.ReasonNone || p.Test:
 	case a.inForce.rules.ModeOf(campaign, a.inForce.rules.Exchange(p.Exchange)) == rules.Observe:
-		one.Reason, one.Money = pingpost.Observing, a.probeLocked(now, p, campaign, one.Price)
+		one.Reason, one.Money = pingpost.Observing, a.probeLocked(now, p, campaign, &one)
 	default:
-		one.Reason = a.probeLocked(now, p, campaign, one.Price)
+		one.Reason = a.probeLocked(now, p, campaign, &one)
 	}
+	one.Path = one.Trace.Path()
 	return one
 }
 
-// probeLocked asks a copy of the Book whether the hold would succeed.
+// probeLocked asks a copy of the Book whether the hold would succeed, and at which price.
 func (a *Agent) probeLocked(now time.Time, p *pingpost.Ping, campaign *rules.Campaign,
-	price pingpost.Cents) pingpost.Reason {
+	one *CampaignExplanation) pingpost.Reason {
 	book := budget.Restore(PlanOf(a.inForce.rules), a.book.Snapshot())
-	line := budget.Line{Campaign: campaign.Name, Exchange: p.Exchange}
-	_, reason := book.Hold(now, line, a.seq+1, price, timeLeft(p, a.inForce.rules.Exchange(p.Exchange)))
+	exchange := a.inForce.rules.Exchange(p.Exchange)
+	_, price, reason := hold(book, Stamp{Seq: a.seq + 1, At: now}, p, campaign, exchange, one.Price)
+	if reason == pingpost.ReasonNone && price < one.Price {
+		one.Trace.Steps = append(one.Trace.Steps, rules.Step{Kind: rules.StepLimit, Name: "clipped to what the budget has left",
+			Held: true, Priced: true, Before: one.Price, After: price})
+		one.Price = price
+	}
 	return reason
 }

@@ -34,6 +34,9 @@ func (d *Decision) AppendJSON(dst []byte) []byte {
 	if d.Rule != "" {
 		dst = appendText(append(dst, `,"rule":`...), d.Rule)
 	}
+	if d.Arm != "" {
+		dst = appendText(append(dst, `,"arm":`...), d.Arm)
+	}
 	if d.Would.Campaign != "" {
 		dst = appendText(append(dst, `,"observed":`...), d.Would.Campaign)
 		dst = d.Would.Price.AppendDollars(append(dst, `,"would_bid":`...))

@@ -21,7 +21,12 @@ type input func(agent *bidder.Agent) string
 // snapshot taken anywhere, that gets the same inputs at the same instants, says the same and ends
 // in the same state.
 func TestReplayIsEqual(t *testing.T) {
-	rs := load(t, twoCampaigns)
+	t.Run("plain", func(t *testing.T) { replayIsEqual(t, twoCampaigns) })
+	t.Run("competing", func(t *testing.T) { replayIsEqual(t, competing) })
+}
+
+func replayIsEqual(t *testing.T, text string) {
+	rs := load(t, text)
 	rapid.Check(t, func(t *rapid.T) {
 		agent := bidder.New(7, rs, budget.NewBook(bidder.PlanOf(rs)))
 		world := &world{now: monday}

@@ -18,6 +18,7 @@ type Snapshot struct {
 	Book       budget.State `json:"book"`
 	Repeats    []answered   `json:"repeats,omitempty"`
 	Pauses     Pauses       `json:"pauses"`
+	Outcomes   outcomes     `json:"outcomes,omitempty"`
 }
 
 // Snapshot copies the Agent's state. It is not an input: it takes no sequence number.
@@ -32,6 +33,7 @@ func (a *Agent) snapshotLocked() Snapshot {
 		Stamp: Stamp{Seq: a.seq, At: a.last},
 		Run:   a.run, Generation: a.inForce.number, Rules: a.inForce.rules.Hash(),
 		Book: a.book.Snapshot(), Pauses: a.pauses, Repeats: a.repeats.all(),
+		Outcomes: a.outcomes.clone(),
 	}
 }
 
@@ -46,6 +48,7 @@ func Restore(snapshot Snapshot, rs *rules.Ruleset) (*Agent, error) {
 	agent := New(snapshot.Run, rs, budget.Restore(PlanOf(rs), snapshot.Book))
 	agent.seq, agent.last, agent.pauses = snapshot.Seq, snapshot.At, snapshot.Pauses
 	agent.inForce.number = snapshot.Generation
+	agent.outcomes = snapshot.Outcomes.clone()
 	for _, entry := range snapshot.Repeats {
 		agent.repeats.push(entry)
 	}

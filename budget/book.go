@@ -232,6 +232,26 @@ func (b *Book) spent(now time.Time, line *line, price pingpost.Cents) (reason pi
 	return pingpost.ReasonNone, known
 }
 
+// Rest is the most that a bid of the line could be held for now, where a cap above it has less than
+// price left to buy with. It is 0 where no cap is that short: then the money is only elsewhere, and
+// comes back.
+func (b *Book) Rest(now time.Time, key Line, price pingpost.Cents, tmax time.Duration) (cents pingpost.Cents) {
+	b.expire(now)
+	line := b.byLine[key]
+	if line == nil {
+		return 0
+	}
+	if reason, _ := b.spent(now, line, price); reason != pingpost.BudgetExhausted {
+		return 0
+	}
+	for _, lease := range line.leases {
+		if lease.lasts(now, tmax) && lease.freeLeads() >= 1 {
+			cents = max(cents, lease.freeCents())
+		}
+	}
+	return cents
+}
+
 // Release frees the hold of a bid that was never sent.
 func (b *Book) Release(now time.Time, seq uint64) {
 	b.expire(now)
