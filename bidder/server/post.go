@@ -30,7 +30,7 @@ func (s *Server) servePost(ctx *fasthttp.RequestCtx, x *exchange) {
 		s.refuseInput(ctx, x, err)
 		return
 	}
-	post.Exchange = x.Name
+	post.Exchange, post.Contact = x.Name, contactOf(&post.Lead)
 	verdict := s.settle(now, x, &post)
 	s.meters.settled(x, verdict)
 	s.log.Info().Str("exchange", x.Name).Str("ping_id", post.PingID).Str("lead_id", verdict.LeadID).
