@@ -178,6 +178,7 @@ var topFolders = map[string]string{
 	"cmd":      "the programs: flags, wiring, signals",
 	"internal": "what both shells need and nobody else should",
 	"bench":    "measurements of whole paths, with kept results",
+	"docs":     "pages for users, each line of which a test runs",
 	"examples": "complete configurations and pings, each held by a test",
 }
 
