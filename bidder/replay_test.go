@@ -12,6 +12,7 @@ import (
 	"leadbid/bidder"
 	"leadbid/budget"
 	"leadbid/pingpost"
+	"leadbid/rules"
 )
 
 // input is one recorded call, to be made on another Agent as well.
@@ -26,10 +27,10 @@ func TestReplayIsEqual(t *testing.T) {
 }
 
 func replayIsEqual(t *testing.T, text string) {
-	rs := load(t, text)
+	rs, changed := load(t, text), load(t, otherRules)
 	rapid.Check(t, func(t *rapid.T) {
 		agent := bidder.New(7, rs, budget.NewBook(bidder.PlanOf(rs)))
-		world := &world{now: monday}
+		world := &world{now: monday, rules: []*rules.Ruleset{rs, changed}, generation: 1}
 		cut := rapid.IntRange(0, 60).Draw(t, "snapshot after")
 		var other *bidder.Agent
 		for i := range 80 {
@@ -78,16 +79,18 @@ func state(t *rapid.T, agent *bidder.Agent) []byte {
 // world is what the inputs come from: a clock, an obliging store, and the bids sent so far.
 type world struct {
 	now    time.Time
-	pings  int
 	leases int64
 	bids   []bidder.Decision
 	leased map[budget.LeaseID]budget.LeaseState
+
+	rules      []*rules.Ruleset // take turns
+	generation uint32
 }
 
 func (w *world) draw(t *rapid.T) input {
 	w.now = w.now.Add(time.Duration(rapid.IntRange(0, 5000).Draw(t, "ms")) * time.Millisecond)
 	now := w.now
-	switch rapid.SampledFrom([]string{"ping", "ping", "ping", "upkeep", "cancel", "lost", "charged", "pause"}).Draw(t, "input") {
+	switch rapid.SampledFrom([]string{"ping", "ping", "ping", "upkeep", "cancel", "lost", "charged", "pause", "post", "swap"}).Draw(t, "input") {
 	case "upkeep":
 		return w.upkeep(now)
 	case "cancel":
@@ -101,6 +104,16 @@ func (w *world) draw(t *rapid.T) input {
 	case "charged":
 		if bid, ok := w.pick(t); ok {
 			return w.charged(now, bid)
+		}
+	case "post":
+		if bid, ok := w.pick(t); ok {
+			return post(now, bid)
+		}
+	case "swap":
+		if rapid.IntRange(0, 3).Draw(t, "swapped") == 0 {
+			w.generation++
+			rs, number := w.rules[(w.generation+1)%2], w.generation
+			return func(a *bidder.Agent) string { return fmt.Sprint(a.Swap(now, rs, number, nil)) }
 		}
 	case "pause":
 		pauses := bidder.Pauses{All: rapid.IntRange(0, 9).Draw(t, "paused") == 0}
@@ -128,6 +141,25 @@ func (w *world) pick(t *rapid.T) (bidder.Decision, bool) {
 		return bidder.Decision{}, false
 	}
 	return w.bids[rapid.IntRange(0, len(w.bids)-1).Draw(t, "bid")], true
+}
+
+// post settles a bid. What rules before a swap say of it, a restored Agent cannot know.
+func post(now time.Time, bid bidder.Decision) input {
+	facts := bidder.PostFacts{
+		Exchange: "north", PingID: "p", BidID: "b", Price: bid.Price, Terms: bid.Ref.Terms,
+		Consent: pingpost.Consent{LeadID: "A1B2C3D4-0000-4000-8000-0123456789AB"}, Reachable: true,
+	}
+	return func(a *bidder.Agent) string {
+		settlement := a.SettleRecorded(now, facts, bid.Ref, true, nil)
+		if bid.Generation != a.Generation() {
+			return fmt.Sprint(settlement.Stamp)
+		}
+		text, err := json.Marshal(bidder.RecordOf(facts, bid.Ref, true, settlement))
+		if err != nil {
+			panic(err)
+		}
+		return string(text)
+	}
 }
 
 // upkeep asks the first Agent's question and gives both Agents the same answer.

@@ -344,6 +344,9 @@ func (b *Book) adopt(plan *Plan) {
 	for _, lease := range b.leases {
 		lease.line = b.byLine[lease.Line]
 		lease.retired = lease.retired || lease.line == nil
+		if lease.line != nil { // also where the line was away under the plan before
+			lease.line.leases = append(lease.line.leases, lease)
+		}
 	}
 	for key := range b.uses {
 		if !known[key] {
@@ -353,8 +356,8 @@ func (b *Book) adopt(plan *Plan) {
 }
 
 func (l *line) inherit(old *line, sameCaps bool) {
-	l.leases, l.largestSeen, l.lastAsked, l.peak = old.leases, old.largestSeen, old.lastAsked, old.peak
-	for _, lease := range l.leases {
+	l.largestSeen, l.lastAsked, l.peak = old.largestSeen, old.lastAsked, old.peak
+	for _, lease := range old.leases {
 		lease.retired = lease.retired || !sameCaps
 	}
 }

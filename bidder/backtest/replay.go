@@ -67,7 +67,8 @@ type replay struct {
 	report   *Report
 	progress func(int64)
 
-	agent *bidder.Agent // nil until a snapshot, and after a gap
+	agent *bidder.Agent // nil until a snapshot, after a gap, and while other rules were in force
+	other *OtherRules   // those, nil while ours were
 	run   uint32
 	next  uint64
 	line  []byte
@@ -83,16 +84,9 @@ func (r *replay) segment(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("backtest: %s: %w", path, err)
 	}
-	for first := true; ; first = false {
+	r.report.Segments++
+	for {
 		record, err := reader.Next()
-		switch {
-		case first && err == nil && r.otherRules(record):
-			r.report.OtherRules++
-			r.agent = nil
-			return ctx.Err()
-		case first:
-			r.report.Segments++
-		}
 		switch {
 		case errors.Is(err, io.EOF):
 			return ctx.Err()
@@ -117,14 +111,6 @@ func (r *replay) segment(ctx context.Context, path string) error {
 	}
 }
 
-// otherRules tells whether a segment, which begins with a snapshot, was recorded with another
-// configuration: its decisions are right by rules that are not at hand.
-func (r *replay) otherRules(first *recording.Record) bool {
-	var recorded struct{ Rules string }
-	return first.Kind == recording.KindSnapshot && json.Unmarshal(first.Data, &recorded) == nil &&
-		recorded.Rules != r.rules.Hash()
-}
-
 func (r *replay) apply(record *recording.Record) error {
 	switch record.Kind {
 	case recording.KindSnapshot:
@@ -135,7 +121,11 @@ func (r *replay) apply(record *recording.Record) error {
 		return nil
 	}
 	r.report.count(record)
-	if r.agent == nil {
+	switch {
+	case r.other != nil:
+		r.other.Inputs++
+		return nil
+	case r.agent == nil:
 		r.report.Uncompared++
 		return nil
 	}
@@ -155,6 +145,11 @@ func (r *replay) snapshot(record *recording.Record) error {
 	var recorded bidder.Snapshot
 	if err := json.Unmarshal(record.Data, &recorded); err != nil {
 		return fmt.Errorf("reading the snapshot: %w", err)
+	}
+	if r.other = nil; recorded.Rules != r.rules.Hash() {
+		// Its decisions are right by rules that are not at hand.
+		r.agent, r.other = nil, r.report.otherRules(recorded.Rules)
+		return nil
 	}
 	if r.agent != nil && recorded.Run == r.run && recorded.Seq == r.next-1 {
 		mine, err := json.Marshal(r.agent.Snapshot())
@@ -200,12 +195,20 @@ func (r *replay) input(record *recording.Record) error {
 		return nil
 	case recording.KindPause:
 		return with(record, func(p bidder.Pauses) { r.agent.Pause(record.At, p) })
+	case recording.KindSwap:
+		r.agent = nil // the next snapshot goes on from here, where it is of our rules again
+		return nil
 	}
 	return fmt.Errorf("unknown kind %q: recorded by a newer version?", record.Kind)
 }
 
 func (r *replay) post(record *recording.Record, p bidder.PostRecord) {
 	settlement := r.agent.SettleRecorded(record.At, p.Facts, p.Ref, p.Authentic, p.Rejection)
+	if p.Generation != r.agent.Generation() {
+		// Rules made this bid that are not at hand. A settlement changes nothing that follows.
+		r.report.Former++
+		return
+	}
 	r.compareData(record, "settlement", bidder.RecordOf(p.Facts, p.Ref, p.Authentic, settlement))
 }
 

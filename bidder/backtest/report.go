@@ -15,7 +15,6 @@ import (
 // whether the Agent would do the same again.
 type Report struct {
 	Segments   int              `json:"segments"`
-	OtherRules int              `json:"other_rules"` // segments left out: recorded with another configuration
 	Records    int64            `json:"records"`
 	From       time.Time        `json:"from,omitzero"`
 	To         time.Time        `json:"to,omitzero"`
@@ -27,7 +26,11 @@ type Report struct {
 	Compared   int64            `json:"compared"`   // decisions, settlements, upkeeps and snapshots held side by side
 	Uncompared int64            `json:"uncompared"` // inputs between a gap and the next snapshot
 	Gaps       int              `json:"gaps"`
-	Torn       int              `json:"torn"` // segments that a crash cut off
+	Torn       int              `json:"torn"`   // segments that a crash cut off
+	Former     int64            `json:"former"` // posts of bids that rules before a reload made: taken as recorded
+	// OtherRules tells what was recorded while other rules were in force, in the order of time. It is
+	// in the sums, and was not compared.
+	OtherRules []*OtherRules `json:"other_rules"`
 
 	// DifferentCount counts all differences; Differences holds the first few.
 	DifferentCount int64        `json:"different"`
@@ -53,9 +56,29 @@ type Difference struct {
 	Replayed string `json:"replayed"`
 }
 
+// OtherRules is one configuration besides the one that was replayed with.
+type OtherRules struct {
+	Rules  string `json:"rules"` // Ruleset.Hash
+	Inputs int64  `json:"inputs"`
+}
+
 const maxDifferences = 10
 
-func newReport() *Report { return &Report{byCampaign: map[string]*CampaignReport{}} }
+func newReport() *Report {
+	return &Report{byCampaign: map[string]*CampaignReport{}, OtherRules: []*OtherRules{}}
+}
+
+// otherRules finds or adds what is told of other rules.
+func (r *Report) otherRules(hash string) *OtherRules {
+	for _, known := range r.OtherRules {
+		if known.Rules == hash {
+			return known
+		}
+	}
+	added := &OtherRules{Rules: hash}
+	r.OtherRules = append(r.OtherRules, added)
+	return added
+}
 
 // Identical tells whether everything that was compared was the same, and anything was.
 func (r *Report) Identical() bool { return r.DifferentCount == 0 && r.Compared > 0 }

@@ -36,7 +36,7 @@ func limits(c budget.Cap) [2]any {
 // openCap finds the row of a cap's window, makes it where there is none, and puts the limits in
 // force. A cap that comes in the middle of its window begins with what that window has bought, and
 // one that was out of the configuration for a while catches up with what was bought meanwhile: so
-// once in each run its row is held against the leads.
+// once in each run, and again after each Replan, its row is held against the leads.
 func openCap(tx *sqlstore.Tx, run uint32, w budget.CapWindow) (row capRow, err error) {
 	row = capRow{cap: w.Cap, end: w.End, opens: milliseconds(w.Start), limits: limits(w.Cap)}
 	key := []any{w.Cap.Scope.Kind, w.Cap.Scope.Name, w.Cap.Period, row.opens}
@@ -57,6 +57,14 @@ func openCap(tx *sqlstore.Tx, run uint32, w budget.CapWindow) (row capRow, err e
 	}
 	return row, mustHit(tx.Exec(`UPDATE cap SET limit_cents = ?, limit_leads = ? WHERE id = ?`,
 		row.limits[0], row.limits[1], row.id))
+}
+
+// Replan has every row looked at anew by taking from it the run that did so.
+func (s *sqlite) Replan(ctx context.Context, run Run) error {
+	return s.write(ctx, "changing the plan", func(tx *sqlstore.Tx) error {
+		_, err := tx.Exec(`UPDATE cap SET run = 0 WHERE run = ?`, run.ID)
+		return err
+	})
 }
 
 func nullable(l budget.Limit) sql.NullInt64 {

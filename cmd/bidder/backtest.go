@@ -18,7 +18,7 @@ func backtestCommand(env *cli.Env) *cobra.Command {
 		Long: "Replays what `bidder serve` recorded (files or folders; record.dir by default) through the same\n" +
 			"Agent with the same rules, prints spend, wins and reasons by campaign, and compares every\n" +
 			"decision byte by byte with the recorded one. Exit 4 where one differs. What was recorded with\n" +
-			"another configuration is left out, and told.",
+			"another configuration is counted and not compared, and that is told.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			rs, dir, err := load(env)
 			if err != nil {
@@ -84,14 +84,18 @@ func printReplay(env *cli.Env, report *backtest.Report) error {
 	switch {
 	case report.DifferentCount > 0:
 		return cli.Failed("%d of %d decisions differ from the recording", report.DifferentCount, report.Compared)
-	case report.Compared == 0 && report.OtherRules > 0:
+	case report.Compared == 0 && len(report.OtherRules) > 0:
 		return cli.Hint(cli.Failed("nothing could be compared: what is recorded was recorded with another configuration"),
 			"name the configuration that it was recorded with: --config FILE")
 	case report.Compared == 0:
 		return cli.Failed("nothing could be compared: the recording has no whole segment")
-	case report.OtherRules > 0:
-		env.Sayf("left out, because they were recorded with another configuration: %d of %d recordings",
-			report.OtherRules, report.OtherRules+report.Segments)
+	}
+	for _, other := range report.OtherRules {
+		env.Sayf("recorded with another configuration, rules %.12s: %d inputs are counted, and were not compared",
+			other.Rules, other.Inputs)
+	}
+	if report.Former > 0 {
+		env.Sayf("posts of bids that the rules before a reload made: %d, taken as recorded", report.Former)
 	}
 	env.Sayf("every decision is the same to the byte: %d compared", report.Compared)
 	return nil

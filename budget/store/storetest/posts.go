@@ -257,6 +257,27 @@ func testCapAway(t *testing.T, b *bench) {
 	b.verify()
 }
 
+// testCapAwayWithinARun is testCapAway with reloads in the place of restarts.
+func testCapAwayWithinARun(t *testing.T, b *bench) {
+	without := planOf(cents(pingpost.Month, 1000_00))
+	with := planOf(cents(pingpost.Month, 1000_00), cents(pingpost.Day, 100_00))
+	replan := func() { b.must(b.s.Replan(context.Background(), b.run)) }
+	b.accepted(b.post(with, b.lease(with, 20_00, 1).ID, 20_00))
+	replan()
+	b.accepted(b.post(without, b.lease(without, 30_00, 1).ID, 30_00))
+	b.accepted(b.post(without, 0, 5_00))
+	replan()
+	if got := b.lease(with, 500_00, 50); got.Cents != 45_00 {
+		t.Errorf("a day of $100 that has bought for $55 granted %v", got.Cents)
+	}
+	replan()
+	b.upkeep(with, budget.Upkeep{})
+	if day := b.use(with, 1); day.SpentCents+day.LeasedCents != 100_00 {
+		t.Errorf("counted again by the next plan: %+v", day)
+	}
+	b.verify()
+}
+
 // testOlderLease charges a lease of a former run that was carved before a cap was there.
 func testOlderLease(t *testing.T, b *bench) {
 	without := planOf(cents(pingpost.Month, 1000_00))
