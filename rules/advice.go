@@ -65,6 +65,8 @@ func adviseMixed(c *Campaign, items []yamlfile.Node) {
 	var adds *Rule
 	for i, adjust := range c.Adjusts {
 		switch {
+		case adjust.set != nil: // What was added before is forgotten.
+			adds = nil
 		case adjust.add != nil && adds == nil:
 			adds = adjust
 		case adjust.multiply != nil && adds != nil:

@@ -369,8 +369,8 @@ func isWebhookSecret(text string) bool {
 // checkCovered warns of a campaign that no dollar cap covers: it never bids, since nothing says
 // what it may spend.
 func (l *loader) checkCovered(c *Campaign, key yamlfile.Node) {
-	if c.Budget.limited() || l.rs.settings.Business.Budget.limited() {
-		return
+	if c.Budget.limited() || l.rs.settings.Business.Budget.limited() || l.faults.Any() {
+		return // what is faulty may be the budget
 	}
 	for _, name := range c.Exchanges {
 		if exchange := l.rs.Exchange(name); !exchange.Budget.limited() {

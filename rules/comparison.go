@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/expr-lang/expr/ast"
 
@@ -89,7 +90,7 @@ func (t *translator) checkWord(f *field, other operand) {
 	}
 	if f.check != nil {
 		if message, typed := f.check(word); message != "" {
-			t.faultAt(other.at, message, "", typed)
+			t.faultAt(other.at, message, f.looksLike()+", in quotes", typed)
 		}
 	}
 }
@@ -104,7 +105,9 @@ func (t *translator) textComparison(n *ast.BinaryNode, left, right operand) comp
 			`a text in quotes, such as "^goo"`, "")
 	default:
 		if _, err := regexp.Compile(*right.text); err != nil {
-			t.faultAt(right.at, "the pattern is not a regular expression: "+err.Error(), "", "")
+			t.faultAt(right.at, "the pattern is not a regular expression: "+
+				strings.TrimPrefix(err.Error(), "error parsing regexp: "),
+				`a pattern such as "^google-[0-9]+$"; or startsWith, endsWith or contains with a plain text`, "")
 		}
 	}
 	return compared{

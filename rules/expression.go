@@ -224,6 +224,10 @@ func (x *expressions) newNumber(s source) (n number, facts, ok bool) {
 		}
 		return number{constant: float64(amount) / 100}, false, true
 	}
+	if strings.HasPrefix(s.text, "00") {
+		s.node.Dollars() // a shell ate $4 of $400: notes the fault in the words for money
+		return number{}, false, false
+	}
 	if constant, err := strconv.ParseFloat(s.text, 64); err == nil && !math.IsInf(constant,
 		0) && !math.IsNaN(constant) {
 		return number{constant: constant}, false, true

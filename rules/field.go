@@ -99,6 +99,17 @@ type field struct {
 // and prefixes.
 func (f *field) isZIP() bool { return f != nil && (f.name == "zip" || f.name == "lead.zip") }
 
+// looksLike says what a text compared with a field that has a check must look like.
+func (f *field) looksLike() string {
+	switch {
+	case f.isZIP():
+		return "a ZIP code of five digits"
+	case f.name == "zip3":
+		return "the first three digits of a ZIP code"
+	}
+	return "a two-letter state code in capitals"
+}
+
 // fields are the variables by name, apart from attrs.*, lead.*, budget.* and capacity.*. The
 // table is read-only.
 var fields = fieldTable()

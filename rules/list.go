@@ -172,7 +172,7 @@ func (l *list) checkFor(f *field) {
 			}
 		case f.check != nil:
 			if message, typed := f.check(e.text); message != "" {
-				e.fault(message, "", strings.Trim(typed, `"`))
+				e.fault(message, f.looksLike(), strings.Trim(typed, `"`))
 			}
 		}
 		if f.words == nil {

@@ -142,7 +142,7 @@ func (t *translator) unknown(node ast.Node, name string) operand {
 		}
 	}
 	if slices.Contains(plannedNames, name) {
-		return t.fault(node, yamlfile.Planned(name), "", "")
+		return t.fault(node, yamlfile.Planned(name), "a condition without it, for now", "")
 	}
 	expected := "a field of the ping, a list, a table, or attrs.NAME"
 	nearest, _ := yamlfile.Nearest(name, known)

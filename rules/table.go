@@ -158,13 +158,13 @@ func (r *tableRows) read(reader *csv.Reader) {
 		}
 		line, _ := reader.FieldPos(0)
 		if len(row) <= max(r.key, r.value) {
-			r.faults.Add(r.source.Fault(line, 1, "the line has fewer columns than the titles", "", ""))
+			r.faults.Add(r.source.Fault(line, 1, "the line has fewer columns than the titles", "a key and a number on each line", ""))
 			continue
 		}
 		key := plainZIP(strings.TrimSpace(row[r.key]))
 		_, keyCol := reader.FieldPos(r.key)
 		if key == "" {
-			r.faults.Add(r.source.Fault(line, keyCol, "the key is empty", "", ""))
+			r.faults.Add(r.source.Fault(line, keyCol, "the key is empty", "a key and a number on each line", ""))
 			continue
 		}
 		if first, twice := firstLine[key]; twice {

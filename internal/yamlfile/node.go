@@ -185,7 +185,7 @@ func (n Node) Map(known []string, planned ...string) (m Map, ok bool) {
 func (n Node) unknownKey(key, value *yaml.Node, known, planned []string) {
 	at := Node{file: n.file, node: key}
 	if contains(planned, key.Value) {
-		at.Fault(Planned(key.Value), "", "")
+		at.Fault(Planned(key.Value), "the file without it, for now", "")
 		return
 	}
 	if n.node.Style&yaml.FlowStyle != 0 && isEmpty(value) {

@@ -196,6 +196,11 @@ func (n Node) Percent(most float64) (share float64, ok bool) {
 	return number / 100, true
 }
 
+var (
+	zerosLeft    = regexp.MustCompile(`^00`)
+	bracedAmount = regexp.MustCompile(`^\$\{[0-9]+(\.[0-9]+)?\}$`)
+)
+
 const amountExpected = "an amount of dollars, such as $8 or 8.50"
 
 // Dollars reads an amount of money, with or without a dollar sign, exactly and never negative.
@@ -206,11 +211,16 @@ func (n Node) Dollars() (amount pingpost.Cents, ok bool) {
 	}
 	digits := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(text), "$"))
 	amount, err := pingpost.ParseDollars(digits)
-	if err == nil && amount >= 0 {
+	if err == nil && amount >= 0 && !zerosLeft.MatchString(digits) {
 		return amount, true
 	}
 	message, typed := Quote(text)+" is not an amount of dollars", ""
 	switch {
+	case err == nil && amount >= 0:
+		message = Quote(text) + " is what a shell leaves of an amount: to it $400 is the variable $4 and two zeros"
+	case bracedAmount.MatchString(text):
+		message = Quote(text) + " names no variable: amounts are written as they are, and nothing expands in them"
+		typed = "$" + strings.Trim(text, "${}")
 	case err == nil || strings.HasPrefix(text, "-"):
 		message = Quote(text) + " is negative"
 	case errors.Is(err, pingpost.ErrMoneySeparator):

@@ -197,6 +197,7 @@ func TestFaultsOfOneFileAllAtOnce(t *testing.T) {
 f.yaml:3:1: "later" is planned, not built yet
     later: 3
     ^
+  expected the file without it, for now
 
 f.yaml:4:1: unknown key "xyzzy"
     xyzzy: 4
