@@ -480,9 +480,9 @@ func (b *Book) Use(scope Scope, period pingpost.Period) (u CapUse, ok bool) {
 func (b *Book) since(told *use) (cents pingpost.Cents, leads int64) {
 	cents, leads = told.directCents, told.directLeads
 	for _, lease := range b.leases {
-		if lease.carvedFrom(told) {
-			cents += lease.UsedCents - lease.toldCents
-			leads += lease.UsedLeads - lease.toldLeads
+		used, bought := lease.UsedCents-lease.toldCents, lease.UsedLeads-lease.toldLeads
+		if (used != 0 || bought != 0) && lease.carvedFrom(told) {
+			cents, leads = cents+used, leads+bought
 		}
 	}
 	return cents, leads

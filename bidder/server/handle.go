@@ -54,7 +54,7 @@ var requests = sync.Pool{New: func() any { return new(request) }}
 
 // handle routes. The three routes are the whole public surface.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
-	path := ctx.Path()
+	path := target(ctx)
 	var serve func(*fasthttp.RequestCtx, *exchange)
 	var name []byte
 	switch {
@@ -82,6 +82,13 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	serve(ctx, exchange)
+}
+
+// target is the path as sent. Our routes need no decoding, and parsing an address costs as much as
+// a header.
+func target(ctx *fasthttp.RequestCtx) []byte {
+	path, _, _ := bytes.Cut(ctx.Request.Header.RequestURI(), []byte{'?'})
+	return path
 }
 
 func (s *Server) servePing(ctx *fasthttp.RequestCtx, x *exchange) {
@@ -146,7 +153,7 @@ func (s *Server) refuseInput(ctx *fasthttp.RequestCtx, x *exchange, err error) {
 // exchange's auction goes on, anything else with "try again".
 func (s *Server) overloaded(ctx *fasthttp.RequestCtx) {
 	s.meters.overloaded.Inc()
-	if bytes.HasPrefix(ctx.Path(), pingRoute) {
+	if bytes.HasPrefix(target(ctx), pingRoute) {
 		httpguard.WriteJSON(ctx, fasthttp.StatusOK, overloadAnswer)
 		return
 	}

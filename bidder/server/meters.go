@@ -29,7 +29,7 @@ type meters struct {
 type pingMeters struct {
 	bids    counted
 	dollars prometheus.Counter
-	noBids  map[pingpost.Reason]*counted
+	noBids  [pingpost.Internal + 1]*counted // by reason; nil where a ping never gets it
 }
 
 // tookBuckets are seconds: from what a decision costs on a quiet machine to a missed deadline.
@@ -95,7 +95,6 @@ func newPingMeters(exchange string, bids, dollars, noBids *prometheus.CounterVec
 	p := &pingMeters{
 		bids:    counted{Counter: bids.WithLabelValues(exchange)},
 		dollars: dollars.WithLabelValues(exchange),
-		noBids:  map[pingpost.Reason]*counted{},
 	}
 	for _, reason := range pingpost.Reasons() {
 		if reason <= pingpost.Observing || reason == pingpost.Internal {
@@ -124,8 +123,11 @@ func (m *meters) answers() AnswerCounts {
 	for _, p := range m.pings {
 		counts.Bids += p.bids.count.Load()
 		for reason, counter := range p.noBids {
+			if counter == nil {
+				continue
+			}
 			if n := counter.count.Load(); n > 0 {
-				counts.NoBids[reason.String()] += n
+				counts.NoBids[pingpost.Reason(reason).String()] += n
 			}
 		}
 	}

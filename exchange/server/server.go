@@ -198,9 +198,9 @@ func (s *Server) Start(ctx context.Context) error {
 func (s *Server) servePublic(listener net.Listener) error {
 	settings := s.config.Server
 	if settings.TLSCert != "" {
-		return s.public.ServeTLS(listener, s.path(settings.TLSCert), s.path(settings.TLSKey))
+		return s.public.ServeTLS(httpguard.LazyDeadlines(listener), s.path(settings.TLSCert), s.path(settings.TLSKey))
 	}
-	return s.public.Serve(listener)
+	return s.public.Serve(httpguard.LazyDeadlines(listener))
 }
 
 func (s *Server) path(name string) string {
