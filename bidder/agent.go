@@ -40,6 +40,7 @@ type Agent struct {
 	scratch []*rules.Campaign
 	facts   rules.Facts
 
+	values   []value // the scratch paper of sortByValueLocked
 	outcomes outcomes
 }
 

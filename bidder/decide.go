@@ -88,16 +88,25 @@ func (a *Agent) sortByValueLocked(now time.Time, p *pingpost.Ping) {
 	if len(a.scratch) < 2 {
 		return
 	}
-	worth := make(map[*rules.Campaign]pingpost.Cents, len(a.scratch))
+	a.values = a.values[:0]
 	for _, campaign := range a.scratch {
 		var attempt Decision
-		if a.priceLocked(now, p, campaign, &attempt, nil) == pingpost.ReasonNone {
-			worth[campaign] = attempt.Price
+		if a.priceLocked(now, p, campaign, &attempt, nil) != pingpost.ReasonNone {
+			attempt.Price = 0
 		}
+		a.values = append(a.values, value{campaign, attempt.Price})
 	}
-	slices.SortStableFunc(a.scratch, func(first, second *rules.Campaign) int {
-		return cmp.Compare(worth[second], worth[first])
-	})
+	slices.SortStableFunc(a.values, func(first, second value) int { return cmp.Compare(second.price, first.price) })
+	for i := range a.values {
+		a.scratch[i] = a.values[i].campaign
+	}
+	clear(a.values) // or it would keep campaigns of former rules alive
+}
+
+// value is what a campaign would bid.
+type value struct {
+	campaign *rules.Campaign
+	price    pingpost.Cents
 }
 
 // tryLocked takes one campaign through checks, price, limits and money, in that order.

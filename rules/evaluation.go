@@ -52,6 +52,7 @@ type Evaluation struct {
 	boxed   any      // env, as the machine wants it; nil until a program runs
 	ping    *pingpost.Ping
 	now     time.Time // of the ping
+	halted  string    // what the configuration pauses for all campaigns, "" for nothing
 
 	// What the index looks up.
 	service pingpost.Service
@@ -100,6 +101,7 @@ func (e *Evaluation) Begin(now time.Time, p *pingpost.Ping) {
 	} else {
 		exchange = -1
 	}
+	e.halted = e.rs.haltedAt(now, exchange)
 	e.service, e.zip = p.Service, p.ZIP
 	e.cell, e.next = e.rs.index.at(p.Service, p.ZIP), 0
 	e.facets, e.rank = facetsOf(p, exchange), e.rs.scores.rank(p.LeadScore)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"leadbid/internal/yamlfile"
+	"leadbid/pingpost"
 )
 
 // Choose is which of several campaigns that would buy a ping is asked first.
@@ -32,19 +33,25 @@ type Pause struct {
 // At reports whether nothing is bid at an instant.
 func (p Pause) At(now time.Time) bool { return p.On || now.Before(p.Until) }
 
-// pausedBy names what the configuration pauses of what a bid of the campaign on the exchange needs;
-// "" where that is nothing.
-func (rs *Ruleset) pausedBy(c *Campaign, exchange string, now time.Time) string {
-	if rs.settings.Business.Pause.At(now) {
+// haltedAt names what the configuration pauses for all campaigns: the business, or the exchange at a
+// position (-1 for one that is not known); "" where that is neither.
+func (rs *Ruleset) haltedAt(now time.Time, exchange int) string {
+	switch {
+	case rs.settings.Business.Pause.At(now):
 		return "the business"
-	}
-	if x := rs.Exchange(exchange); x != nil && x.Pause.At(now) {
-		return "exchange " + exchange
-	}
-	if c.Pause.At(now) {
-		return "campaign " + c.Name
+	case exchange >= 0 && rs.exchanges[exchange].Pause.At(now):
+		return "the exchange"
 	}
 	return ""
+}
+
+// paused notes what the configuration pauses of what a bid of the campaign needs.
+func (e *Evaluation) paused(c *Campaign, tr *Trace) bool {
+	what := e.halted
+	if what == "" && c.Pause.At(e.now) {
+		what = "the campaign"
+	}
+	return what != "" && !note(tr, "not paused ("+what+")", false, pingpost.Paused)
 }
 
 // loadPause reads pause: true and snooze_until: 2026-12-01T08:00. A time without a zone is the

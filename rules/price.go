@@ -15,8 +15,7 @@ import (
 // it, its hours, then what it requires. ReasonNone, Paused, OutsideHours, ConsentMissing or
 // RequirementUnmet.
 func (e *Evaluation) Check(c *Campaign, tr *Trace) pingpost.Reason {
-	if paused := e.rs.pausedBy(c, e.ping.Exchange, e.now); paused != "" {
-		note(tr, "not paused ("+paused+")", false, pingpost.Paused)
+	if e.paused(c, tr) {
 		return pingpost.Paused
 	}
 	if c.hours != nil && !note(tr, "hours", c.hours.open(&e.day), pingpost.OutsideHours) {

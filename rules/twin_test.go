@@ -209,21 +209,28 @@ type ruleTwin struct {
 	bid  numberTwin
 }
 
-// priceTwin is the price by the words of DESIGN: the first rule that holds and has its fields.
-func priceTwin(rules []ruleTwin, p *pingpost.Ping) Price {
+// priceTwin is the price by the words of DESIGN: the first rule that holds and has its fields, or the
+// highest or the sum of all such.
+func priceTwin(mode string, rules []ruleTwin, p *pingpost.Ping) Price {
 	price := Price{Reason: pingpost.NoRule, Rule: -1}
 	for i, rule := range rules {
 		if !rule.when.is(p) {
 			continue
 		}
 		dollars, known := rule.bid.is(p)
+		sum := price.Dollars + dollars
 		switch {
-		case !known:
+		case !known && price.Dollars == 0:
 			price.Reason = pingpost.MissingField
+		case !known:
 		case dollars == 0:
 			return Price{Reason: pingpost.Declined, Rule: i}
-		default:
+		case mode == "first":
 			return Price{Rule: i, Dollars: dollars, RuleDollars: dollars}
+		case price.Dollars == 0 || (mode == "highest" && dollars > price.Dollars):
+			price = Price{Rule: i, Dollars: dollars, RuleDollars: dollars}
+		case mode == "sum":
+			price = Price{Rule: price.Rule, Dollars: sum, RuleDollars: sum}
 		}
 	}
 	return price
@@ -269,11 +276,13 @@ lists:
 campaigns:
 `
 		twins := make([][]ruleTwin, rapid.IntRange(1, 3).Draw(t, "campaigns"))
+		modes := make([]string, len(twins))
 		for i := range twins {
+			modes[i] = rapid.SampledFrom([]string{"first", "first", "highest", "sum"}).Draw(t, "mode")
 			exchanges := rapid.SampledFrom([]string{"[north]", "[south, north]", "[south]"}).Draw(t, "on")
 			services := rapid.SampledFrom([]string{"[hvac]", "[plumbing, hvac]"}).Draw(t, "services")
 			area := rapid.SampledFrom([]string{"{zips: [60614, 46402]}", "{prefixes: [600], zips: [60614]}", "{lists: [rich], except: [60043]}"}).Draw(t, "area")
-			text += fmt.Sprintf("  c%d:\n    exchanges: %s\n    services: %s\n    area: %s\n    rules:\n", i, exchanges, services, area)
+			text += fmt.Sprintf("  c%d:\n    exchanges: %s\n    services: %s\n    area: %s\n    mode: %s\n    rules:\n", i, exchanges, services, area, modes[i])
 			for range rapid.IntRange(1, 6).Draw(t, "rules") {
 				rule := ruleTwin{drawTruth(t, 3), drawNumber(t, 2)}
 				twins[i] = append(twins[i], rule)
@@ -302,7 +311,7 @@ campaigns:
 				if diff := cmp.Diff(plainTrace, traced); diff != "" {
 					t.Fatalf("the traces differ: %s\n%s", diff, text)
 				}
-				want := priceTwin(twins[i], p)
+				want := priceTwin(modes[i], twins[i], p)
 				want.Missing = got.Missing
 				if got != want || (got.Missing != "") != (got.Reason == pingpost.MissingField) {
 					t.Fatalf("got %+v, want %+v, for %+v in campaign %d of\n%s", got, want, p, i, text)
