@@ -75,6 +75,7 @@ const floorPlan = `
 	bidder/server, bidder/backtest, exchange/server, exchange/load, internal/cli < cmd/demo
 	bidder/server, bidder/backtest, exchange/server, exchange/load < bench
 	bidder/server, bidder/backtest, exchange/server, exchange/load < bench/sim
+	rules < bench/rules
 
 	# Tools that a person runs while working on the house, and folders without code of their own.
 	pingpost/zips < pingpost/zips/generate
