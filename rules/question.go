@@ -14,7 +14,7 @@ type Question struct {
 
 // String is the question with what to do with its answer.
 func (q Question) String() string {
-	return fmt.Sprintf("exchange %s does not say its %s. Ask your account manager:\n  %q\n  %s; until then: %s",
+	return fmt.Sprintf("exchange %s does not say its %s. Ask your account manager:\n  %q\n  Then write %s (until then: %s).",
 		q.Exchange, q.Key, q.Ask, q.Answer, q.Assumed)
 }
 
@@ -26,14 +26,14 @@ func (rs *Ruleset) Questions() []Question {
 			questions = append(questions, Question{
 				Exchange: exchange.Name, Key: "commitment", Assumed: commitmentWord(exchange.Commitment),
 				Ask:    "If our system rejects the full lead after we won it, are we charged for it?",
-				Answer: "yes: commitment: binding; no: commitment: refusable",
+				Answer: "commitment: binding if so, commitment: refusable if not",
 			})
 		}
 		if !exchange.saysAuction {
 			questions = append(questions, Question{
 				Exchange: exchange.Name, Key: "auction", Assumed: exchange.Auction.String(),
 				Ask:    "When our bid wins, do we pay what we bid, what the second bid was, or a fixed price?",
-				Answer: "auction: first, second or fixed",
+				Answer: "auction: first, auction: second or auction: fixed",
 			})
 		}
 	}
