@@ -23,6 +23,8 @@ var differential = flag.Int("differential", 10_000, "how many prices TestDiffere
 // drawer writes random configurations. It knows nothing of what they mean.
 type drawer struct{ *rand.Rand }
 
+func drawerOf(seed uint64) drawer { return drawer{rand.New(rand.NewPCG(seed, 0))} }
+
 func (d drawer) of(words ...string) string { return words[d.IntN(len(words))] }
 
 func (d drawer) one(in int) bool { return d.IntN(in) == 0 }
@@ -257,7 +259,7 @@ func (r *pair) compare(t *testing.T, p *pingpost.Ping, facts *Facts, traced bool
 func TestDifferential(t *testing.T) {
 	compared, bids, configurations := 0, 0, 0
 	for seed := uint64(1); compared < *differential; seed++ {
-		d := drawer{rand.New(rand.NewPCG(seed, 0))}
+		d := drawerOf(seed)
 		both := drawPair(t, d)
 		configurations++
 		for i := range 400 {
