@@ -170,3 +170,16 @@ func TestArms(t *testing.T) {
 		}
 	}
 }
+
+func TestSummaryOfPrices(t *testing.T) {
+	_, c := one(t, "    mode: highest\n    rules: [{bid: 20}, {bid: 21}]\n    ladder: {2: 60%}\n    adjust: [{add: 1}]\n"+
+		"    arms: [{name: a, share: 12.5%}, {name: b, share: 87.5%, cap: 30}]\n    limits: {max_bid: $60, on_floor: raise}\n"+
+		"    on_short_budget: clip\n    snooze_until: 2026-12-01T08:00\n")
+	_, got, _ := strings.Cut(c.describe(), "at all hours; ")
+	want := "the highest of 2 rules; a price by the number of buyers; 1 adjustment; an experiment: a 12.5%, b 87.5%; " +
+		"raised to the exchange's floor up to $60.00; a short budget is bid to its end; at most $60.00 a lead; " +
+		"nothing is bid before 2026-12-01 08:00"
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}

@@ -29,6 +29,19 @@
 //   - a price that needs it is no price: the rule is passed over and the next one asked. A branch
 //     that is not taken needs nothing.
 //
+// A key that a lookup table lacks (tier[zip]) is missing in the same way, unless the table has a
+// default; and so is what the live facts (budget.*, capacity.*, win_rate) do not know.
+//
 // An attribute (attrs.NAME) is a text, a number or a truth as the ping writes it. Where a rule
 // compares it with another kind, it counts as missing.
+//
+// The whole language is docs/language.md, an example a line, each of which a test runs.
+//
+// # Prices
+//
+// A rule's number is the most that the contractor would pay. Of the rules that hold and can be worked
+// out, the first makes the price, or the highest, or their sum; a bid of 0 among those that count
+// declines the campaign in every mode. Then the ladder (by the number of buyers), the adjustments in
+// order, the ping's arm of an experiment, max_bid and min_bid. Only on_floor: raise goes above that
+// number, to the exchange's floor, and never above max_bid, which it therefore requires.
 package rules

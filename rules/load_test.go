@@ -248,7 +248,10 @@ func TestEveryZIPOfTheTableCanBeBought(t *testing.T) {
 
 func FuzzLoad(f *testing.F) {
 	for _, seed := range []string{"    rules: [{bid: 20}]\n", "    rules: [{bid: 1 / 0, when: zip in rich}]\n    hours: {mon: \"1\"}\n",
-		"    area: {zip: 60614, miles: 1}\n    limits: {min_bid: $5,000}\n", "    reject: [{when: lead.city == \"x\"}]\n", "x"} {
+		"    area: {zip: 60614, miles: 1}\n    limits: {min_bid: $5,000}\n", "    reject: [{when: lead.city == \"x\"}]\n", "x",
+		"    mode: sum\n    rules: [{bid: 20}]\n    ladder: {2: 60%, 3: $12, unknown: 0.5}\n    arms: [{name: a, share: 50%}, {name: b, share: 50%, cap: 9}]\n",
+		"    rules: [{bid: 20, when: 'zip in [\"606*\", \"60601-60661\"]'}]\n    limits: {max_bid: $9, on_floor: raise}\n    snooze_until: 2026-12-01\n",
+		"    rules: [{bid: 20}]\n    reject: [{customers: {file: rich.txt}}]\n    adjust: [{set: 9}, {cap: -1}]\n"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, campaign string) {

@@ -97,11 +97,9 @@ func (c *Campaign) describe() string {
 			strings.Join(c.Exchanges, ", ")),
 		describeZIPs(&c.area),
 		c.describeHours(),
-		count(len(c.Rules), "rule"),
+		c.describeRules(),
 	}
-	if len(c.Adjusts) > 0 {
-		parts = append(parts, count(len(c.Adjusts), "adjustment"))
-	}
+	parts = append(parts, c.describePrices()...)
 	if len(c.Rejects) > 0 {
 		parts = append(parts, count(len(c.Rejects), "reject rule"))
 	}
@@ -114,7 +112,56 @@ func (c *Campaign) describe() string {
 	if capacity := describeLimits(c.Capacity, func(n int64) string { return count(int(n), "lead") }); capacity != "" {
 		parts = append(parts, "at most "+capacity)
 	}
+	if paused := c.Pause.describe(); paused != "" {
+		parts = append(parts, paused)
+	}
 	return strings.Join(parts, "; ")
+}
+
+func (c *Campaign) describeRules() string {
+	rules := count(len(c.Rules), "rule")
+	switch c.RuleMode {
+	case Highest:
+		return "the highest of " + rules
+	case Sum:
+		return "the sum of " + rules
+	}
+	return rules
+}
+
+// describePrices says what follows the rules.
+func (c *Campaign) describePrices() (parts []string) {
+	if !c.ladder.none() {
+		parts = append(parts, "a price by the number of buyers")
+	}
+	if len(c.Adjusts) > 0 {
+		parts = append(parts, count(len(c.Adjusts), "adjustment"))
+	}
+	var arms []string
+	for _, arm := range c.Arms {
+		arms = append(arms, fmt.Sprintf("%s %v%%", arm.Name, arm.Share*100))
+	}
+	if len(arms) > 0 {
+		parts = append(parts, "an experiment: "+strings.Join(arms, ", "))
+	}
+	if c.RaiseToFloor {
+		parts = append(parts, "raised to the exchange's floor up to "+c.MaxBid.String())
+	}
+	if c.ClipToBudget {
+		parts = append(parts, "a short budget is bid to its end")
+	}
+	return parts
+}
+
+// describe says what is paused; "" where nothing is.
+func (p Pause) describe() string {
+	switch {
+	case p.On:
+		return "paused: nothing is bid"
+	case !p.Until.IsZero():
+		return "nothing is bid before " + p.Until.Format("2006-01-02 15:04")
+	}
+	return ""
 }
 
 func (c *Campaign) describeHours() string {
