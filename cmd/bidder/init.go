@@ -60,6 +60,10 @@ func initCommand(env *cli.Env) *cobra.Command {
 	flags.StringVar(&said.name, "name", "", "the `name` of your business")
 	flags.StringArrayVar(&said.exchanges, "exchange", []string{"north=native"},
 		"an exchange as `NAME=PROFILE`; may be given several times")
+	trades := cobra.FixedCompletions(tradeWords(), cobra.ShellCompDirectiveNoFileComp)
+	if err := command.RegisterFlagCompletionFunc("trade", trades); err != nil {
+		panic(err) // the flag is declared above
+	}
 	return command
 }
 
