@@ -1,6 +1,8 @@
 package server
 
 import (
+	"bytes"
+	"cmp"
 	"container/heap"
 	"context"
 	"encoding/json"
@@ -8,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,32 +22,38 @@ import (
 )
 
 const (
-	recordQueue   = 1 << 14              // inputs that may wait for the writer; what is beyond is dropped and counted
-	recordReorder = 1 << 13              // inputs that may overtake a missing one before it counts as dropped
-	recordGather  = 5 * time.Millisecond // for which inputs gather before the writer looks again
-	recordFlush   = time.Second          // what a crash may cost of a recording
-	segmentLength = time.Hour            // of one file
-	restartAfter  = 5 * time.Second      // after a drop, before a new segment takes the claim up again
-	retryAfter    = time.Minute          // after the disk failed, before a new segment is tried
+	recordRoom    = 8 << 20         // bytes that may wait for the writer; what comes then is dropped and counted
+	recordBatch   = 64 << 10        // bytes that are worth waking the writer for before its next tick
+	recordReorder = 1 << 13         // inputs that may overtake a missing one before it counts as dropped
+	recordFlush   = time.Second     // what a crash may cost of a recording
+	segmentLength = time.Hour       // of one file
+	restartAfter  = 5 * time.Second // after a drop, before a new segment takes the claim up again
+	retryAfter    = time.Minute     // after the disk failed, before a new segment is tried
 )
 
 // recorder writes every input of the Agent, in the Agent's order, into segments that each begin
-// with a snapshot. Bids never wait for it: where its queue is full an input is dropped and
-// counted, the segment says where it has a gap, and a new segment with a snapshot follows.
+// with a snapshot. Bids never wait for the disk: where too much waits for the writer an input is
+// dropped and counted, the segment says where it has a gap, and a new segment with a snapshot
+// follows.
 //
-// Inputs get their numbers under the Agent's lock and reach the queue outside it, so they may
-// arrive in another order; the writer holds back what came early.
+// Inputs are handed over as text, in batches: waking the writer for each would cost a bid as much
+// as writing it down does. They get their numbers under the Agent's lock and are handed over
+// outside it, so they may arrive in another order; the writer holds back what came early.
 type recorder struct {
 	server *Server
-	dir    string // "" where nothing is recorded
-	queue  chan entry
+	dir    string        // "" where nothing is recorded
+	enough chan struct{} // a batch is worth writing
 	lines  sync.Pool
+
+	mu      sync.Mutex // held for the length of a copy
+	waiting batch
 
 	dropped atomic.Uint64
 	lost    atomic.Uint64 // inputs that the disk did not take
 	failed  atomic.Bool   // nothing is written at present
 
 	// The rest belongs to the writer's goroutine.
+	spare    batch // empty: to change places with the one that waits
 	early    entries
 	next     uint64 // the number that the segment needs next
 	file     *os.File
@@ -56,9 +65,41 @@ type recorder struct {
 	snapshot *bidder.Snapshot // to begin the next segment with, once everything before it is written
 }
 
+// batch is the lines of inputs one after the other.
+type batch struct {
+	text   []byte
+	places []place
+}
+
+// place is where a batch has the line of an input.
+type place struct {
+	seq        uint64
+	start, end int
+}
+
+func (b *batch) line(p place) []byte { return b.text[p.start:p.end] }
+
+// sort brings the inputs into their order, in which they nearly are.
+func (b *batch) sort() {
+	slices.SortFunc(b.places, func(x, y place) int { return cmp.Compare(x.seq, y.seq) })
+}
+
+// run counts the inputs from the i-th on that follow each other both in number and in the text.
+func (b *batch) run(i int) int {
+	n := 1
+	for ; i+n < len(b.places); n++ {
+		last, p := b.places[i+n-1], b.places[i+n]
+		if p.seq != last.seq+1 || p.start != last.end {
+			break
+		}
+	}
+	return n
+}
+
+// entry is an input that came early.
 type entry struct {
 	seq  uint64
-	line *[]byte
+	line []byte
 }
 
 type entries []entry
@@ -79,7 +120,7 @@ func newRecorder(s *Server, dir string) (*recorder, error) {
 	if dir == "" {
 		return r, nil
 	}
-	r.dir, r.queue = s.path(dir), make(chan entry, recordQueue)
+	r.dir, r.enough = s.path(dir), make(chan struct{}, 1)
 	if err := os.MkdirAll(r.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("server: making the folder of recordings: %w", err)
 	}
@@ -98,7 +139,7 @@ func (r *recorder) ping(scratch *request, d *bidder.Decision) {
 	scratch.decision = d.AppendJSON(scratch.decision[:0])
 	line := r.lines.Get().(*[]byte)
 	*line = recording.AppendPing((*line)[:0], d.Seq, d.At, &scratch.ping, r.server.rules.KeepsAttr, scratch.decision)
-	r.enqueue(d.Seq, line)
+	r.hand(d.Seq, line)
 }
 
 func (r *recorder) cancel(stamp bidder.Stamp, seq uint64) {
@@ -143,16 +184,36 @@ func (r *recorder) input(stamp bidder.Stamp, kind recording.Kind, data any) {
 	}
 	line := r.lines.Get().(*[]byte)
 	*line = recording.Append((*line)[:0], stamp.Seq, stamp.At, kind, text)
-	r.enqueue(stamp.Seq, line)
+	r.hand(stamp.Seq, line)
 }
 
-func (r *recorder) enqueue(seq uint64, line *[]byte) {
-	select {
-	case r.queue <- entry{seq, line}:
-	default:
+// hand gives the line of an input to the writer, and its memory back.
+func (r *recorder) hand(seq uint64, line *[]byte) {
+	if !r.wait(seq, *line) {
 		r.dropped.Add(1)
-		r.lines.Put(line)
 	}
+	r.lines.Put(line)
+}
+
+// wait puts an input among those that wait for the writer; false where they are too many.
+func (r *recorder) wait(seq uint64, line []byte) bool {
+	r.mu.Lock()
+	start := len(r.waiting.text)
+	if start > recordRoom {
+		r.mu.Unlock()
+		return false
+	}
+	end := start + len(line)
+	r.waiting.text = append(r.waiting.text, line...)
+	r.waiting.places = append(r.waiting.places, place{seq, start, end})
+	r.mu.Unlock()
+	if start < recordBatch && end >= recordBatch {
+		select {
+		case r.enough <- struct{}{}:
+		default:
+		}
+	}
+	return true
 }
 
 // loop writes until ctx ends; close writes what is left.
@@ -164,15 +225,8 @@ func (r *recorder) loop(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		select {
-		case e := <-r.queue:
-			r.take(e)
-			// Being woken for each input would cost a bid as much as writing it down does.
-			for range len(r.queue) {
-				r.take(<-r.queue)
-			}
-			if !pause(ctx, recordGather) {
-				return
-			}
+		case <-r.enough:
+			r.take()
 		case <-tick.C:
 			r.tick()
 		case <-ctx.Done():
@@ -181,54 +235,76 @@ func (r *recorder) loop(ctx context.Context) {
 	}
 }
 
-// take writes an input where it is the next one, and all early ones that follow it.
-func (r *recorder) take(e entry) {
-	if e.seq == r.next && len(r.early) == 0 {
-		r.writeNext(e)
-		r.turnSegment()
+// take writes the inputs that wait, as far as they are the next ones.
+func (r *recorder) take() {
+	r.mu.Lock()
+	full := r.waiting
+	r.waiting = r.spare
+	r.mu.Unlock()
+	full.sort()
+	for i := 0; i < len(full.places); {
+		first := full.places[i]
+		if first.seq != r.next {
+			r.holdBack(first.seq, full.line(first))
+			i++
+			continue
+		}
+		n := 1
+		if r.snapshot == nil {
+			n = full.run(i)
+		}
+		r.writeNext(full.text[first.start:full.places[i+n-1].end], n)
+		r.writeReady()
+		i += n
+	}
+	r.spare = batch{full.text[:0], full.places[:0]}
+}
+
+// holdBack keeps an input for later, unless it comes after it was given up.
+func (r *recorder) holdBack(seq uint64, line []byte) {
+	if seq < r.next {
 		return
 	}
-	heap.Push(&r.early, e)
+	heap.Push(&r.early, entry{seq, bytes.Clone(line)})
 	if len(r.early) > recordReorder {
 		r.skipTo(r.early[0].seq)
+		r.writeReady()
 	}
-	r.writeReady()
 }
 
 func (r *recorder) writeReady() {
-	for len(r.early) > 0 && r.early[0].seq <= r.next {
-		e := heap.Pop(&r.early).(entry)
-		if e.seq == r.next {
-			r.writeNext(e)
-			continue
-		}
-		r.lines.Put(e.line)
+	for len(r.early) > 0 && r.early[0].seq == r.next {
+		r.writeNext(heap.Pop(&r.early).(entry).line, 1)
 	}
-	r.turnSegment()
 }
 
-func (r *recorder) writeNext(e entry) {
+// writeNext writes the lines of the next n inputs.
+func (r *recorder) writeNext(lines []byte, n int) {
+	r.write(lines, n)
+	r.next += uint64(n)
 	r.turnSegment()
-	r.write(*e.line)
-	r.next++
-	r.lines.Put(e.line)
 }
 
 // skipTo gives up on inputs that were dropped, and says so in the segment.
 func (r *recorder) skipTo(seq uint64) {
 	gap, _ := json.Marshal(map[string]uint64{"from": r.next, "to": seq - 1})
-	r.write(recording.Append(nil, r.next, r.server.clock.now(), recording.KindGap, gap))
+	r.write(recording.Append(nil, r.next, r.server.clock.now(), recording.KindGap, gap), 0)
 	r.next = seq
 	if r.gapAt.IsZero() {
 		r.gapAt = r.server.clock.now()
 	}
+	if r.turnSegment(); r.next < seq {
+		r.skipTo(seq) // of what was dropped, the rest would belong to the new segment
+	}
 }
 
-// tick flushes, and starts a new segment when its time has come or a gap ended the claim of the
-// old one.
+// tick writes and flushes, and starts a new segment when its time has come or a gap ended the
+// claim of the old one.
 func (r *recorder) tick() {
 	now := r.server.clock.now()
-	if dropped := r.dropped.Load(); dropped != r.handled && len(r.queue) == 0 && len(r.early) > 0 {
+	dropped := r.dropped.Load() // before: what was handed over until then is early after take
+	r.take()
+	if dropped != r.handled && len(r.early) > 0 {
 		r.handled = dropped
 		r.skipTo(r.early[0].seq)
 		r.writeReady()
@@ -278,16 +354,17 @@ func (r *recorder) begin(snapshot *bidder.Snapshot) error {
 	if err != nil {
 		return fmt.Errorf("server: a snapshot does not marshal: %w", err)
 	}
-	r.write(recording.Append(nil, snapshot.Seq, snapshot.At, recording.KindSnapshot, text))
+	r.write(recording.Append(nil, snapshot.Seq, snapshot.At, recording.KindSnapshot, text), 0)
 	return nil
 }
 
-func (r *recorder) write(line []byte) {
+// write writes lines of so many inputs.
+func (r *recorder) write(lines []byte, inputs int) {
 	if r.out == nil {
-		r.lost.Add(1)
+		r.lost.Add(uint64(inputs))
 		return
 	}
-	r.fail(r.out.Write(line))
+	r.fail(r.out.Write(lines))
 }
 
 // missed counts the inputs that are in no segment.
@@ -317,25 +394,18 @@ func (r *recorder) fail(err error) {
 	r.file, r.out = nil, nil
 }
 
-// close writes what is queued and ends the segment. The loop must have ended.
+// close writes what waits and ends the segment. The loop must have ended.
 func (r *recorder) close() error {
 	if !r.on() {
 		return nil
 	}
-	for {
-		select {
-		case e := <-r.queue:
-			r.take(e)
-		default:
-			if len(r.early) > 0 {
-				r.skipTo(r.early[0].seq)
-				r.writeReady()
-				continue
-			}
-			if last := r.server.agent.Snapshot().Seq; r.next <= last {
-				r.skipTo(last + 1) // the last inputs were dropped
-			}
-			return r.finish()
-		}
+	r.take()
+	for len(r.early) > 0 {
+		r.skipTo(r.early[0].seq)
+		r.writeReady()
 	}
+	if last := r.server.agent.Snapshot().Seq; r.next <= last {
+		r.skipTo(last + 1) // the last inputs were dropped
+	}
+	return r.finish()
 }

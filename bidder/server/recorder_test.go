@@ -32,12 +32,6 @@ func recordingOf(t *testing.T, log *bytes.Buffer) (*recorder, *Server) {
 	return r, s
 }
 
-func (r *recorder) drain() {
-	for len(r.queue) > 0 {
-		r.take(<-r.queue)
-	}
-}
-
 func replayed(t *testing.T, r *recorder) *backtest.Report {
 	t.Helper()
 	segments, err := backtest.Segments(r.dir)
@@ -57,12 +51,12 @@ func TestRecordingComesBackAfterTheDiskFailed(t *testing.T) {
 	var log bytes.Buffer
 	r, s := recordingOf(t, &log)
 	s.applyPauses()
-	r.drain()
+	r.take()
 	r.tick()
 	r.fail(errors.New("no space left"))
 	s.applyPauses()
 	s.applyPauses()
-	r.drain()
+	r.take()
 	if !r.failed.Load() || r.missed() != 2 {
 		t.Errorf("failed %v, missed %d; want 2 missed", r.failed.Load(), r.missed())
 	}
@@ -92,7 +86,7 @@ func TestDroppedInputsAreGaps(t *testing.T) {
 	s.applyPauses()
 	dropped()
 	s.applyPauses()
-	r.drain()
+	r.take()
 	r.tick()
 	r.gapAt = r.gapAt.Add(-restartAfter)
 	r.tick()
