@@ -3,6 +3,7 @@ package rules
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -55,6 +56,9 @@ func TestPriorities(t *testing.T) {
 	}
 	if rs.Settings().Business.Choose != ChoosePriority {
 		t.Error("choose was not read")
+	}
+	if summary := rs.Summary(); !slices.Contains(summary, "of several campaigns that would buy a ping, the one of the smallest priority is asked first") {
+		t.Errorf("the summary says %q", summary)
 	}
 	candidates, _ := rs.Candidates(basePing(), nil)
 	order := ""

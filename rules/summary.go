@@ -19,6 +19,15 @@ func (rs *Ruleset) Summary() []string {
 	if budget := describeBudget(rs.settings.Business.Budget); budget != "" {
 		lines = append(lines, "the business spends at most "+budget)
 	}
+	if paused := rs.settings.Business.Pause.describe(); paused != "" {
+		lines = append(lines, paused)
+	}
+	switch rs.settings.Business.Choose {
+	case ChooseValue:
+		lines = append(lines, "of several campaigns that would buy a ping, the one that bids most is asked first")
+	case ChoosePriority:
+		lines = append(lines, "of several campaigns that would buy a ping, the one of the smallest priority is asked first")
+	}
 	for _, exchange := range rs.exchanges {
 		lines = append(lines, exchange.describe())
 	}
@@ -83,6 +92,9 @@ func (e *Exchange) describe() string {
 	line := fmt.Sprintf("exchange %s: profile %s, %s, a bid stands %s", e.Name, e.Profile, terms, e.BidTTL)
 	if budget := describeBudget(e.Budget); budget != "" {
 		line += ", at most " + budget
+	}
+	if paused := e.Pause.describe(); paused != "" {
+		line += ", " + paused
 	}
 	return line
 }
