@@ -135,8 +135,8 @@ func (a *Agent) tryLocked(stamp Stamp, p *pingpost.Ping, campaign *rules.Campaig
 
 // hold takes the price out of the book, or less where the contractor lets a short budget clip it:
 // what the caps have left, down to min_bid and the exchange's floor. price is what was held.
-func hold(book *budget.Book, stamp Stamp, p *pingpost.Ping, campaign *rules.Campaign, exchange *rules.Exchange,
-	full pingpost.Cents) (ticket budget.HoldTicket, price pingpost.Cents, reason pingpost.Reason) {
+func hold(book *budget.Book, stamp Stamp, p *pingpost.Ping, campaign *rules.Campaign,
+	exchange *rules.Exchange, full pingpost.Cents) (ticket budget.HoldTicket, price pingpost.Cents, reason pingpost.Reason) {
 	line, tmax := budget.Line{Campaign: campaign.Name, Exchange: p.Exchange}, timeLeft(p, exchange)
 	ticket, reason = book.Hold(stamp.At, line, stamp.Seq, full, tmax)
 	least := max(campaign.MinBid, p.Floor, 1)

@@ -90,8 +90,8 @@ func (a *Agent) probeLocked(now time.Time, p *pingpost.Ping, campaign *rules.Cam
 	exchange := a.inForce.rules.Exchange(p.Exchange)
 	_, price, reason := hold(book, Stamp{Seq: a.seq + 1, At: now}, p, campaign, exchange, one.Price)
 	if reason == pingpost.ReasonNone && price < one.Price {
-		one.Trace.Steps = append(one.Trace.Steps, rules.Step{Kind: rules.StepLimit, Name: "clipped to what the budget has left",
-			Held: true, Priced: true, Before: one.Price, After: price})
+		one.Trace.Steps = append(one.Trace.Steps, rules.Step{Kind: rules.StepLimit,
+			Name: "clipped to what the budget has left", Held: true, Priced: true, Before: one.Price, After: price})
 		one.Price = price
 	}
 	return reason

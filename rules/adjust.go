@@ -87,7 +87,8 @@ func (e *Evaluation) priced(c *Campaign, rule *Rule, at int, dollars float64, tr
 // total goes from all rules that matched to the adjusted price.
 func (e *Evaluation) total(c *Campaign, t *tally, tr *Trace) Price {
 	if _, err := pingpost.FloorPrice(t.dollars); err != nil {
-		return failed(tr, StepRule, c.Rules[t.rule], t.rule, "the sum came to "+showNumber(t.dollars)+": "+err.Error())
+		return failed(tr, StepRule, c.Rules[t.rule], t.rule,
+			"the sum came to "+showNumber(t.dollars)+": "+err.Error())
 	}
 	if tr != nil {
 		name := "the sum of " + count(t.count, "rule")
@@ -143,7 +144,8 @@ func (c *Campaign) armOf(pingID string) *Arm {
 
 // adjusted applies one adjustment where its condition holds and nothing that it needs is
 // missing.
-func (e *Evaluation) adjusted(kind StepKind, adjust *Rule, dollars float64, tr *Trace) (next float64, problem string) {
+func (e *Evaluation) adjusted(kind StepKind, adjust *Rule, dollars float64,
+	tr *Trace) (next float64, problem string) {
 	step := Step{Kind: kind, Name: adjust.Name, Line: adjust.Line}
 	held, err := e.holds(&adjust.when)
 	if err != nil {
@@ -207,8 +209,8 @@ var changeKeys = []string{"multiply", "add", "set", "cap"}
 
 func (l *loader) loadAdjust(c *Campaign, node yamlfile.Node, name string) *Rule {
 	rule := &Rule{Name: name, Line: node.Line()}
-	m, ok := node.Map(append([]string{"name", "when"}, changeKeys...), "max", "min", "floor", "value", "mode", "holdout",
-		"lookup", "table", "until", "from", "note", "percent", "priority", "stop")
+	m, ok := node.Map(append([]string{"name", "when"}, changeKeys...), "max", "min", "floor", "value",
+		"mode", "holdout", "lookup", "table", "until", "from", "note", "percent", "priority", "stop")
 	if !ok {
 		return rule
 	}
@@ -266,7 +268,8 @@ const wholeShare = 10_000
 
 // loadArms reads arms: [{name: control, share: 50%}, {name: higher, share: 50%, multiply: 1.1}].
 func (l *loader) loadArms(c *Campaign, node yamlfile.Node) {
-	const expected = "at least two arms, such as {name: control, share: 50%} and {name: higher, share: 50%, multiply: 1.1}"
+	const expected = "at least two arms, such as {name: control, share: 50%} and " +
+		"{name: higher, share: 50%, multiply: 1.1}"
 	items, ok := node.List(expected)
 	if !ok {
 		return

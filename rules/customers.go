@@ -31,7 +31,8 @@ func (c customers) hold(contact *pingpost.Contact) bool {
 // maxCustomerFile is 64 characters and an end of line for each of 200,000 people.
 const maxCustomerFile = 200_000 * 65
 
-const customersExpected = "one hash a line: the SHA-256, in hex, of a phone number such as +13125550123 or of an e-mail address in small letters"
+const customersExpected = "one hash a line: the SHA-256, in hex, of a phone number such as +13125550123 " +
+	"or of an e-mail address in small letters"
 
 // loadCustomers reads {file: customers.sha256}. A line that is no hash is most likely the contact
 // itself, so that no fault shows it.
@@ -67,7 +68,8 @@ func (l *loader) loadCustomers(node yamlfile.Node) customers {
 		digest, err := hex.DecodeString(text)
 		if err != nil || len(digest) != 32 {
 			l.faults.Add(yamlfile.Fault{File: full, Line: i + 1, Col: 1,
-				Message: fmt.Sprintf("line %d is no hash (it is not shown, in case it is a contact)", i+1), Expected: customersExpected})
+				Message:  fmt.Sprintf("line %d is no hash (it is not shown, in case it is a contact)", i+1),
+				Expected: customersExpected})
 			continue
 		}
 		made[[32]byte(digest)] = struct{}{}

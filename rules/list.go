@@ -230,7 +230,7 @@ func (l *loader) checkNewName(key yamlfile.Node, what string) bool {
 	return true
 }
 
-var reservedNames = map[string]bool{"attrs": true, "lead": true, "budget": true, "capacity": true,
+var reservedNames = map[string]bool{"attrs": true, "lead": true, "budget": true, "capacity": true, "win_rate": true,
 	"local":      true,
 	"lead_local": true, "consent": true, "known": true, "and": true, "or": true, "not": true, "in": true,
 	"true": true, "false": true, "nil": true, "let": true, "if": true, "else": true, "contains": true,

@@ -99,7 +99,9 @@ func (l *loader) sortCampaigns() {
 	if l.rs.settings.Business.Choose != ChoosePriority {
 		return
 	}
-	slices.SortStableFunc(l.rs.campaigns, func(a, b *Campaign) int { return cmp.Compare(a.Priority, b.Priority) })
+	slices.SortStableFunc(l.rs.campaigns, func(a, b *Campaign) int {
+		return cmp.Compare(a.Priority, b.Priority)
+	})
 	for i, c := range l.rs.campaigns {
 		c.Index = i
 	}

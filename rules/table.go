@@ -82,7 +82,8 @@ func (l *loader) loadTableFile(made *table, m yamlfile.Map) {
 	}
 	source, err := l.readSource(name)
 	if err != nil {
-		m.Get("file").Fault("the table cannot be read: "+err.Error(), "a CSV file with titles in its first line", "")
+		m.Get("file").Fault("the table cannot be read: "+err.Error(),
+			"a CSV file with titles in its first line", "")
 		return
 	}
 	reader := csv.NewReader(strings.NewReader(string(source.Text)))
@@ -93,7 +94,8 @@ func (l *loader) loadTableFile(made *table, m yamlfile.Map) {
 			"titles, such as zip,price", ""))
 		return
 	}
-	rows := tableRows{source: source, faults: l.faults, made: made, from: &list{name: name, source: source, faults: l.faults}}
+	rows := tableRows{source: source, faults: l.faults, made: made,
+		from: &list{name: name, source: source, faults: l.faults}}
 	var found [2]bool
 	rows.key, found[0] = columnOf(m.Get("key"), titles, 0)
 	rows.value, found[1] = columnOf(m.Get("value"), titles, 1)

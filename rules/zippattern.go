@@ -63,7 +63,8 @@ func parseZIPs(text string) (span zipSpan, message, typed string) {
 		return zipSpan{}, "the range " + yamlfile.Quote(text) + " ends before it begins",
 			span.last.String() + "-" + span.first.String()
 	case span.size() > maxSpan:
-		return zipSpan{}, fmt.Sprintf("the range %s spans more than %d ZIP codes", yamlfile.Quote(text), maxSpan), ""
+		return zipSpan{}, fmt.Sprintf("the range %s spans more than %d ZIP codes",
+			yamlfile.Quote(text), maxSpan), ""
 	}
 	return span, "", ""
 }
