@@ -84,6 +84,9 @@ func TestResultsNameNoPlace(t *testing.T) {
 	}
 	host, _ := os.Hostname()
 	for _, entry := range entries {
+		if entry.IsDir() {
+			continue // of rules and peers, which write other reports
+		}
 		text, err := os.ReadFile("results/" + entry.Name())
 		if err != nil {
 			t.Fatal(err)

@@ -18,7 +18,7 @@ import (
 )
 
 func main() {
-	out := flag.String("out", "", "folder that the JSON is written to; empty writes none")
+	out := flag.String("out", "../results/peers", "folder that the JSON is written to; empty writes none")
 	flag.Parse()
 	if err := run(*out); err != nil {
 		fmt.Fprintln(os.Stderr, "peers:", err)
@@ -84,7 +84,7 @@ func run(folder string) error {
 		return err
 	}
 	text, err := json.MarshalIndent(r, "", "  ")
-	return errors.Join(err, os.WriteFile(filepath.Join(folder, "peers-"+r.Date+".json"), append(text, '\n'), 0o644))
+	return errors.Join(err, os.WriteFile(filepath.Join(folder, r.Date+".json"), append(text, '\n'), 0o644))
 }
 
 // measure asks about a few pings only where the engine is slow, and about the same ones first, so

@@ -18,7 +18,7 @@ import (
 )
 
 func main() {
-	out := flag.String("out", "bench/results", "folder that the JSON is written to; empty writes none")
+	out := flag.String("out", "bench/results/rules", "folder that the JSON is written to; empty writes none")
 	rounds := flag.Int("rounds", 15, "how often each figure is taken; the least counts")
 	flag.Parse()
 	if flag.NArg() > 0 || *rounds < 1 || *rounds > 1000 {
@@ -93,7 +93,7 @@ func run(out io.Writer, folder string, rounds int) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(folder, "rules-"+r.Date+".json"), append(text, '\n'), 0o644)
+	return os.WriteFile(filepath.Join(folder, r.Date+".json"), append(text, '\n'), 0o644)
 }
 
 func (r *report) print(out io.Writer) error {
