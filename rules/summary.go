@@ -93,6 +93,9 @@ func (e *Exchange) describe() string {
 	if budget := describeBudget(e.Budget); budget != "" {
 		line += ", at most " + budget
 	}
+	if e.Mode == Observe {
+		line += ", observed only: nothing is bid"
+	}
 	if paused := e.Pause.describe(); paused != "" {
 		line += ", " + paused
 	}
@@ -123,6 +126,9 @@ func (c *Campaign) describe() string {
 	}
 	if capacity := describeLimits(c.Capacity, func(n int64) string { return count(int(n), "lead") }); capacity != "" {
 		parts = append(parts, "at most "+capacity)
+	}
+	if c.Mode == Observe {
+		parts = append(parts, "observed only: nothing is bid")
 	}
 	if paused := c.Pause.describe(); paused != "" {
 		parts = append(parts, paused)
