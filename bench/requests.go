@@ -105,8 +105,6 @@ func (r *request) appendTo(dst []byte, number int64) []byte {
 // endpoint is where requests go.
 type endpoint struct{ addr, path, key string }
 
-func (e endpoint) url() string { return "http://" + e.addr + e.path }
-
 func (e endpoint) appendHead(dst []byte, length int) []byte {
 	return fmt.Appendf(dst, "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n"+
 		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n", e.path, e.addr, e.key, length)

@@ -27,12 +27,12 @@ func testCommand(env *cli.Env) *cobra.Command {
 			"the configuration, else bidder.test.yaml beside bidder.yaml. No keys and no books are needed.\n" +
 			"Exit 4 where a case fails.",
 		RunE: func(_ *cobra.Command, args []string) error {
-			rs, dir, faults, err := loadOffline(env)
+			// Warnings are what `check` is for; a case that depends on one fails by itself.
+			rs, dir, _, err := loadOffline(env)
 			if err != nil {
 				return err
 			}
-			// Warnings are what `check` is for; a case that depends on one fails by itself.
-			faults = &yamlfile.Faults{}
+			faults := new(yamlfile.Faults)
 			all, err := loadCases(env, rs, dir, args, faults)
 			if err != nil {
 				return err
