@@ -13,6 +13,11 @@
 // It never decides: which campaign bids what, and why not, is bidder.Agent's; whether a charge
 // fits is the store's. It never answers "accepted" before the store has synced it.
 //
+// # Reloading
+//
+// What follows from the rules is one immutable value behind a pointer, which a request takes once,
+// at its start. Reload makes the next one, or leaves everything as it is.
+//
 // # Goroutines
 //
 // Requests are handled in parallel by fasthttp. Beside them run one goroutine for the leases, one

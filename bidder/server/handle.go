@@ -69,8 +69,8 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 			"the routes are /v1/ping/, /v1/post/ and /v1/notice/ followed by the exchange's name", "")
 		return
 	}
-	exchange := s.exchanges[string(name)]
-	if exchange == nil || (!exchange.open && !s.keys.Check(name, ctx.Request.Header.Peek(fasthttp.HeaderAuthorization))) {
+	exchange := s.inForce.Load().exchanges[string(name)]
+	if exchange == nil || !exchange.admits(s.clock, ctx.Request.Header.Peek(fasthttp.HeaderAuthorization)) {
 		s.meters.unauthorized.Inc()
 		httpguard.WriteError(ctx, fasthttp.StatusUnauthorized, pingpost.Unauthorized.String(),
 			"unknown exchange or wrong key: send Authorization: Bearer KEY", "")
@@ -107,7 +107,7 @@ func (s *Server) servePing(ctx *fasthttp.RequestCtx, x *exchange) {
 	s.record.ping(scratch, &decision)
 	if decision.Bid && took > allowed(ping, x)-sendMargin {
 		s.record.cancel(s.agent.Cancel(s.clock.now(), decision.Seq), decision.Seq)
-		decision = bidder.Decision{Stamp: decision.Stamp, Reason: pingpost.Late}
+		decision = bidder.Decision{Stamp: decision.Stamp, Reason: pingpost.Late, Generation: decision.Generation}
 	}
 	s.answerPing(ctx, x, scratch, &decision)
 	s.meters.decided(x, &decision, took)
@@ -166,7 +166,7 @@ func (s *Server) logDecision(x *exchange, ping *pingpost.Ping, d *bidder.Decisio
 	if !event.Enabled() {
 		return
 	}
-	event.Str("exchange", x.Name).Str("ping_id", ping.ID).Uint64("seq", d.Seq).
+	event.Str("exchange", x.Name).Str("ping_id", ping.ID).Uint64("seq", d.Seq).Uint32("generation", d.Generation).
 		Bool("bid", d.Bid).Stringer("reason", d.Reason).Str("campaign", d.Campaign).
 		Str("rule", d.Rule).Stringer("price", d.Price).Bool("repeat", d.Repeat).Msg("ping")
 }

@@ -59,7 +59,10 @@ type running struct {
 }
 
 // start runs a bidder in a folder. A folder that another one ran in gives a restart.
-func start(t *testing.T, dir, text string) *running {
+func start(t *testing.T, dir, text string) *running { return startWith(t, dir, text, nil) }
+
+// startWith is start for a configuration that can be read again.
+func startWith(t *testing.T, dir, text string, load server.Loader) *running {
 	t.Helper()
 	rs, faults := rules.Load(configFS(t, dir, text), "bidder.yaml", func(name string) (string, bool) {
 		key, ok := map[string]string{"NORTH": northKey, "SOUTH": southKey}[name]
@@ -70,7 +73,7 @@ func start(t *testing.T, dir, text string) *running {
 	}
 	log := &lockedBuffer{}
 	s, err := server.New(t.Context(), server.Options{
-		Rules: rs, Dir: dir, Log: zerolog.New(log).Level(zerolog.DebugLevel), AllowPrivate: true,
+		Rules: rs, Dir: dir, Log: zerolog.New(log).Level(zerolog.DebugLevel), AllowPrivate: true, Load: load,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -50,7 +50,7 @@ func (s *Server) tendLeases(ctx context.Context) time.Duration {
 	s.record.upkeep(stamp, bidder.UpkeepRecord{Ask: &ask})
 	bounded, cancel := context.WithTimeout(ctx, leaseTimeout)
 	defer cancel()
-	answer, err := s.store.Upkeep(bounded, s.run, s.plan, ask)
+	answer, err := s.store.Upkeep(bounded, s.run, s.inForce.Load().plan, ask)
 	if err != nil {
 		s.storeAway(err)
 		s.record.away(s.agent.Away(s.clock.now()))
@@ -95,7 +95,7 @@ func (s *Server) returnLeases(ctx context.Context) {
 	s.record.upkeep(stamp, bidder.UpkeepRecord{Surrender: true, Ask: &ask})
 	bounded, cancel := context.WithTimeout(ctx, shutdownStep)
 	defer cancel()
-	if _, err := s.store.Upkeep(bounded, s.run, s.plan, ask); err != nil {
+	if _, err := s.store.Upkeep(bounded, s.run, s.inForce.Load().plan, ask); err != nil {
 		s.log.Warn().Err(err).Msg("leases were not given back; they end by themselves")
 	}
 }

@@ -1,6 +1,9 @@
 package server
 
 import (
+	"cmp"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,8 +20,13 @@ import (
 type meters struct {
 	registry *prometheus.Registry
 
-	pings map[string]*pingMeters // by exchange; fixed after newMeters
-	took  prometheus.Histogram
+	took prometheus.Histogram
+
+	bids, dollars, noBids *prometheus.CounterVec
+
+	mu    sync.Mutex
+	pings map[string]*pingMeters // by exchange: all that there were since the start
+	would map[line]*wouldBid
 
 	posts, notices, badInput *prometheus.CounterVec
 	capUsed, capLimit        *prometheus.GaugeVec
@@ -35,8 +43,8 @@ type pingMeters struct {
 // tookBuckets are seconds: from what a decision costs on a quiet machine to a missed deadline.
 var tookBuckets = []float64{5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 2.5e-2, 0.1, 0.5}
 
-func newMeters(s *Server) *meters {
-	m := &meters{registry: prometheus.NewRegistry(), pings: map[string]*pingMeters{}}
+func newMeters() *meters {
+	m := &meters{registry: prometheus.NewRegistry(), pings: map[string]*pingMeters{}, would: map[line]*wouldBid{}}
 	counter := func(name, help string) prometheus.Counter {
 		c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 		m.registry.MustRegister(c)
@@ -52,12 +60,9 @@ func newMeters(s *Server) *meters {
 		m.registry.MustRegister(g)
 		return g
 	}
-	bids := counters("bidder_bids_total", "Bids sent.", "exchange")
-	dollars := counters("bidder_bid_dollars_total", "Sum of the bids sent, in dollars.", "exchange")
-	noBids := counters("bidder_no_bids_total", "Pings answered without a bid, by reason.", "exchange", "reason")
-	for name := range s.exchanges {
-		m.pings[name] = newPingMeters(name, bids, dollars, noBids)
-	}
+	m.bids = counters("bidder_bids_total", "Bids sent.", "exchange")
+	m.dollars = counters("bidder_bid_dollars_total", "Sum of the bids sent, in dollars.", "exchange")
+	m.noBids = counters("bidder_no_bids_total", "Pings answered without a bid, by reason.", "exchange", "reason")
 	m.took = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "bidder_decision_seconds", Help: "From a decoded ping to its decision.", Buckets: tookBuckets,
 	})
@@ -83,12 +88,84 @@ func (m *meters) watch(s *Server) {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "bidder_store_away", Help: "1 while the store does not answer.",
 		}, func() float64 {
-			if s.storeErr.Load() != nil {
-				return 1
-			}
-			return 0
+			return oneIf(s.storeErr.Load() != nil)
+		}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "bidder_rules_generation", Help: "The generation of the rules in force, from 1; a reload that changes them adds one.",
+		}, func() float64 { return float64(s.inForce.Load().generation) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "bidder_reload_failed", Help: "1 where the last reload was refused and the rules before it go on.",
+		}, func() float64 {
+			last := s.lastReload.Load()
+			return oneIf(last != nil && last.Result == ReloadRefused)
 		}),
 	)
+}
+
+func oneIf(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// of gives the meters of an exchange. They outlive its settings: a counter never goes back.
+func (m *meters) of(exchange string) *pingMeters {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.pings[exchange] == nil {
+		m.pings[exchange] = newPingMeters(exchange, m.bids, m.dollars, m.noBids)
+	}
+	return m.pings[exchange]
+}
+
+// line is a campaign on an exchange.
+type line struct{ campaign, exchange string }
+
+// wouldBid sums up what was not bid because it was only observed.
+type wouldBid struct {
+	bids    int64
+	dollars pingpost.Cents
+}
+
+// observed counts what a campaign would have bid. An answer that is repeated counts once.
+func (m *meters) observed(x *exchange, d *bidder.Decision) {
+	would := d.Would
+	if d.Reason == pingpost.Observing {
+		would = bidder.Would{Campaign: d.Campaign, Price: d.Price}
+	}
+	if would.Campaign == "" || d.Repeat {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	key := line{would.Campaign, x.Name}
+	if m.would[key] == nil {
+		m.would[key] = &wouldBid{}
+	}
+	m.would[key].bids++
+	m.would[key].dollars += would.Price
+}
+
+// wouldBids lists what was only observed, by campaign and exchange.
+func (m *meters) wouldBids() []ObservedStatus {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var list []ObservedStatus
+	for key, sum := range m.would {
+		list = append(list, ObservedStatus{key.campaign, key.exchange, sum.bids, sum.dollars})
+	}
+	slices.SortFunc(list, func(a, b ObservedStatus) int {
+		return cmp.Or(cmp.Compare(a.Campaign, b.Campaign), cmp.Compare(a.Exchange, b.Exchange))
+	})
+	return list
+}
+
+// forgetCaps drops what was shown of caps: some may be gone. The next answer of the store shows
+// those in force.
+func (m *meters) forgetCaps() {
+	m.capUsed.Reset()
+	m.capLimit.Reset()
 }
 
 func newPingMeters(exchange string, bids, dollars, noBids *prometheus.CounterVec) *pingMeters {
@@ -106,7 +183,8 @@ func newPingMeters(exchange string, bids, dollars, noBids *prometheus.CounterVec
 
 func (m *meters) decided(x *exchange, d *bidder.Decision, took time.Duration) {
 	m.took.Observe(took.Seconds())
-	p := m.pings[x.Name]
+	m.observed(x, d)
+	p := x.meters
 	if d.Bid {
 		p.bids.inc()
 		p.dollars.Add(dollars(d.Price))
@@ -120,6 +198,8 @@ func (m *meters) decided(x *exchange, d *bidder.Decision, took time.Duration) {
 // answers reads the counters of pings back, summed over the exchanges.
 func (m *meters) answers() AnswerCounts {
 	counts := AnswerCounts{NoBids: map[string]int64{}}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for _, p := range m.pings {
 		counts.Bids += p.bids.count.Load()
 		for reason, counter := range p.noBids {

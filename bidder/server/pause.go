@@ -126,7 +126,7 @@ func (p *pauseState) effective() (all bidder.Pauses, down []string) {
 	return all, slices.Clone(p.down)
 }
 
-func (s *Server) pauseFile() string { return s.path(s.rules.Settings().PauseFile) }
+func (s *Server) pauseFile() string { return s.path(s.options.Rules.Settings().PauseFile) }
 
 func (s *Server) pauseLoop(ctx context.Context) {
 	faulty := false

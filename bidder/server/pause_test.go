@@ -44,7 +44,8 @@ func TestLastPauseWins(t *testing.T) {
 	if rs == nil {
 		t.Fatal(faults)
 	}
-	s := &Server{rules: rs, clock: newClock(), log: zerolog.Nop(), record: &recorder{}}
+	s := &Server{clock: newClock(), log: zerolog.Nop(), record: &recorder{}}
+	s.inForce.Store(&inForce{rules: rs, generation: 1, kept: rs.KeptAttrs()})
 	s.agent = bidder.New(1, rs, budget.NewBook(bidder.PlanOf(rs)))
 	for round := range 10_000 {
 		var changes sync.WaitGroup

@@ -61,14 +61,16 @@ type recorder struct {
 	opened   time.Time
 	segments int
 	gapAt    time.Time
-	handled  uint64           // drops that led to a new segment
-	snapshot *bidder.Snapshot // to begin the next segment with, once everything before it is written
+	handled  uint64 // drops that led to a new segment
+	// To begin segments with, by Seq, each once everything before it is written.
+	snapshots []*bidder.Snapshot
 }
 
 // batch is the lines of inputs one after the other.
 type batch struct {
 	text   []byte
 	places []place
+	swaps  []*bidder.Snapshot // what changes of the rules left: segments begin there
 }
 
 // place is where a batch has the line of an input.
@@ -138,7 +140,9 @@ func (r *recorder) ping(scratch *request, d *bidder.Decision) {
 	}
 	scratch.decision = d.AppendJSON(scratch.decision[:0])
 	line := r.lines.Get().(*[]byte)
-	*line = recording.AppendPing((*line)[:0], d.Seq, d.At, &scratch.ping, r.server.rules.KeepsAttr, scratch.decision)
+	inForce := r.server.inForce.Load()
+	keeps := func(attr string) bool { return inForce.keeps(d.Generation, attr) }
+	*line = recording.AppendPing((*line)[:0], d.Seq, d.At, &scratch.ping, keeps, scratch.decision)
 	r.hand(d.Seq, line)
 }
 
@@ -172,6 +176,17 @@ func (r *recorder) away(stamp bidder.Stamp) { r.input(stamp, recording.KindAway,
 
 func (r *recorder) pause(stamp bidder.Stamp, pauses bidder.Pauses) {
 	r.input(stamp, recording.KindPause, pauses)
+}
+
+// swap records a change of the rules; a segment begins with the state after it.
+func (r *recorder) swap(stamp bidder.Stamp, record bidder.SwapRecord, after *bidder.Snapshot) {
+	if !r.on() {
+		return
+	}
+	r.mu.Lock()
+	r.waiting.swaps = append(r.waiting.swaps, after)
+	r.mu.Unlock()
+	r.input(stamp, recording.KindSwap, record)
 }
 
 func (r *recorder) input(stamp bidder.Stamp, kind recording.Kind, data any) {
@@ -241,6 +256,7 @@ func (r *recorder) take() {
 	full := r.waiting
 	r.waiting = r.spare
 	r.mu.Unlock()
+	r.turnAfter(full.swaps...)
 	full.sort()
 	for i := 0; i < len(full.places); {
 		first := full.places[i]
@@ -250,14 +266,14 @@ func (r *recorder) take() {
 			continue
 		}
 		n := 1
-		if r.snapshot == nil {
+		if len(r.snapshots) == 0 {
 			n = full.run(i)
 		}
 		r.writeNext(full.text[first.start:full.places[i+n-1].end], n)
 		r.writeReady()
 		i += n
 	}
-	r.spare = batch{full.text[:0], full.places[:0]}
+	r.spare = batch{text: full.text[:0], places: full.places[:0]}
 }
 
 // holdBack keeps an input for later, unless it comes after it was given up.
@@ -315,20 +331,33 @@ func (r *recorder) tick() {
 	open := now.Sub(r.opened)
 	due := open >= segmentLength || r.failed.Load() && open >= retryAfter ||
 		!r.gapAt.IsZero() && now.Sub(r.gapAt) >= restartAfter
-	if due && r.snapshot == nil {
+	if due && len(r.snapshots) == 0 {
 		snapshot := r.server.agent.Snapshot()
-		r.snapshot = &snapshot
+		r.turnAfter(&snapshot)
 		r.turnSegment()
 	}
 }
 
+// turnAfter notes where segments are to begin. Where that was already passed, because inputs were
+// given up, another snapshot is due as after every gap.
+func (r *recorder) turnAfter(snapshots ...*bidder.Snapshot) {
+	for _, snapshot := range snapshots {
+		if snapshot.Seq+1 < r.next {
+			r.gapAt = r.server.clock.now()
+			continue
+		}
+		r.snapshots = append(r.snapshots, snapshot)
+	}
+	slices.SortFunc(r.snapshots, func(a, b *bidder.Snapshot) int { return cmp.Compare(a.Seq, b.Seq) })
+}
+
 // turnSegment begins the next segment once everything before its snapshot is in the old one.
 func (r *recorder) turnSegment() {
-	if r.snapshot == nil || r.next <= r.snapshot.Seq {
+	if len(r.snapshots) == 0 || r.next <= r.snapshots[0].Seq {
 		return
 	}
-	snapshot := r.snapshot
-	r.snapshot, r.gapAt = nil, time.Time{}
+	snapshot := r.snapshots[0]
+	r.snapshots, r.gapAt = slices.Delete(r.snapshots, 0, 1), time.Time{}
 	r.fail(r.finish())
 	r.fail(r.begin(snapshot))
 }

@@ -22,7 +22,8 @@ func recordingOf(t *testing.T, log *bytes.Buffer) (*recorder, *Server) {
 	if rs == nil {
 		t.Fatal(faults)
 	}
-	s := &Server{rules: rs, clock: newClock(), log: zerolog.New(log)}
+	s := &Server{clock: newClock(), log: zerolog.New(log)}
+	s.inForce.Store(&inForce{rules: rs, generation: 1, kept: rs.KeptAttrs()})
 	s.agent = bidder.New(1, rs, budget.NewBook(bidder.PlanOf(rs)))
 	r, err := newRecorder(s, t.TempDir())
 	if err != nil {
@@ -38,7 +39,7 @@ func replayed(t *testing.T, r *recorder) *backtest.Report {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := backtest.Replay(t.Context(), r.server.rules, segments, nil)
+	report, err := backtest.Replay(t.Context(), r.server.inForce.Load().rules, segments, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

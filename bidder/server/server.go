@@ -21,7 +21,6 @@ import (
 	"leadbid/budget"
 	"leadbid/budget/store"
 	"leadbid/internal/httpguard"
-	"leadbid/pingpost/wire"
 	"leadbid/rules"
 )
 
@@ -30,6 +29,11 @@ type Options struct {
 	Rules *rules.Ruleset
 	Dir   string // the configuration's folder: relative paths start here
 	Log   zerolog.Logger
+
+	// Load reads the configuration again. Without it nothing can be reloaded.
+	Load Loader
+	// Reloaded, where not nil, hears of every reload, one at a time.
+	Reloaded func(Reloaded)
 
 	// AllowPrivate lets webhooks go to private addresses, for labs and tests.
 	AllowPrivate bool
@@ -41,8 +45,10 @@ type Server struct {
 	log     zerolog.Logger
 	clock   *clock
 
-	rules  *rules.Ruleset
-	plan   *budget.Plan
+	inForce    atomic.Pointer[inForce]
+	reloading  sync.Mutex
+	lastReload atomic.Pointer[Reloaded] // nil before the first
+
 	agent  *bidder.Agent
 	store  store.Store
 	run    store.Run
@@ -50,10 +56,8 @@ type Server struct {
 	mail   *delivery.Deliverer
 	meters *meters
 
-	exchanges map[string]*exchange
-	keys      *httpguard.Keys
-	public    *fasthttp.Server
-	admin     *http.Server
+	public *fasthttp.Server
+	admin  *http.Server
 
 	publicListener, adminListener net.Listener
 
@@ -67,36 +71,25 @@ type Server struct {
 	closeErr error
 }
 
-// exchange is one exchange as the handlers need it.
-type exchange struct {
-	*rules.Exchange
-	profile *wire.Profile
-	open    bool // it shows no key: allowed on the loopback only
-}
-
 // New opens the store, starts a run on it and makes a Server that is not listening yet. Errors
 // name what has to be mended in the configuration or on the machine.
 func New(ctx context.Context, options Options) (*Server, error) {
 	settings := options.Rules.Settings()
 	s := &Server{
-		options: options, log: options.Log, clock: newClock(),
-		rules: options.Rules, plan: bidder.PlanOf(options.Rules), wake: make(chan struct{}, 1),
+		options: options, log: options.Log, clock: newClock(), meters: newMeters(), wake: make(chan struct{}, 1),
 	}
-	if err := s.openExchanges(); err != nil {
+	first, err := s.adopt(options.Rules)
+	if err != nil {
 		return nil, err
 	}
-	if err := httpguard.NonLoopbackWithoutAuth(settings.Server.Listen, s.allKeyed()); err != nil {
-		return nil, fmt.Errorf("server: server.listen %s: %w: give each exchange an auth.bearer", settings.Server.Listen, err)
-	}
-	var err error
+	s.inForce.Store(first)
 	if s.store, err = openStore(ctx, settings.Store, options.Dir, store.Options{Clock: s.clock.now}); err != nil {
 		return nil, err
 	}
 	if s.run, err = s.store.Begin(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("server: starting a run on the store: %w", err), s.store.Close())
 	}
-	s.agent = bidder.New(s.run.ID, s.rules, budget.NewBook(s.plan))
-	s.meters = newMeters(s)
+	s.agent = bidder.New(s.run.ID, first.rules, budget.NewBook(first.plan))
 	if s.record, err = newRecorder(s, settings.Record.Dir); err != nil {
 		return nil, errors.Join(err, s.store.Close())
 	}
@@ -138,34 +131,7 @@ func ReadStore(ctx context.Context, name, dir string) (store.Store, error) {
 	return openStore(ctx, name, dir, store.Options{ReadOnly: true})
 }
 
-func (s *Server) openExchanges() error {
-	s.exchanges = map[string]*exchange{}
-	bearers := map[string]string{}
-	for _, configured := range s.rules.Exchanges() {
-		profile, err := wire.Load(configured.Profile)
-		if err != nil {
-			return fmt.Errorf("server: exchange %s: %w", configured.Name, err)
-		}
-		s.exchanges[configured.Name] = &exchange{
-			Exchange: configured, profile: profile, open: configured.Bearer == "",
-		}
-		if configured.Bearer != "" {
-			bearers[configured.Name] = configured.Bearer
-		}
-	}
-	var err error
-	s.keys, err = httpguard.NewKeys(bearers)
-	return err
-}
-
-func (s *Server) allKeyed() bool { return s.keys.Len() == len(s.exchanges) }
-
-func (s *Server) targets(campaign string) []rules.Target {
-	if c := s.rules.Campaign(campaign); c != nil {
-		return c.Delivery
-	}
-	return nil
-}
+func (s *Server) targets(campaign string) []rules.Target { return s.inForce.Load().targets(campaign) }
 
 // Start listens on both addresses and returns once pings are answered. Before that it asks the
 // store for a first lease of each line, so that the first ping finds money. ctx bounds only the
@@ -178,7 +144,7 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	s.applyPauses()
 	s.tendLeases(ctx)
-	settings := s.rules.Settings().Server
+	settings := s.options.Rules.Settings().Server
 	public, err := net.Listen("tcp", settings.Listen)
 	if err != nil {
 		return fmt.Errorf("server: listening for pings: %w", err)
@@ -202,7 +168,7 @@ func (s *Server) Start(ctx context.Context) error {
 }
 
 func (s *Server) servePublic(listener net.Listener) error {
-	settings := s.rules.Settings().Server
+	settings := s.options.Rules.Settings().Server
 	if settings.TLSCert != "" {
 		return s.public.ServeTLS(httpguard.LazyDeadlines(listener), s.path(settings.TLSCert), s.path(settings.TLSKey))
 	}

@@ -17,16 +17,22 @@ import (
 // Status is what a person wants to know of a running bidder at a glance. It is served as JSON at
 // /status of the operator's listener, and its names are stable.
 type Status struct {
-	Now      time.Time     `json:"now"`
-	Timezone string        `json:"timezone"`
-	State    string        `json:"state"` // "live", "observing", "paused", "store away" or "stopping"
-	Business string        `json:"business"`
-	Rules    string        `json:"rules"` // the first 12 digits of the hash of the rules in force
-	Pauses   bidder.Pauses `json:"pauses"`
+	Now      time.Time `json:"now"`
+	Timezone string    `json:"timezone"`
+	State    string    `json:"state"` // "live", "observing", "paused", "store away" or "stopping"
+	Business string    `json:"business"`
+	Rules    string    `json:"rules"` // the first 12 digits of the hash of the rules in force
+
+	Generation uint32    `json:"generation"` // of the rules, from 1
+	RulesSince time.Time `json:"rules_since"`
+	LastReload *Reloaded `json:"last_reload,omitempty"`
+
+	Pauses bidder.Pauses `json:"pauses"`
 	// Undeliverable campaigns are paused because their leads have nowhere to go.
 	Undeliverable []string         `json:"undeliverable,omitempty"`
 	StoreError    string           `json:"store_error,omitempty"`
 	Answers       AnswerCounts     `json:"answers"`
+	Observed      []ObservedStatus `json:"observed,omitempty"`
 	Caps          []CapStatus      `json:"caps"`
 	Books         store.Counts     `json:"books"`
 	Recording     *RecordingStatus `json:"recording,omitempty"`
@@ -50,6 +56,15 @@ type AnswerCounts struct {
 	NoBids map[string]int64 `json:"no_bids"` // by reason
 }
 
+// ObservedStatus is what a campaign would have bid on an exchange since the start, had it not only
+// observed: so often, and so much in all. More than that it could not have won.
+type ObservedStatus struct {
+	Campaign string         `json:"campaign"`
+	Exchange string         `json:"exchange"`
+	Bids     int64          `json:"would_bids"`
+	AtMost   pingpost.Cents `json:"at_most"`
+}
+
 // RecordingStatus tells whether the recording is whole.
 type RecordingStatus struct {
 	Dir     string `json:"dir"`
@@ -59,12 +74,14 @@ type RecordingStatus struct {
 
 // Status reads the present state.
 func (s *Server) Status(ctx context.Context) (Status, error) {
-	settings := s.rules.Settings()
-	now := s.clock.now()
+	inForce, now := s.inForce.Load(), s.clock.now()
+	settings := inForce.rules.Settings()
 	pauses, down := s.pauses.effective()
 	status := Status{
 		Now: now.In(settings.Business.Location), Timezone: settings.Business.Location.String(),
-		Business: settings.Business.Name, Rules: s.rules.Hash()[:12],
+		Business: settings.Business.Name, Rules: inForce.rules.Hash()[:12],
+		Generation: inForce.generation, RulesSince: inForce.since.In(settings.Business.Location),
+		LastReload: s.lastReload.Load(), Observed: s.meters.wouldBids(),
 		Pauses: pauses, Undeliverable: down, State: s.state(pauses), Answers: s.meters.answers(),
 	}
 	if why := s.storeErr.Load(); why != nil {
@@ -73,7 +90,7 @@ func (s *Server) Status(ctx context.Context) (Status, error) {
 	if s.record.on() {
 		status.Recording = &RecordingStatus{Dir: s.record.dir, Dropped: s.record.missed(), Stopped: s.record.failed.Load()}
 	}
-	uses, err := s.store.Usage(ctx, s.plan, now)
+	uses, err := s.store.Usage(ctx, inForce.plan, now)
 	if err != nil {
 		return status, err
 	}
@@ -104,13 +121,13 @@ func (s *Server) state(pauses bidder.Pauses) string {
 		return "paused"
 	case s.storeErr.Load() != nil:
 		return "store away"
-	case s.rules.Settings().Mode == rules.Observe:
+	case s.inForce.Load().rules.Settings().Mode == rules.Observe:
 		return "observing"
 	}
 	return "live"
 }
 
-// adminRoutes are the operator's: health, metrics, profiles and the status.
+// adminRoutes are the operator's: health, metrics, profiles, the status, and reloading.
 func (s *Server) adminRoutes() http.Handler {
 	routes := httpguard.AdminMux(s.meters.registry, s.ready)
 	routes.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
@@ -121,5 +138,16 @@ func (s *Server) adminRoutes() http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(status)
 	})
+	if s.options.Load != nil {
+		routes.HandleFunc("POST /-/reload", func(w http.ResponseWriter, r *http.Request) {
+			// Whoever asked may go away; what has begun is ended.
+			done := s.Reload(context.WithoutCancel(r.Context()))
+			w.Header().Set("Content-Type", "application/json")
+			if done.Result == ReloadRefused {
+				w.WriteHeader(http.StatusUnprocessableEntity)
+			}
+			_ = json.NewEncoder(w).Encode(done)
+		})
+	}
 	return routes
 }

@@ -30,6 +30,19 @@ func (s Severity) String() string {
 // MarshalText writes the word.
 func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
+// UnmarshalText reads the word.
+func (s *Severity) UnmarshalText(text []byte) error {
+	switch string(text) {
+	case Wrong.String():
+		*s = Wrong
+	case Warning.String():
+		*s = Warning
+	default:
+		return fmt.Errorf("yamlfile: %q is no severity", text)
+	}
+	return nil
+}
+
 // Fault is one thing wrong with a file: where, what, what was expected there and what to type.
 type Fault struct {
 	File     string   `json:"file"`
