@@ -14,7 +14,8 @@ type body struct {
 // several outcomes share a place, it can be a field in one and a constant in another.
 type member struct {
 	name  string
-	key   string // the name as written, with its quotes and colon
+	index int    // among the body's members
+	key   string // the name as written, with its quotes and colon, behind a comma
 	field field
 	slot  uint8 // from numFields up: where a constant's value is read into; 0 where there is none
 	value string
@@ -38,7 +39,8 @@ func (b *body) place(name string) *member {
 	if m := b.find(name); m != nil {
 		return m
 	}
-	m := &member{name: name, key: string(append(appendText(nil, name), ':'))}
+	key := string(append(appendText([]byte{','}, name), ':'))
+	m := &member{name: name, index: len(b.members), key: key}
 	b.members = append(b.members, m)
 	for len(b.byLength) <= len(name) {
 		b.byLength = append(b.byLength, nil)

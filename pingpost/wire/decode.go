@@ -50,12 +50,22 @@ func (d *decoder) read(shape *body) bool {
 
 // object reads an object of the message.
 func (d *decoder) object(shape *body) bool {
+	next := 0 // where the name is that follows in the profile, and mostly in the message too
 	for first := true; ; first = false {
 		name, more := d.member(first)
 		if !more {
 			return d.problem == ""
 		}
-		if !d.place(shape, shape.find(name), name) {
+		var m *member
+		if next < len(shape.members) && shape.members[next].name == name {
+			m = shape.members[next]
+		} else {
+			m = shape.find(name)
+		}
+		if m != nil {
+			next = m.index + 1
+		}
+		if !d.place(shape, m, name) {
 			return false
 		}
 	}
@@ -206,7 +216,8 @@ func (d *decoder) tri(f field) pingpost.Tri {
 	case v.kind == kindTruth || v.kind == kindFalsehood:
 		return pingpost.TriOf(v.kind == kindTruth)
 	case v.kind == kindText && d.profile.spelled[f]:
-		return pingpost.Tri(d.profile.words[f].read[v.text])
+		tri, _ := d.profile.words[f].find(v.text)
+		return pingpost.Tri(tri)
 	}
 	d.invalid(f, "must be true or false, and is "+kindNames[v.kind])
 	return pingpost.Unknown
@@ -293,7 +304,7 @@ func (d *decoder) word(f field) uint16 {
 		return 0
 	}
 	words := &d.profile.words[f]
-	read, listed := words.read[word]
+	read, listed := words.find(word)
 	if !listed {
 		read = wordElse[f]
 	}

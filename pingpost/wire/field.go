@@ -1,6 +1,11 @@
 package wire
 
-import "leadbid/pingpost"
+import (
+	"maps"
+	"slices"
+
+	"leadbid/pingpost"
+)
 
 // field is a canonical value that a profile gives a place in a message.
 type field uint8
@@ -80,6 +85,55 @@ var (
 type vocabulary struct {
 	read  map[string]uint16
 	write map[uint16]string
+
+	// The same for use, which settle makes of the two: a word is found in a few comparisons with
+	// others of its length, and written as it stands in a message.
+	byLength [][]listed
+	quoted   []string // by value; "" where there is no word
+}
+
+// listed is a word that is read as a value.
+type listed struct {
+	word  string
+	value uint16
+}
+
+func (v *vocabulary) settle() {
+	words := slices.Sorted(maps.Keys(v.read))
+	for _, word := range words {
+		for len(v.byLength) <= len(word) {
+			v.byLength = append(v.byLength, nil)
+		}
+		v.byLength[len(word)] = append(v.byLength[len(word)], listed{word, v.read[word]})
+	}
+	for value, word := range v.write {
+		for len(v.quoted) <= int(value) {
+			v.quoted = append(v.quoted, "")
+		}
+		if word != "" {
+			v.quoted[value] = string(appendText(nil, word))
+		}
+	}
+}
+
+// find gives what a word is read as.
+func (v *vocabulary) find(word string) (value uint16, ok bool) {
+	if len(word) < len(v.byLength) {
+		for _, one := range v.byLength[len(word)] {
+			if one.word == word {
+				return one.value, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// append appends the word for a value, or nothing where there is none.
+func (v *vocabulary) append(dst []byte, value uint16) []byte {
+	if int(value) < len(v.quoted) {
+		dst = append(dst, v.quoted[value]...)
+	}
+	return dst
 }
 
 // ownWords is the vocabulary of an exchange that uses our words.

@@ -43,6 +43,9 @@ func parse(name string, content []byte, faults *yamlfile.Faults) *Profile {
 		{"busy", uint8(pingpost.VerdictBusy), nil},
 	})
 	l.readMessage(&l.notice, root.Need("notice", "the body of a notice"), noticeFields)
+	for f := range l.words {
+		l.words[f].settle()
+	}
 	return l.Profile
 }
 

@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"encoding/binary"
 	"encoding/json"
+	"math/bits"
 	"strconv"
 	"unicode/utf8"
 	"unsafe"
@@ -99,12 +101,29 @@ var stopsText = func() (stops [256]bool) {
 	return stops
 }()
 
-// str reads a string; the next byte is its opening quote.
-func (s *scanner) str() (string, bool) {
-	body, i := s.body, s.pos+1
-	for i < len(body) && !stopsText[body[i]] {
+// plainUntil gives the place of the first byte from i on that stopsText marks, or the end. It looks
+// at eight bytes at a time: of those that are marked in a word the lowest is always one of them,
+// since a subtraction borrows only from a byte above one that is.
+func plainUntil(text []byte, i int) int {
+	const each, high = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(text); i += 8 {
+		word := binary.LittleEndian.Uint64(text[i:])
+		quote, backslash := word^each*'"', word^each*'\\'
+		marked := word | (word - each*' ') | (quote-each)&^quote | (backslash-each)&^backslash
+		if marked &= high; marked != 0 {
+			return i + bits.TrailingZeros64(marked)/8
+		}
+	}
+	for i < len(text) && !stopsText[text[i]] {
 		i++
 	}
+	return i
+}
+
+// str reads a string; the next byte is its opening quote.
+func (s *scanner) str() (string, bool) {
+	body := s.body
+	i := plainUntil(body, s.pos+1)
 	if i < len(body) && body[i] == '"' {
 		content := alias(body[s.pos+1 : i])
 		s.pos = i + 1

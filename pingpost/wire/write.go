@@ -2,6 +2,7 @@ package wire
 
 import (
 	"unicode/utf8"
+	"unsafe"
 
 	"leadbid/pingpost"
 )
@@ -21,12 +22,8 @@ type outgoing struct {
 // nothing in it is left out.
 func (p *Profile) append(dst []byte, b *body, out *outgoing) []byte {
 	start := len(dst)
-	dst = append(dst, '{')
 	for _, m := range b.members {
 		before := len(dst)
-		if before > start+1 {
-			dst = append(dst, ',')
-		}
 		dst = append(dst, m.key...)
 		mark := len(dst)
 		switch {
@@ -41,10 +38,14 @@ func (p *Profile) append(dst []byte, b *body, out *outgoing) []byte {
 			dst = dst[:before]
 		}
 	}
-	if len(dst) == start+1 && b.path != "" {
-		return dst[:start]
+	if len(dst) > start {
+		dst[start] = '{' // instead of the first comma
+		return append(dst, '}')
 	}
-	return append(dst, '}')
+	if b.path == "" {
+		return append(dst, "{}"...)
+	}
+	return dst
 }
 
 // appendField appends a field's value, or nothing where it says nothing.
@@ -63,7 +64,7 @@ func (p *Profile) appendField(dst []byte, f field, out *outgoing) []byte {
 }
 
 func (p *Profile) appendWord(dst []byte, f field, value uint16) []byte {
-	return appendKnown(dst, p.words[f].write[value])
+	return p.words[f].append(dst, value)
 }
 
 func (p *Profile) appendPrice(dst []byte, amount pingpost.Cents) []byte {
@@ -154,10 +155,19 @@ func appendOneLine(dst []byte, text string) []byte {
 // appendText appends a JSON string. Bytes that are not valid UTF-8 become the replacement
 // character, as in encoding/json: what we write can be read everywhere.
 func appendText(dst []byte, content string) []byte {
-	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
+	i := plainUntil(unsafe.Slice(unsafe.StringData(content), len(content)), 0)
+	if i < len(content) {
+		return appendStrangeText(dst, content, i)
+	}
+	return append(append(dst, content...), '"')
+}
+
+// appendStrangeText is appendText behind the opening quote. i is the first byte that needs a look.
+func appendStrangeText(dst []byte, content string, i int) []byte {
+	const hex = "0123456789abcdef"
 	plain := 0
-	for i := 0; i < len(content); {
+	for i < len(content) {
 		c := content[i]
 		if !stopsText[c] {
 			i++
