@@ -12,8 +12,31 @@ import (
 // an American phone number however it is punctuated, or an IP address. Rather too much is taken
 // for personal than too little: ten digits that could be dialled are a phone number.
 func Personal(text string) bool {
-	return emailShaped(text) || phoneShaped(text) || addressShaped(text)
+	if len(text) > maxTallied {
+		return emailShaped(text) || phoneShaped(text) || addressShaped(text)
+	}
+	var tally uint64
+	for i := 0; i < len(text); i++ {
+		tally += tallies[text[i]]
+	}
+	digits, points := tally&maxTallied, tally>>16&maxTallied
+	colons, ats := tally>>32&maxTallied, tally>>48
+	return ats > 0 && emailShaped(text) || digits >= 10 && phoneShaped(text) ||
+		(points == 3 || colons >= 2) && addressShaped(text)
 }
+
+// tallies counts, in one walk over a text, what it needs to look like something personal: sixteen
+// bits each for its digits, points, colons and ats.
+var tallies = func() (tallies [256]uint64) {
+	for c := '0'; c <= '9'; c++ {
+		tallies[c] = 1
+	}
+	tallies['.'], tallies[':'], tallies['@'] = 1<<16, 1<<32, 1<<48
+	return tallies
+}()
+
+// maxTallied is the longest text whose tally cannot spill over.
+const maxTallied = 1<<16 - 1
 
 // emailShaped: something, an @, something with a point inside, and no space around the @.
 func emailShaped(text string) bool {
