@@ -2,6 +2,7 @@ package bidder
 
 import (
 	"strconv"
+	"time"
 
 	"leadbid/budget"
 	"leadbid/pingpost"
@@ -104,6 +105,28 @@ type (
 		Ask       *budget.Upkeep `json:"ask,omitempty"`
 	}
 )
+
+// AppendJSON appends the notice as encoding/json would: most bids end with one. It does not
+// allocate beyond dst.
+func (n *NoticeRecord) AppendJSON(dst []byte) []byte {
+	ref := &n.Ref
+	dst = appendText(append(dst, `{"outcome":`...), n.Outcome)
+	dst = strconv.AppendInt(append(dst, `,"ref":{"lease":`...), int64(ref.Lease), 10)
+	dst = strconv.AppendUint(append(dst, `,"campaign":`...), uint64(ref.Campaign), 10)
+	dst = ref.Price.AppendDollars(append(dst, `,"price":`...))
+	dst = ref.Expires.AppendFormat(append(dst, `,"expires":"`...), time.RFC3339Nano)
+	dst = strconv.AppendUint(append(dst, `","run":`...), uint64(ref.Run), 10)
+	dst = strconv.AppendUint(append(dst, `,"seq":`...), ref.Seq, 10)
+	dst = strconv.AppendUint(append(dst, `,"terms":`...), ref.Terms, 10)
+	dst = append(dst, '}')
+	if n.ClearingPrice != 0 {
+		dst = n.ClearingPrice.AppendDollars(append(dst, `,"clearing_price":`...))
+	}
+	if n.MinBidToWin != 0 {
+		dst = n.MinBidToWin.AppendDollars(append(dst, `,"min_bid_to_win":`...))
+	}
+	return append(dst, '}')
+}
 
 // RecordOf gives the recorded form of a settlement.
 func RecordOf(facts PostFacts, ref budget.BidRef, authentic bool, s Settlement) PostRecord {

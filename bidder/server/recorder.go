@@ -159,9 +159,14 @@ func (r *recorder) charged(stamp bidder.Stamp, answer budget.Charged) {
 }
 
 func (r *recorder) notice(stamp bidder.Stamp, n *pingpost.Notice, ref budget.BidRef) {
-	r.input(stamp, recording.KindNotice, bidder.NoticeRecord{
+	if !r.on() {
+		return
+	}
+	record := bidder.NoticeRecord{
 		Outcome: n.Outcome.String(), Ref: ref, ClearingPrice: n.ClearingPrice, MinBidToWin: n.MinBidToWin,
-	})
+	}
+	var room [512]byte // for more than any notice needs
+	r.line(stamp, recording.KindNotice, record.AppendJSON(room[:0]))
 }
 
 func (r *recorder) upkeep(stamp bidder.Stamp, record bidder.UpkeepRecord) {
@@ -197,8 +202,12 @@ func (r *recorder) input(stamp bidder.Stamp, kind recording.Kind, data any) {
 	if err != nil {
 		panic(fmt.Sprintf("server: a record of plain data does not marshal: %v", err))
 	}
+	r.line(stamp, kind, text)
+}
+
+func (r *recorder) line(stamp bidder.Stamp, kind recording.Kind, data []byte) {
 	line := r.lines.Get().(*[]byte)
-	*line = recording.Append((*line)[:0], stamp.Seq, stamp.At, kind, text)
+	*line = recording.Append((*line)[:0], stamp.Seq, stamp.At, kind, data)
 	r.hand(stamp.Seq, line)
 }
 
