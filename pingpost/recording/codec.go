@@ -11,9 +11,11 @@ import (
 )
 
 const (
-	// window is how far back the compressor looks, and what a reader must keep. Pings repeat each
-	// other within a few kilobytes.
-	window = 1 << 20
+	// window is how far back the compressor looks. Pings repeat each other within a few kilobytes,
+	// and what it looks at is best kept in the processor's cache beside the bidder's own.
+	window = 128 << 10
+	// maxWindow is what a reader is ready to keep.
+	maxWindow = 1 << 20
 	// maxLine bounds a record in bytes. A snapshot of a large bidder takes a few megabytes.
 	maxLine = 64 << 20
 )
@@ -29,7 +31,7 @@ type Writer struct{ zstd *zstd.Encoder }
 func NewWriter(w io.Writer) (*Writer, error) {
 	// Pings are so alike that the fastest level makes them smaller than the default one does.
 	encoder, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(window),
-		zstd.WithEncoderLevel(zstd.SpeedFastest))
+		zstd.WithLowerEncoderMem(true), zstd.WithEncoderLevel(zstd.SpeedFastest))
 	if err != nil {
 		return nil, fmt.Errorf("recording: starting: %w", err)
 	}
@@ -72,7 +74,7 @@ type Reader struct {
 // NewReader reads a recording. Close it when done.
 func NewReader(r io.Reader) (*Reader, error) {
 	decoder, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-		zstd.WithDecoderMaxWindow(window))
+		zstd.WithDecoderMaxWindow(maxWindow))
 	if err != nil {
 		return nil, fmt.Errorf("recording: opening: %w", err)
 	}
