@@ -45,14 +45,13 @@ func statusCommand(env *cli.Env) *cobra.Command {
 	return command
 }
 
-func askStatus(ctx context.Context, address string) (*server.Status, error) {
+// askAdmin asks the operators' listener of a running bidder. The caller closes the body.
+func askAdmin(ctx context.Context, method, address, path string) (*http.Response, error) {
 	address = strings.TrimSuffix(strings.TrimPrefix(address, "http://"), "/")
 	if _, _, err := net.SplitHostPort(address); err != nil {
 		return nil, cli.Usage("--admin %q: say HOST:PORT, such as 127.0.0.1:8081", address)
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/status", nil)
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+address+path, nil)
 	if err != nil {
 		return nil, cli.Usage("--admin %q: say HOST:PORT, such as 127.0.0.1:8081", address)
 	}
@@ -64,6 +63,16 @@ func askStatus(ctx context.Context, address string) (*server.Status, error) {
 		}
 		return nil, cli.Hint(cli.Reach(fmt.Errorf("asking the bidder at %s: %w", address, err)),
 			"is the bidder running? `bidder serve` prints where operators reach it")
+	}
+	return response, nil
+}
+
+func askStatus(ctx context.Context, address string) (*server.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	response, err := askAdmin(ctx, http.MethodGet, address, "/status")
+	if err != nil {
+		return nil, err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
@@ -86,6 +95,7 @@ func printStatus(env *cli.Env, status *server.Status) error {
 		if len(status.Undeliverable) > 0 {
 			env.Sayf("paused because their leads cannot be delivered: %s", strings.Join(status.Undeliverable, ", "))
 		}
+		sayRules(env, status)
 		if status.StoreError != "" {
 			env.Sayf("the store is away: %s", status.StoreError)
 		}
@@ -101,12 +111,36 @@ func printStatus(env *cli.Env, status *server.Status) error {
 	for _, reason := range sortedKeys(status.Answers.NoBids) {
 		answers.Add("no bid: "+reason, status.Answers.NoBids[reason])
 	}
+	tables := []cli.Table{caps, answers}
+	if len(status.Observed) > 0 {
+		tables = append(tables, observedTable(status.Observed))
+	}
 	books := status.Books
-	return env.Print(status, caps, answers, cli.Table{
+	return env.Print(status, append(tables, cli.Table{
 		Columns: []string{"leads", "charged_usd", "returned", "credited_usd", "refused", "delivered", "owed", "dead"},
 		Rows: [][]any{{books.Leads, books.Charged, books.Returned, books.Credited, books.Refused,
 			books.Delivered, books.Owed, books.Dead}},
-	})
+	})...)
+}
+
+// sayRules tells which rules are in force, and why not those of the file.
+func sayRules(env *cli.Env, status *server.Status) {
+	env.Sayf("rules %s, generation %d, since %s", status.Rules, status.Generation,
+		status.RulesSince.In(atHome(status).Location()).Format("Mon 15:04:05"))
+	if last := status.LastReload; last != nil && last.Result == server.ReloadRefused {
+		env.Sayf("the last reload was refused, at %s:\n%s", last.At.In(atHome(status).Location()).Format("Mon 15:04:05"),
+			strings.TrimSuffix(last.Text, "\n"))
+	}
+}
+
+// observedTable says what would have been bid since the start. Each of those bids could have won at
+// its price or less.
+func observedTable(observed []server.ObservedStatus) cli.Table {
+	table := cli.Table{Columns: []string{"observed_campaign", "exchange", "would_bid", "won_at_most_usd"}}
+	for _, o := range observed {
+		table.Add(o.Campaign, o.Exchange, o.Bids, o.AtMost)
+	}
+	return table
 }
 
 // atHome is the status's time in the zone of the business, whose name JSON does not carry.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -36,10 +38,32 @@ func TestScripts(t *testing.T) {
 			"exits":       scripttest.Exits,
 			"send":        send,
 			"serving":     scripttest.Serving(announcement, "BIDDER", "ADMIN"),
+			"hangup":      scripttest.Hangup,
 			"interrupt":   scripttest.Interrupt,
+			"await":       await,
 			"tamper":      scripttest.Tamper,
 		},
 	})
+}
+
+// await is "await PATTERN": asks the serving bidder's status until it matches.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: await PATTERN")
+	}
+	pattern := regexp.MustCompile(args[0])
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		response, err := http.Get("http://" + ts.Getenv("ADMIN") + "/status")
+		ts.Check(err)
+		status, err := io.ReadAll(response.Body)
+		ts.Check(errors.Join(err, response.Body.Close()))
+		if pattern.Match(status) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("the status never came to %s: %s", pattern, status)
+		}
+	}
 }
 
 // send is "send ping|post|notice FILE": posts a body to $BIDDER as exchange north, with $BID_ID in

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -22,7 +25,7 @@ import (
 const stopTime = 10 * time.Second
 
 func serveCommand(env *cli.Env) *cobra.Command {
-	var allowPrivate bool
+	var allowPrivate, watch bool
 	var log func() (zerolog.Logger, error)
 	command := &cobra.Command{
 		Use:   "serve",
@@ -37,16 +40,34 @@ func serveCommand(env *cli.Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			options := server.Options{Rules: rs, Dir: dir, Log: logger, AllowPrivate: allowPrivate}
-			return serve(cmd.Context(), env, rs, options)
+			again := &reloader{env: env}
+			options := server.Options{
+				Rules: rs, Dir: dir, Log: logger, AllowPrivate: allowPrivate, Load: again.load,
+				Reloaded: func(done server.Reloaded) {
+					if done.Result != server.ReloadUnchanged {
+						sayReloaded(env, done)
+					}
+				},
+			}
+			var changed <-chan struct{}
+			if watch {
+				if changed, err = watchFiles(cmd.Context(), dir, again); err != nil {
+					return err
+				}
+			}
+			return serve(cmd.Context(), env, rs, options, changed)
 		},
 	}
 	log = env.LogFlags(command, "info")
 	command.Flags().BoolVar(&allowPrivate, "allow-private", false, "let webhooks go to private addresses (labs only)")
+	command.Flags().BoolVar(&watch, "watch", false, "reload when the configuration or a file that it names changes")
 	return command
 }
 
-func serve(ctx context.Context, env *cli.Env, rs *rules.Ruleset, options server.Options) error {
+func serve(ctx context.Context, env *cli.Env, rs *rules.Ruleset, options server.Options, changed <-chan struct{}) error {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	s, err := server.New(ctx, options)
 	if err != nil {
 		return notBegun(err)
@@ -57,12 +78,25 @@ func serve(ctx context.Context, env *cli.Env, rs *rules.Ruleset, options server.
 	}
 	if err == nil {
 		env.Sayf("answering pings at http://%s, operators at http://%s", s.Addr(), s.AdminAddr())
-		<-ctx.Done()
+		reloadUntil(ctx, s, hangups, changed)
 		env.Sayf("stopping: open requests are answered, leases given back")
 	}
 	bounded, cancel := context.WithTimeout(context.Background(), stopTime)
 	defer cancel()
 	return notBegun(errors.Join(err, s.Close(bounded)))
+}
+
+// reloadUntil reloads at each SIGHUP and change until ctx ends.
+func reloadUntil(ctx context.Context, s *server.Server, hangups <-chan os.Signal, changed <-chan struct{}) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+		case <-changed:
+		}
+		s.Reload(ctx)
+	}
 }
 
 // notBegun adds to the two mistakes that a start most often meets what to do about them.

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	_ "modernc.org/sqlite" // for Tamper
@@ -114,6 +115,15 @@ func Interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	program := value.(*served)
 	ts.Check(program.process.Signal(os.Interrupt))
 	ts.Check(<-program.ended)
+}
+
+// Hangup is "hangup": sends SIGHUP to what Serving started.
+func Hangup(ts *testscript.TestScript, neg bool, args []string) {
+	value, ok := running.Load(ts.Getenv("WORK"))
+	if neg || len(args) != 0 || !ok {
+		ts.Fatalf("usage: hangup, after serving")
+	}
+	ts.Check(value.(*served).process.Signal(syscall.SIGHUP))
 }
 
 // Crash is "crash": kills what Serving started, without a word of warning.
