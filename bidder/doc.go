@@ -27,6 +27,7 @@
 //	Settle   the post against the signed bid: a Charge for the store, or a refusal
 //	Charged  what the store answered
 //	Notify   what became of the auction
+//	Swap     other rules from here on, whole; bids sent are settled by those that made them
 //	Upkeep   what the Book asks of the store now; Answered brings the reply
 //
 // All methods of Agent may be called from several goroutines.
