@@ -47,7 +47,8 @@ type request struct {
 	answer   pingpost.Answer
 	body     []byte
 	bidID    []byte
-	decision []byte
+	decided  bidder.Decision
+	decision []byte // decided, as it is recorded
 }
 
 var requests = sync.Pool{New: func() any { return new(request) }}
@@ -102,17 +103,18 @@ func (s *Server) servePing(ctx *fasthttp.RequestCtx, x *exchange) {
 	}
 	ping.Exchange = x.Name
 	ping.Digest = ping.ComputeDigest()
-	decision := s.agent.Decide(arrived, ping)
+	decision := &scratch.decided
+	*decision = s.agent.Decide(arrived, ping)
 	took := s.clock.now().Sub(arrived)
-	s.record.ping(scratch, &decision)
+	s.record.ping(scratch, decision)
 	if decision.Bid && took > allowed(ping, x)-sendMargin {
 		s.record.cancel(s.agent.Cancel(s.clock.now(), decision.Seq), decision.Seq)
-		decision = bidder.Decision{Stamp: decision.Stamp, Reason: pingpost.Late, Generation: decision.Generation}
+		*decision = bidder.Decision{Stamp: decision.Stamp, Reason: pingpost.Late, Generation: decision.Generation}
 	}
-	s.answerPing(ctx, x, scratch, &decision)
-	s.meters.decided(x, &decision, took)
+	s.answerPing(ctx, x, scratch, decision)
+	s.meters.decided(x, decision, took)
 	s.wakeLeases(decision.Reason)
-	s.logDecision(x, ping, &decision)
+	s.logDecision(x, ping, decision)
 }
 
 // allowed is how long the exchange waits for an answer.
