@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -93,6 +95,19 @@ func startWith(t *testing.T, dir, text string, load server.Loader) *running {
 	return r
 }
 
+// insist sends a request again where the connection was reset: a server that refuses a body before
+// it has read it closes the connection, and the reset may overtake its answer.
+func insist(client *http.Client, request *http.Request) (*http.Response, error) {
+	response, err := client.Do(request)
+	for tries := 0; errors.Is(err, syscall.ECONNRESET) && tries < 20; tries++ {
+		if request.Body, err = request.GetBody(); err != nil {
+			return nil, err
+		}
+		response, err = client.Do(request)
+	}
+	return response, err
+}
+
 // post sends a body and gives status and answer.
 func (r *running) post(path, key, body string) (int, string) {
 	r.t.Helper()
@@ -103,7 +118,7 @@ func (r *running) post(path, key, body string) (int, string) {
 	if key != "" {
 		request.Header.Set("Authorization", "Bearer "+key)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := insist(http.DefaultClient, request)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -275,6 +277,19 @@ func (m *market) drain() {
 	}
 }
 
+// insist sends a request again where the connection was reset: a server that refuses a body before
+// it has read it closes the connection, and the reset may overtake its answer.
+func insist(client *http.Client, request *http.Request) (*http.Response, error) {
+	response, err := client.Do(request)
+	for tries := 0; errors.Is(err, syscall.ECONNRESET) && tries < 20; tries++ {
+		if request.Body, err = request.GetBody(); err != nil {
+			return nil, err
+		}
+		response, err = client.Do(request)
+	}
+	return response, err
+}
+
 // ask sends a request and gives status and JSON of the answer.
 func (m *market) ask(method, address, key, body string, header ...string) (int, map[string]any) {
 	m.t.Helper()
@@ -288,7 +303,7 @@ func (m *market) ask(method, address, key, body string, header ...string) (int, 
 	for i := 0; i < len(header); i += 2 {
 		request.Header.Set(header[i], header[i+1])
 	}
-	answer, err := m.client.Do(request)
+	answer, err := insist(m.client, request)
 	if err != nil {
 		m.t.Fatal(err)
 	}
