@@ -14,12 +14,14 @@ import (
 // are 64-bit hashes: two pings that share one by accident end in a no-bid, never in a wrong bid,
 // because the digest is compared as well.
 //
-// Every ping adds an answer and ends an older one, so the queue is one ring of values that is used
-// again, and the indexes hold places in it and no pointers: nothing for the collector to follow.
+// Every ping adds an answer and ends an older one, so the queue is made of stretches of values that
+// are used again, and the indexes hold places in it and no pointers. It grows by a stretch at a time:
+// to move a long queue while every ping waits for the Agent would cost tenths of a second.
 type repeats struct {
-	ring  []answered // as long as a power of two; places count on and on, and wrap here
-	first uint64     // the place of the oldest
-	next  uint64     // the place after the newest
+	stretches []*stretch // from the one that holds first on
+	spare     []*stretch // used before, and to be used again
+	first     uint64     // the place of the oldest; places count on and on
+	next      uint64     // the place after the newest
 
 	byPing    places
 	byConsent places // only open bids
@@ -27,6 +29,10 @@ type repeats struct {
 
 // maxRepeats bounds the memory of answers to about 50 MB; the oldest are forgotten first.
 const maxRepeats = 1 << 17
+
+type stretch [256]answered
+
+const stretchLength = uint64(len(stretch{}))
 
 type answered struct {
 	Ping      uint64    `json:"ping"`
@@ -65,7 +71,9 @@ func hashPair(first, second string) uint64 {
 	return hash.Sum64()
 }
 
-func (r *repeats) at(place uint64) *answered { return &r.ring[place&uint64(len(r.ring)-1)] }
+func (r *repeats) at(place uint64) *answered {
+	return &r.stretches[place/stretchLength-r.first/stretchLength][place%stretchLength]
+}
 
 // find gives the answer to the same ping id, where it is still remembered. It stays good until the
 // next change.
@@ -103,8 +111,8 @@ func (r *repeats) remember(key, consent uint64, p *pingpost.Ping, d *Decision, u
 
 // push adds an answer behind all others.
 func (r *repeats) push(entry answered) {
-	if r.next-r.first == uint64(len(r.ring)) {
-		r.grow()
+	if r.next/stretchLength-r.first/stretchLength == uint64(len(r.stretches)) {
+		r.stretches = append(r.stretches, r.blank())
 	}
 	place := r.next
 	r.next++
@@ -118,12 +126,15 @@ func (r *repeats) push(entry answered) {
 	}
 }
 
-func (r *repeats) grow() {
-	larger := repeats{ring: make([]answered, max(2*len(r.ring), 64)), first: r.first, next: r.next}
-	for place := r.first; place < r.next; place++ {
-		*larger.at(place) = *r.at(place)
+// blank gives a stretch to fill.
+func (r *repeats) blank() *stretch {
+	last := len(r.spare) - 1
+	if last < 0 {
+		return new(stretch)
 	}
-	r.ring = larger.ring
+	blank := r.spare[last]
+	r.spare = r.spare[:last]
+	return blank
 }
 
 // forget removes the answer of a cancelled bid: the same ping is then decided anew. It is false
@@ -163,6 +174,10 @@ func (r *repeats) dropFirst() {
 	r.unindex(r.first)
 	r.at(r.first).Decision = Decision{} // its names must not keep a former rule set alive
 	r.first++
+	if r.first%stretchLength == 0 {
+		r.spare = append(r.spare, r.stretches[0])
+		r.stretches = append(r.stretches[:0], r.stretches[1:]...)
+	}
 }
 
 func (r *repeats) unindex(place uint64) {
@@ -210,7 +225,7 @@ func (r *repeats) check() error {
 	return nil
 }
 
-// places is a map from hashes to places in the ring. A hash is as good as random, so that its low
+// places is a map from hashes to places in the queue. A hash is as good as random, so that its low
 // digits say where it belongs: the next free slot from there (linear probing), half of the slots at
 // most being taken. Slots lie side by side, so that a question mostly costs one look at memory.
 type places struct {
@@ -242,11 +257,20 @@ func (m *places) find(hash uint64) (place uint64, known bool) {
 	return found.place - 1, found.place != 0
 }
 
+// larger is the next size of a table. Past a few thousand it is the last one at once: moving a large
+// table takes long, and one without pointers that is not used yet costs nothing.
+func larger(size int) int {
+	if size >= 4096 && size < 2*maxRepeats {
+		return 2 * maxRepeats
+	}
+	return max(2*size, 128)
+}
+
 // set makes place the one of the hash, in the stead of a former one.
 func (m *places) set(hash, place uint64) {
 	if 2*(m.used+1) > len(m.slots) {
 		former := m.slots
-		m.slots = make([]slot, max(2*len(former), 128))
+		m.slots = make([]slot, larger(len(former)))
 		for _, s := range former {
 			if s.place != 0 {
 				m.slots[m.seek(s.hash)] = s
