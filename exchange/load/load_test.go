@@ -30,7 +30,7 @@ import (
 // waits for answers, or counts from the actual send, would see only those, and a p99 of nothing.
 func TestFreezesAreSeen(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes six seconds")
+		t.Skip("-short: takes six seconds")
 	}
 	const period, freeze = 3 * time.Second, 300 * time.Millisecond
 	native := nativeProfile(t)
