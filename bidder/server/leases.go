@@ -18,6 +18,9 @@ const (
 func (s *Server) leaseLoop(ctx context.Context) {
 	for {
 		wait := s.tendLeases(ctx)
+		if s.booksLost() {
+			return
+		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
@@ -60,6 +63,18 @@ func (s *Server) tendLeases(ctx context.Context) time.Duration {
 	s.record.answered(s.agent.Answered(s.clock.now(), answer), answer)
 	s.meters.caps(answer.Caps)
 	return s.untilDue()
+}
+
+// booksLost tells whether the store takes nothing more from this process, and says so to whoever
+// runs it.
+func (s *Server) booksLost() bool {
+	err := s.store.Err()
+	if err == nil {
+		return false
+	}
+	s.storeAway(err)
+	s.lost <- err
+	return true
 }
 
 func (s *Server) untilDue() time.Duration {

@@ -113,6 +113,7 @@ func (s *Server) charged(charge budget.Charge, answer store.PostAnswer) {
 
 func (s *Server) busy(post *pingpost.Post, err error) pingpost.Verdict {
 	s.log.Warn().Err(err).Str("ping_id", post.PingID).Msg("a post was answered busy")
+	s.lookAtLeases() // that finds out whether the store is away or lost
 	return pingpost.Verdict{Kind: pingpost.VerdictBusy, PingID: post.PingID, Reason: pingpost.StoreAway}
 }
 
@@ -187,6 +188,7 @@ func (s *Server) serveNotice(ctx *fasthttp.RequestCtx, x *exchange) {
 	}
 	if err := s.notify(x, &notice, ref); err != nil {
 		s.log.Warn().Err(err).Str("ping_id", notice.PingID).Msg("a notice was answered busy")
+		s.lookAtLeases()
 		ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, "1")
 		httpguard.WriteError(ctx, fasthttp.StatusServiceUnavailable, "store_away",
 			"the books are out of reach: send the notice again", "")

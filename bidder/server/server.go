@@ -64,6 +64,7 @@ type Server struct {
 	pauses   pauseState
 	storeErr atomic.Pointer[string] // why the store did not answer last; nil while it does
 	wake     chan struct{}          // the lease loop should look now
+	lost     chan error             // why the books cannot be written any more: at most one
 	draining atomic.Bool
 	stop     context.CancelFunc
 	running  sync.WaitGroup
@@ -76,7 +77,8 @@ type Server struct {
 func New(ctx context.Context, options Options) (*Server, error) {
 	settings := options.Rules.Settings()
 	s := &Server{
-		options: options, log: options.Log, clock: newClock(), meters: newMeters(), wake: make(chan struct{}, 1),
+		options: options, log: options.Log, clock: newClock(), meters: newMeters(),
+		wake: make(chan struct{}, 1), lost: make(chan error, 1),
 	}
 	first, err := s.adopt(options.Rules)
 	if err != nil {
@@ -204,6 +206,10 @@ func (s *Server) AdminAddr() string { return s.adminListener.Addr().String() }
 
 // Store is the books, for callers in the same process that hold them against the exchange's.
 func (s *Server) Store() store.Store { return s.store }
+
+// Lost gives, once, why the books can no longer be written by this process. Whether the last
+// transaction is in them is known only when they are opened anew, so the process should end.
+func (s *Server) Lost() <-chan error { return s.lost }
 
 // Drain delivers everything that is due in the outbox, or says what ctx cut short.
 func (s *Server) Drain(ctx context.Context) error { return s.mail.Drain(ctx) }

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"leadbid/bidder/backtest"
 	"leadbid/bidder/server"
 	"leadbid/budget/store"
+	"leadbid/internal/sqlstore"
 	"leadbid/rules"
 )
 
@@ -199,6 +201,17 @@ func TestStoreAway(t *testing.T) {
 	}
 	if again := r.ask("p-2"); again.Status != "bid" {
 		t.Errorf("with a lease in hand: %+v, want a bid", again)
+	}
+	select {
+	case err := <-r.server.Lost():
+		if !errors.Is(err, sqlstore.ErrAway) {
+			t.Errorf("the books are lost by %v", err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("nobody was told that the books take nothing more")
+	}
+	if _, status := r.admin("/status"); !strings.Contains(status, `"state":"store away"`) {
+		t.Errorf("the status says %s", status)
 	}
 }
 

@@ -50,6 +50,13 @@ func OpenSQLite(ctx context.Context, path string, opts Options) (Store, error) {
 	return &sqlite{db: db, clock: clock}, nil
 }
 
+func (s *sqlite) Err() error {
+	if err := s.db.Err(); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return nil
+}
+
 func (s *sqlite) Close() error {
 	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("store: %w", err)

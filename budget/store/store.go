@@ -68,6 +68,10 @@ type Store interface {
 	// Verify recomputes every invariant from the rows; see Report.
 	Verify(ctx context.Context) (Report, error)
 
+	// Err tells why nothing can be written any more until the store is opened anew: a disk that
+	// failed a commit leaves open what is on it. It is nil while writes are taken or may be again.
+	Err() error
+
 	// Close finishes what is queued and closes the store. It may be called more than once.
 	Close() error
 }

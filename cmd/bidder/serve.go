@@ -70,7 +70,7 @@ func serve(ctx context.Context, env *cli.Env, rs *rules.Ruleset, options server.
 	defer signal.Stop(hangups)
 	s, err := server.New(ctx, options)
 	if err != nil {
-		return notBegun(err)
+		return advised(err)
 	}
 	err = s.Start(ctx)
 	if err == nil {
@@ -78,20 +78,26 @@ func serve(ctx context.Context, env *cli.Env, rs *rules.Ruleset, options server.
 	}
 	if err == nil {
 		env.Sayf("answering pings at http://%s, operators at http://%s", s.Addr(), s.AdminAddr())
-		reloadUntil(ctx, s, hangups, changed)
+		err = reloadUntil(ctx, s, hangups, changed)
 		env.Sayf("stopping: open requests are answered, leases given back")
 	}
 	bounded, cancel := context.WithTimeout(context.Background(), stopTime)
 	defer cancel()
-	return notBegun(errors.Join(err, s.Close(bounded)))
+	return advised(errors.Join(err, s.Close(bounded)))
 }
 
-// reloadUntil reloads at each SIGHUP and change until ctx ends.
-func reloadUntil(ctx context.Context, s *server.Server, hangups <-chan os.Signal, changed <-chan struct{}) {
+// errBooksLost is why a bidder ends by itself: a disk that was full or failed once is only to be
+// trusted again through a new process, and whoever supervises this one should know.
+var errBooksLost = errors.New("the books can no longer be written")
+
+// reloadUntil reloads at each SIGHUP and change until ctx ends, or the books are lost.
+func reloadUntil(ctx context.Context, s *server.Server, hangups <-chan os.Signal, changed <-chan struct{}) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
+		case err := <-s.Lost():
+			return fmt.Errorf("%w: %w", errBooksLost, err)
 		case <-hangups:
 		case <-changed:
 		}
@@ -99,9 +105,11 @@ func reloadUntil(ctx context.Context, s *server.Server, hangups <-chan os.Signal
 	}
 }
 
-// notBegun adds to the two mistakes that a start most often meets what to do about them.
-func notBegun(err error) error {
+// advised adds to what most often keeps a bidder from starting, or ends it, what to do about it.
+func advised(err error) error {
 	switch {
+	case errors.Is(err, errBooksLost):
+		return cli.Hint(err, "all that was answered is in the books: see to the disk, then start again")
 	case errors.Is(err, sqlstore.ErrBusy):
 		return cli.Hint(err, "one bidder at a time spends from a database: stop the other one, or name another file at store")
 	case cli.CannotListen(err):
