@@ -40,7 +40,7 @@ func giveCredit(tx *sqlstore.Tx, credit Credit, run uint32, now time.Time) (answ
 	same := post.key.BidID == key.BidID && post.key.Exchange == key.Exchange && post.key.PingID == key.PingID
 	switch {
 	case !found && credit.Outcome == pingpost.OutcomeVoided:
-		return answer, insertPost(tx, key, nil, credit.At, false, pingpost.Voided, "")
+		return answer, mustHit(insertPost(tx, key, nil, credit.At, false, pingpost.Voided, ""))
 	case !found || !same:
 		return answer, nil
 	case post.withdraw:

@@ -31,12 +31,20 @@ func (e entry) digest(former []byte) []byte {
 	return sum[:]
 }
 
+// chainOf names the end of a run's chain among what a transaction remembers. Nobody but the run
+// itself adds to its chain.
+type chainOf int64
+
+const lastHash = `SELECT hash FROM entry WHERE run = ? ORDER BY id DESC LIMIT 1`
+
 // note writes an entry at the end of its run's chain.
 func note(tx *sqlstore.Tx, e entry) error {
-	former := make([]byte, sha256.Size)
-	const last = `SELECT hash FROM entry WHERE run = ? ORDER BY id DESC LIMIT 1`
-	if _, err := tx.Row(last, []any{e.run}, &former); err != nil {
-		return err
+	former, known := tx.Recall(chainOf(e.run)).([]byte)
+	if !known {
+		former = make([]byte, sha256.Size)
+		if _, err := tx.Row(lastHash, []any{e.run}, &former); err != nil {
+			return err
+		}
 	}
 	var lease, lead any
 	if e.lease != 0 {
@@ -45,8 +53,10 @@ func note(tx *sqlstore.Tx, e entry) error {
 	if e.lead != "" {
 		lead = e.lead
 	}
-	_, err := tx.Insert(`INSERT INTO entry (run, at_ms, kind, lease, lead, cents, leads, hash)
+	hash := e.digest(former)
+	tx.Remember(chainOf(e.run), hash)
+	_, err := tx.Exec(`INSERT INTO entry (run, at_ms, kind, lease, lead, cents, leads, hash)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		e.run, e.at.UnixMilli(), e.kind, lease, lead, e.cents, e.leads, e.digest(former))
+		e.run, e.at.UnixMilli(), e.kind, lease, lead, e.cents, e.leads, hash)
 	return err
 }

@@ -16,7 +16,7 @@ func TestHotStatementsReadFewRows(t *testing.T) {
 	defer s.Close()
 	for _, query := range []string{
 		dueLeases, openLeases, capUse, storedPost, boughtPast, dueDeliveries,
-		`SELECT hash FROM entry WHERE run = ? ORDER BY id DESC LIMIT 1`,
+		lastHash,
 	} {
 		args := make([]any, strings.Count(query, "?"))
 		rows, err := s.(*sqlite).db.Read().QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+query, args...)

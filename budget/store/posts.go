@@ -118,35 +118,44 @@ func (p *posting) key() PostKey {
 }
 
 func (p *posting) do() (PostAnswer, error) {
-	before, found, err := findPost(p.tx, p.key())
-	if err != nil {
-		return PostAnswer{}, err
-	}
-	if found {
-		return before.answer(p.key())
-	}
 	if reason := p.post.Charge.Refuse; reason != pingpost.ReasonNone {
 		return p.refuse(reason, p.post.Charge.Detail)
 	}
-	if _, err := p.tx.Exec("SAVEPOINT purchase"); err != nil {
+	fresh, err := p.claim(true, pingpost.ReasonNone, "")
+	switch {
+	case err != nil:
 		return PostAnswer{}, err
+	case !fresh:
+		return p.repeat()
 	}
 	answer, reason, err := p.buy()
-	if err != nil {
+	if err != nil || reason == pingpost.ReasonNone {
+		return answer, err
+	}
+	if err := p.tx.Undo(); err != nil {
 		return PostAnswer{}, err
 	}
-	if reason != pingpost.ReasonNone {
-		if _, err := p.tx.Exec("ROLLBACK TO purchase"); err != nil {
-			return PostAnswer{}, err
-		}
-	}
-	if _, err := p.tx.Exec("RELEASE purchase"); err != nil {
+	return p.refuse(reason, "")
+}
+
+// claim makes the post's row. It is there already, and fresh false, where the bid or the ping was
+// posted before: that is asked for only then, since hardly a post is.
+func (p *posting) claim(accepted bool, reason pingpost.Reason, detail string) (fresh bool, err error) {
+	key := p.key()
+	hit, err := insertPost(p.tx, key, key.BodyHash[:], p.post.At, accepted, reason, detail)
+	return hit == 1, err
+}
+
+// repeat answers a post whose row was there before.
+func (p *posting) repeat() (PostAnswer, error) {
+	before, found, err := findPost(p.tx, p.key())
+	switch {
+	case err != nil:
 		return PostAnswer{}, err
+	case !found:
+		return PostAnswer{}, errGuard
 	}
-	if reason != pingpost.ReasonNone {
-		return p.refuse(reason, "")
-	}
-	return answer, nil
+	return before.answer(p.key())
 }
 
 func findPost(tx *sqlstore.Tx, key PostKey) (row stored, found bool, err error) {
@@ -158,24 +167,27 @@ func findPost(tx *sqlstore.Tx, key PostKey) (row stored, found bool, err error) 
 	return row, found, err
 }
 
-func insertPost(tx *sqlstore.Tx, key PostKey, hash any, at time.Time, accepted bool, reason pingpost.Reason, detail string) error {
-	return mustHit(tx.Exec(`INSERT INTO post (bid_id, exchange, ping_id, body_hash, at_ms, accepted, reason, detail)
+// insertPost makes the row of a post, unless its bid or its ping has one.
+func insertPost(tx *sqlstore.Tx, key PostKey, hash any, at time.Time, accepted bool, reason pingpost.Reason, detail string) (hit int64, err error) {
+	return tx.Exec(`INSERT INTO post (bid_id, exchange, ping_id, body_hash, at_ms, accepted, reason, detail)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		key.BidID, key.Exchange, key.PingID, hash, at.UnixMilli(), accepted, reason.String(), detail))
+		key.BidID, key.Exchange, key.PingID, hash, at.UnixMilli(), accepted, reason.String(), detail)
 }
 
 func (p *posting) refuse(reason pingpost.Reason, detail string) (PostAnswer, error) {
-	key := p.key()
-	err := insertPost(p.tx, key, key.BodyHash[:], p.post.At, false, reason, detail)
-	return PostAnswer{Outcome: PostRefused, Reason: reason, Detail: detail}, err
+	fresh, err := p.claim(false, reason, detail)
+	switch {
+	case err != nil:
+		return PostAnswer{}, err
+	case !fresh:
+		return p.repeat()
+	}
+	return PostAnswer{Outcome: PostRefused, Reason: reason, Detail: detail}, nil
 }
 
 // buy charges the post and books the lead. With a reason nothing of it may stay.
 func (p *posting) buy() (answer PostAnswer, refused pingpost.Reason, err error) {
-	key, c := p.key(), &p.post.Charge
-	if err := insertPost(p.tx, key, key.BodyHash[:], p.post.At, true, pingpost.ReasonNone, ""); err != nil {
-		return answer, 0, err
-	}
+	c := &p.post.Charge
 	lease, leased, err := p.chargeLease()
 	if err != nil {
 		return answer, 0, err
@@ -230,10 +242,16 @@ type carved struct {
 	from, to int64 // its window in milliseconds; 0 for Total
 }
 
+// carvedOf names the caps of a lease among what a transaction remembers: they are fixed at its grant.
+type carvedOf budget.LeaseID
+
 // carvedFrom lists the caps of a lease; none for lease 0.
 func (p *posting) carvedFrom(lease budget.LeaseID) (caps []carved, err error) {
 	if lease == 0 {
 		return nil, nil
+	}
+	if caps, known := p.tx.Recall(carvedOf(lease)).([]carved); known {
+		return caps, nil
 	}
 	rows, err := p.tx.Query(`SELECT kind, name, period, start_ms, end_ms FROM cap
 		WHERE id IN (SELECT cap FROM lease_cap WHERE lease = ?)`, int64(lease))
@@ -248,7 +266,11 @@ func (p *posting) carvedFrom(lease budget.LeaseID) (caps []carved, err error) {
 		}
 		caps = append(caps, c)
 	}
-	return caps, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	p.tx.Remember(carvedOf(lease), caps)
+	return caps, nil
 }
 
 // bidAt is the bid's instant in milliseconds. A lease backs bids only within its windows, so where

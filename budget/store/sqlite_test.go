@@ -2,15 +2,17 @@ package store_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"path/filepath"
-	"sync/atomic"
+	"sync"
 	"testing"
 	"time"
 
 	"leadbid/budget"
 	"leadbid/budget/store"
 	"leadbid/budget/store/storetest"
+	"leadbid/pingpost"
 )
 
 func TestSQLite(t *testing.T) {
@@ -23,30 +25,57 @@ func TestSQLite(t *testing.T) {
 	})
 }
 
-// BenchmarkPost compares whole charges one at a time with the same in group commit.
+// BenchmarkPost is one whole charge, paid by a lease under six caps, with two contacts and one
+// delivery: from callers that wait for each other, and from as many as share commits.
 func BenchmarkPost(b *testing.B) {
-	for _, callers := range []int{1, 64} {
+	for _, callers := range []int{1, 256} {
 		b.Run(fmt.Sprint(callers), func(b *testing.B) {
 			s, err := store.OpenSQLite(b.Context(), filepath.Join(b.TempDir(), "bidder.db"), store.Options{})
 			if err != nil {
 				b.Fatal(err)
 			}
 			defer s.Close()
-			if _, err := s.Begin(b.Context()); err != nil {
-				b.Fatal(err)
-			}
-			var n atomic.Int64
-			b.SetParallelism(callers)
-			b.RunParallel(func(pb *testing.PB) {
-				for pb.Next() {
-					p := post(fmt.Sprint(n.Add(1)), 0, 1)
-					p.Charge.Caps[0].Cap.Leads = budget.Limit{}
-					p.Charge.Caps[0].Cap.Cents.N = 1 << 40
-					if answer, err := s.Post(context.Background(), p); err != nil || answer.Outcome != store.PostAccepted {
-						b.Fatal(answer, err)
+			lease, caps := leaseOfSixCaps(b, s)
+			posts := make(chan store.Post, callers)
+			var group sync.WaitGroup
+			for range callers {
+				group.Go(func() {
+					for p := range posts {
+						if answer, err := s.Post(context.Background(), p); err != nil || answer.Lease == nil {
+							b.Error(answer, err)
+						}
 					}
-				}
-			})
+				})
+			}
+			for n := range b.N {
+				p := post(fmt.Sprint(n), lease, 1)
+				p.Charge.Caps = caps
+				p.Contacts = append(p.Contacts, sha256.Sum256([]byte(fmt.Sprint("mail", n))))
+				posts <- p
+			}
+			close(posts)
+			group.Wait()
 		})
 	}
+}
+
+// leaseOfSixCaps grants a lease that a benchmark does not use up.
+func leaseOfSixCaps(b *testing.B, s store.Store) (budget.LeaseID, []budget.CapWindow) {
+	run, err := s.Begin(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	wide := &budget.Plan{Location: time.UTC, Lines: []budget.LinePlan{{Line: line, Terms: plan.Lines[0].Terms}}}
+	for _, scope := range []budget.Scope{{}, {Kind: budget.ScopeCampaign, Name: line.Campaign}} {
+		for _, period := range []pingpost.Period{pingpost.Day, pingpost.Week, pingpost.Month} {
+			wide.Lines[0].Caps = append(wide.Lines[0].Caps,
+				budget.Cap{Scope: scope, Period: period, Cents: budget.Limit{N: 1 << 40, Set: true}})
+		}
+	}
+	want := budget.Want{Line: line, Least: 1, Cents: 1 << 30, Leads: 1 << 30}
+	answer, err := s.Upkeep(b.Context(), run, wide, budget.Upkeep{Wants: []budget.Want{want}})
+	if err != nil || answer.Grants[0].Lease == nil {
+		b.Fatal(answer, err)
+	}
+	return answer.Grants[0].Lease.ID, budget.WindowsOf(wide.Lines[0].Caps, time.Now(), time.UTC)
 }

@@ -112,7 +112,9 @@ func open(ctx context.Context, path string, migrations fs.FS, dir string, opts O
 		if err = createPrivate(path); err != nil {
 			return nil, err
 		}
-		if db.writing, err = connect(ctx, address(path, "rwc", "_txlock", "immediate"), 1); err != nil {
+		// What savepoints need to undo is small, and of no use after a crash.
+		writeMode := address(path, "rwc", "_txlock", "immediate", "_pragma", "temp_store(memory)")
+		if db.writing, err = connect(ctx, writeMode, 1); err != nil {
 			return nil, err
 		}
 		if err = verifyDurable(ctx, db.writing); err != nil {

@@ -44,7 +44,7 @@ func startWriter(ctx context.Context, pool *sql.DB, opts Options) (*writer, erro
 	}
 	w := &writer{
 		conn: conn, limit: opts.Batch, queue: make(chan *job, opts.Queue), done: make(chan struct{}),
-		tx: Tx{conn: conn, prepared: map[string]*sql.Stmt{}},
+		tx: Tx{conn: conn, prepared: map[string]*sql.Stmt{}, known: map[any]any{}},
 	}
 	go w.run()
 	return w, nil
@@ -162,6 +162,7 @@ func (w *writer) transact() error {
 }
 
 func (w *writer) commit() (begun bool, err error) {
+	clear(w.tx.known)
 	if _, err := w.tx.Exec("BEGIN IMMEDIATE"); err != nil {
 		return false, fmt.Errorf("beginning a transaction: %w", err)
 	}
@@ -173,7 +174,7 @@ func (w *writer) commit() (begun bool, err error) {
 			return true, w.tx.fault
 		}
 		if j.err != nil {
-			if _, err := w.tx.Exec("ROLLBACK TO job"); err != nil {
+			if err := w.tx.Undo(); err != nil {
 				return true, fmt.Errorf("undoing a write: %w", err)
 			}
 		}
@@ -203,8 +204,24 @@ func (w *writer) answer(failed error) {
 type Tx struct {
 	conn     *sql.Conn
 	prepared map[string]*sql.Stmt
-	fault    error // a failure of the disk, whatever the job made of it
+	known    map[any]any // of Remember
+	fault    error       // a failure of the disk, whatever the job made of it
 }
+
+// Undo undoes everything that the job wrote so far. The job goes on.
+func (tx *Tx) Undo() error {
+	clear(tx.known)
+	_, err := tx.Exec("ROLLBACK TO job")
+	return err
+}
+
+// Remember keeps what the job knows of rows that nobody else writes, for jobs after it in the same
+// transaction. It is forgotten when the transaction ends and when any job is undone. The key is of
+// a type of the caller's own.
+func (tx *Tx) Remember(key, value any) { tx.known[key] = value }
+
+// Recall gives what was remembered, or nil.
+func (tx *Tx) Recall(key any) any { return tx.known[key] }
 
 // Exec runs a statement that returns no rows and tells how many rows it hit.
 func (tx *Tx) Exec(query string, args ...any) (hit int64, err error) {
