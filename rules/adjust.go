@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 
@@ -104,7 +105,9 @@ func (e *Evaluation) total(c *Campaign, t *tally, tr *Trace) Price {
 // bottom, the arm of the experiment.
 func (e *Evaluation) shaped(c *Campaign, at int, dollars float64, tr *Trace) Price {
 	price := Price{Rule: at, Dollars: dollars, RuleDollars: dollars}
-	price.Dollars = c.ladder.apply(e.ping, dollars, tr)
+	if price.Dollars = c.ladder.apply(e.ping, dollars, tr); price.Dollars == 0 {
+		return Price{Reason: pingpost.Declined, Rule: at}
+	}
 	for _, adjust := range c.Adjusts {
 		next, problem := e.adjusted(StepAdjust, adjust, price.Dollars, tr)
 		if problem != "" {
@@ -163,6 +166,10 @@ func (e *Evaluation) adjusted(kind StepKind, adjust *Rule, dollars float64,
 		step.Held, step.Missing = true, missing
 		tr.add(step)
 		return dollars, ""
+	}
+	if math.IsNaN(amount) || math.IsInf(amount, 0) {
+		// A cap of infinity, or of what is no number, would let any price through.
+		return 0, "its number came to " + showNumber(amount)
 	}
 	next, sign := adjust.applied(dollars, amount)
 	if _, err := pingpost.FloorPrice(next); err != nil {

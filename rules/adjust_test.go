@@ -72,6 +72,19 @@ func TestAdjustmentsInOrder(t *testing.T) {
 	f("[{set: 12.5}, {add: -2}]", " -> adjust 1 set 12.5 -> adjust 2 -2 -> bid $10.50")
 	f("[{cap: 15}]", " -> adjust 1 cap 15 -> bid $15.00")
 	f("[{cap: 25}, {add: 10}, {cap: lead_score / 3}]", " -> adjust 1 cap 25 -> adjust 2 +10 -> adjust 3 cap 24 -> bid $24.00")
+	// What cannot be worked out never lets a price through as it is.
+	fails := func(adjust string) {
+		t.Helper()
+		if got := pathOf(t, "    rules: [{bid: 20}]\n    adjust: "+adjust+"\n", basePing()); got != "rule_error" {
+			t.Errorf("%s: %s", adjust, got)
+		}
+	}
+	fails("[{cap: 40 / sold_so_far}]")
+	fails("[{cap: 0 / sold_so_far}]")
+	fails("[{set: 0 / sold_so_far}]")
+	fails("[{add: 1 / sold_so_far}]")
+	fails("[{add: -1 / sold_so_far}]")
+	fails("[{set: 0}, {multiply: 1 / sold_so_far}]")
 	f("[{set: max_sold, name: x}, {cap: max_sold}, {when: job == \"install\", set: 1}]", " -> bid $20.00")
 }
 
@@ -101,6 +114,10 @@ func TestLadder(t *testing.T) {
 	f(two, shared(0, 0), plain)
 	f("{2: $12.50, unknown: $9}", shared(2, 0), "your price $40.00 -> ladder for 2 buyers set 12.5 -> adjust 1 +1 -> bid $13.50")
 	f("{2: $12.50, unknown: $9}", shared(0, 0), "your price $40.00 -> ladder for an unknown number of buyers set 9 -> adjust 1 +1 -> bid $10.00")
+	// A rung of nothing declines, whatever the adjustments would add.
+	f("{3: 0}", shared(4, 0), "declined")
+	f("{3: $0}", shared(4, 0), "declined")
+	f("{3: 0%}", shared(2, 0), plain)
 	f("{1: 50%}", exclusive, "your price $40.00 -> ladder for 1 buyer x0.5 -> adjust 1 +1 -> bid $21.00")
 }
 

@@ -2,7 +2,6 @@ package rules
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -104,17 +103,31 @@ func (t *translator) textComparison(n *ast.BinaryNode, left, right operand) comp
 		t.faultAt(right.at, "the pattern of matches must be written out",
 			`a text in quotes, such as "^goo"`, "")
 	default:
-		if _, err := regexp.Compile(*right.text); err != nil {
-			t.faultAt(right.at, "the pattern is not a regular expression: "+
-				strings.TrimPrefix(err.Error(), "error parsing regexp: "),
-				`a pattern such as "^google-[0-9]+$"; or startsWith, endsWith or contains with a plain text`, "")
-		}
+		t.checkPattern(right)
 	}
 	return compared{
 		node:  t.binary(n.Operator, left.node, right.node),
 		needs: all(left.needs, right.needs),
 		// "" neither begins with, ends with nor contains a text that is not "".
 		falseAnyway: n.Operator != "matches" && facesWord(left, right),
+	}
+}
+
+// checkPattern refuses a pattern that is none, and one that would keep pings waiting.
+func (t *translator) checkPattern(pattern operand) {
+	const shorter = "a shorter pattern; or startsWith, endsWith or contains with a plain text"
+	if len(*pattern.text) > maxPattern {
+		t.faultAt(pattern.at, fmt.Sprintf("the pattern is longer than %d characters", maxPattern), shorter, "")
+		return
+	}
+	switch steps, err := patternSteps(*pattern.text); {
+	case err != nil:
+		t.faultAt(pattern.at, "the pattern is not a regular expression: "+
+			strings.TrimPrefix(err.Error(), "error parsing regexp: "),
+			`a pattern such as "^google-[0-9]+$"; or startsWith, endsWith or contains with a plain text`, "")
+	case steps > maxPatternSteps:
+		t.faultAt(pattern.at, fmt.Sprintf("the pattern comes to %d steps, and may have at most %d steps", steps,
+			maxPatternSteps), shorter, "")
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"math"
 	"reflect"
 	"regexp"
+	"regexp/syntax"
 	"strconv"
 	"strings"
 
@@ -192,10 +193,34 @@ func (c *partsCounter) Visit(node *ast.Node) {
 	*c++
 	if n, ok := (*node).(*ast.BinaryNode); ok && n.Operator == "matches" {
 		*c += patternParts
+		if written, ok := n.Right.(*ast.StringNode); ok {
+			steps, _ := patternSteps(written.Value)
+			*c += partsCounter(partsPerStep * steps)
+		}
 	}
 }
 
-const patternParts = 150
+// What a regular expression costs. Each character of a text may be held against each of its steps.
+const (
+	patternParts    = 150
+	partsPerStep    = 5
+	maxPattern      = 500 // bytes
+	maxPatternSteps = 500
+)
+
+// patternSteps counts the steps that a regular expression is compiled into: "(a?){1000}" is short
+// and has thousands.
+func patternSteps(pattern string) (steps int, err error) {
+	tree, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return 0, err
+	}
+	compiled, err := syntax.Compile(tree.Simplify())
+	if err != nil {
+		return 0, err
+	}
+	return len(compiled.Inst), nil
+}
 
 // number compiles a price or factor. A plain number needs no program, and dollars may be written
 // as in a budget: $50.

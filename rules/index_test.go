@@ -159,6 +159,8 @@ func TestHostileRules(t *testing.T) {
 	f("one by zero", "infinity", bid("1 / 0"))
 	f("a huge power", "infinity", bid("9 ** 9 ** 9"))
 	f("a regular expression bomb", "not a regular expression", when(`source matches "((a{1000}){1000}){1000}"`))
+	f("one within the parser's bounds", "at most 500 steps", when(`source matches "(.*){800}x"`))
+	f("a long one", "longer than 500", when(`source matches "`+strings.Repeat("(a?){1000}", 700)+`"`))
 	f("aliases that explode", "alias", "a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\nd: [*c, *c]\n")
 	f("cents into a count", "19.99", frame+"    capacity: {leads: {day: 19.99}}\n    rules: [{bid: 1}]\n")
 	f("a ZIP as a number", `"60614"`, when("zip == 60614"))

@@ -11,7 +11,7 @@ import (
 )
 
 // ladder is what a lead that several buyers get is worth: less, the more of them there are. The
-// zero value changes nothing.
+// zero value changes nothing. A rung of nothing declines the campaign, as a rule's bid of 0 does.
 type ladder struct {
 	rungs   []rung // by number of buyers, ascending
 	unknown *rung  // for a ping that does not tell
@@ -138,6 +138,9 @@ func (l *ladder) apply(p *pingpost.Ping, dollars float64, tr *Trace) float64 {
 			step.Change = "x" + showNumber(taken.factor)
 		}
 		step.Before, step.After = shown(dollars), shown(next)
+		if next == 0 {
+			step.Reason = pingpost.Declined
+		}
 		tr.add(step)
 	}
 	return next

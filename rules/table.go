@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -59,6 +60,12 @@ func (l *loader) loadTables(node yamlfile.Node) {
 	}
 }
 
+// How spreadsheets write numbers: 1,250.00, and 18,5 in other countries.
+var (
+	inThousands  = regexp.MustCompile(`^[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?$`)
+	decimalComma = regexp.MustCompile(`^[0-9]+,[0-9]{1,2}$`)
+)
+
 // maxInTable bounds the values: no price or factor comes near it.
 const maxInTable = 1_000_000_000
 
@@ -67,6 +74,9 @@ func loadTableValues(made *table, node yamlfile.Node) {
 	for _, value := range values {
 		if number, ok := value.Number(-maxInTable, maxInTable); ok {
 			at := entry{text: plainZIP(value.Key().Raw()), from: &list{name: made.name}, node: value.Key()}
+			if _, twice := made.rows[at.text]; twice { // 60614 and 60614-1234
+				value.Key().Fault("the key "+yamlfile.Quote(at.text)+" is there twice", "each key once", "")
+			}
 			made.rows[at.text] = number
 			made.keys = append(made.keys, at)
 		}
@@ -180,8 +190,11 @@ func (r *tableRows) read(reader *csv.Reader) {
 		value, ok := parseNumber(text)
 		if !ok || value > maxInTable || value < -maxInTable || strings.Trim(text, "+-.0123456789") != "" {
 			typed := ""
-			if joined := strings.ReplaceAll(text, ",", ""); joined != text {
-				typed = joined
+			switch {
+			case inThousands.MatchString(text):
+				typed = strings.ReplaceAll(text, ",", "")
+			case decimalComma.MatchString(text):
+				typed = strings.ReplaceAll(text, ",", ".")
 			}
 			r.faults.Add(r.source.Fault(line, valueCol, yamlfile.Quote(row[r.value])+" is not a number",
 				"a plain number, such as 18 or 1.25", typed))
