@@ -84,6 +84,7 @@ func (r *replay) segment(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("backtest: %s: %w", path, err)
 	}
+	defer reader.Close()
 	r.report.Segments++
 	for {
 		record, err := reader.Next()
@@ -170,6 +171,13 @@ func (r *replay) snapshot(record *recording.Record) error {
 func (r *replay) ping(record *recording.Record) {
 	decision := r.agent.Decide(record.At, record.Ping)
 	r.line = decision.AppendJSON(r.line[:0])
+	if record.Withheld && !equal(record.Decision, r.line) {
+		// It was decided by personal data that no recording keeps. What follows from it is not known
+		// until the next snapshot.
+		r.report.Withheld++
+		r.agent = nil
+		return
+	}
 	r.report.compare(record.Seq, "decision", record.Decision, r.line)
 }
 

@@ -26,8 +26,9 @@ type Report struct {
 	Compared   int64            `json:"compared"`   // decisions, settlements, upkeeps and snapshots held side by side
 	Uncompared int64            `json:"uncompared"` // inputs between a gap and the next snapshot
 	Gaps       int              `json:"gaps"`
-	Torn       int              `json:"torn"`   // segments that a crash cut off
-	Former     int64            `json:"former"` // posts of bids that rules before a reload made: taken as recorded
+	Torn       int              `json:"torn"`     // segments that a crash cut off
+	Former     int64            `json:"former"`   // posts of bids that rules before a reload made: taken as recorded
+	Withheld   int64            `json:"withheld"` // decisions by personal data that is not recorded; each is a gap, too
 	// OtherRules tells what was recorded while other rules were in force, in the order of time. It is
 	// in the sums, and was not compared.
 	OtherRules []*OtherRules `json:"other_rules"`

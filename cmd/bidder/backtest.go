@@ -94,6 +94,10 @@ func printReplay(env *cli.Env, report *backtest.Report) error {
 		env.Sayf("recorded with another configuration, rules %.12s: %d inputs are counted, and were not compared",
 			other.Rules, other.Inputs)
 	}
+	if report.Withheld > 0 {
+		env.Sayf("decided by personal data that no recording keeps: %d pings; after each, nothing is compared until "+
+			"the next snapshot", report.Withheld)
+	}
 	if report.Former > 0 {
 		env.Sayf("posts of bids that the rules before a reload made: %d, taken as recorded", report.Former)
 	}

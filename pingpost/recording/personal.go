@@ -141,15 +141,21 @@ func personalParts(text string) bool {
 }
 
 // cleanTexts empties the free texts of a ping in which a seller put personal data. A bare run of
-// digits stays: that is what the ids of sources look like. Each sub-source keeps its place.
-func cleanTexts(p *pingpost.Ping) {
-	p.Task, p.City, p.Source = cleaned(p.Task), cleaned(p.City), cleaned(p.Source)
+// digits stays: that is what the ids of sources look like. Each sub-source keeps its place. It
+// reports whether anything was taken out.
+func cleanTexts(p *pingpost.Ping) (withheld bool) {
+	for _, text := range []*string{&p.Task, &p.City, &p.Source} {
+		if cleaned(*text) != *text {
+			*text, withheld = "", true
+		}
+	}
 	for i, sub := range p.SubIDs {
 		if cleaned(sub) != sub {
 			p.SubIDs = slices.Clone(p.SubIDs) // the ping's own list stays as it is
-			p.SubIDs[i] = ""
+			p.SubIDs[i], withheld = "", true
 		}
 	}
+	return withheld
 }
 
 func cleaned(text string) string {

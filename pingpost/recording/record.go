@@ -38,6 +38,7 @@ type Record struct {
 	At       time.Time // in UTC
 	Kind     Kind
 	Ping     *pingpost.Ping // KindPing, with Exchange and Digest set
+	Withheld bool           // KindPing: the decision saw personal data that is not in Ping
 	Decision []byte         // KindPing: JSON
 	Data     []byte         // all other kinds: JSON
 }
@@ -52,18 +53,26 @@ var native = sync.OnceValue(func() *wire.Profile {
 })
 
 // AppendPing appends the line of a ping. Of its attributes those are kept that keep says yes to
-// by name, and of them and of its free texts nothing that looks like personal data (see Personal).
-// decision is JSON. Nothing is allocated beyond dst where there is nothing personal to take out.
+// by name, and of them and of its free texts nothing that looks like personal data (see Personal):
+// where that took something out which a rule may have read, the line says so. decision is JSON. Nothing is allocated beyond dst where there is nothing personal to take out.
 func AppendPing(dst []byte, seq uint64, at time.Time, p *pingpost.Ping, keep func(attr string) bool,
 	decision []byte) []byte {
 	dst = appendHead(dst, seq, at, KindPing)
 	dst = appendName(append(dst, `,"exchange":`...), p.Exchange)
 	dst = appendDigest(append(dst, `,"digest":"`...), p.Digest)
 	kept := *p
-	cleanTexts(&kept)
+	withheld := cleanTexts(&kept)
 	dst = native().AppendPingKeeping(append(dst, `","ping":`...), &kept, func(attr pingpost.Attr) bool {
-		return keep(attr.Name) && !personalAttr(attr)
+		if !keep(attr.Name) {
+			return false
+		}
+		personal := personalAttr(attr)
+		withheld = withheld || personal
+		return !personal
 	})
+	if withheld {
+		dst = append(dst, `,"withheld":true`...)
+	}
 	dst = appendOneLine(append(dst, `,"decision":`...), decision)
 	return append(dst, "}\n"...)
 }
@@ -121,6 +130,7 @@ type line struct {
 	Exchange string          `json:"exchange"`
 	Digest   string          `json:"digest"`
 	Ping     json.RawMessage `json:"ping"`
+	Withheld bool            `json:"withheld"`
 	Decision json.RawMessage `json:"decision"`
 	Data     json.RawMessage `json:"data"`
 }
@@ -149,7 +159,7 @@ func parse(text []byte) (*Record, error) {
 	if err != nil || len(l.Digest) != 16 {
 		return nil, errors.New("digest must be 16 hexadecimal digits")
 	}
-	record.Ping, record.Decision = new(pingpost.Ping), l.Decision
+	record.Ping, record.Withheld, record.Decision = new(pingpost.Ping), l.Withheld, l.Decision
 	if err := native().DecodePing(record.Ping, l.Ping); err != nil {
 		return nil, fmt.Errorf("its ping: %w", err)
 	}

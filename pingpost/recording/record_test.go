@@ -100,7 +100,7 @@ func TestTheFormIsStable(t *testing.T) {
 			`"property_type":"single_family","homeowner":true,"lead_score":72.5,"source":"google-12","sub_ids":["a",""],`+
 			`"exclusive":true,"max_sold":1,"floor":12.50,"consent":{"agreed":true,`+
 			`"trustedform_url":"https://cert.trustedform.com/x","leadid_promised":true},"attrs":{"system":"furnace"}},`+
-			`"decision":{"bid":42.50}}`)
+			`"withheld":true,"decision":{"bid":42.50}}`)
 	f(recording.Append(nil, 8, noon, recording.KindCancel, []byte("{\n\t\"bid_seq\": 3\r\n}")),
 		`{"seq":8,"at":"2026-03-08T17:00:00.123456789Z","kind":"cancel","data":{	"bid_seq": 3}}`)
 	f(recording.Append(nil, 9, time.Time{}, recording.KindAway, []byte(`null`)),
@@ -143,6 +143,9 @@ func TestNothingPersonalIsKept(t *testing.T) {
 	records, err := read(t, write(t, recording.AppendPing(nil, 1, noon, p, keepAll, []byte(`{}`))))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !records[0].Withheld {
+		t.Error("nothing says that something was taken out")
 	}
 	got := records[0].Ping
 	var names []string
