@@ -10,18 +10,13 @@ import (
 	"leadbid/pingpost"
 )
 
-// Keyring holds the keys that bid ids are signed with. It is immutable and safe to share.
-type Keyring struct {
-	Current byte              // the key that signs
-	Keys    map[byte][32]byte // every key whose bids are still honoured, Current included
-}
-
-// A bid id is the base64url of 66 bytes: format, key, the BidRef in 48 bytes, and the first 128
-// bits of an HMAC-SHA256 over all that and over whose ping it answers.
+// A bid id is the base64url of 69 bytes: format, key in 4 bytes, the BidRef in 48 bytes, and the first
+// 128 bits of an HMAC-SHA256 over all that and over whose ping it answers.
 const (
 	bidIDFormat = 1
+	headBytes   = 5
 	refBytes    = 48
-	signedBytes = 2 + refBytes
+	signedBytes = headBytes + refBytes
 	macBytes    = 16
 	bidIDBytes  = signedBytes + macBytes
 )
@@ -34,37 +29,47 @@ const BidIDLength = bidIDBytes / 3 * 4
 // the millisecond. It allocates only what dst lacks, for exchange and ping names of usual length.
 func (k *Keyring) AppendBidID(dst []byte, ref BidRef, exchange, pingID string) []byte {
 	var id [bidIDBytes]byte
-	id[0], id[1] = bidIDFormat, k.Current
-	putRef(id[2:signedBytes], ref)
-	key := k.Keys[k.Current]
-	mac := signature(&key, id[:signedBytes], exchange, pingID)
+	key := &k.keys[k.signer]
+	id[0] = bidIDFormat
+	binary.BigEndian.PutUint32(id[1:], key.ID)
+	putRef(id[headBytes:signedBytes], ref)
+	mac := signature(&key.Secret, id[:signedBytes], exchange, pingID)
 	copy(id[signedBytes:], mac[:macBytes])
 	return base64.RawURLEncoding.AppendEncode(dst, id[:])
 }
 
-// OpenBidID reads a bid id back. ok is false for anything that this keyring, or a keyring with one
-// of its keys, has not signed for this exchange and ping. The comparison takes the same time for
-// every wrong signature. It does not allocate for names of usual length.
-func (k *Keyring) OpenBidID(id, exchange, pingID string) (ref BidRef, ok bool) {
+// OpenBidID reads a bid id back and says what its signature for this exchange and ping is worth. The
+// BidRef is zero on SealBroken and SealNewer. The comparison takes the same time for every wrong
+// signature. It does not allocate for names of usual length.
+func (k *Keyring) OpenBidID(id, exchange, pingID string) (BidRef, Seal) {
 	if len(id) != BidIDLength {
-		return BidRef{}, false
+		return BidRef{}, SealBroken
 	}
 	var text [BidIDLength]byte
 	copy(text[:], id)
 	var raw [bidIDBytes]byte
 	// The decoder skips line breaks, so the count of bytes tells whether every character counted.
-	if n, err := base64.RawURLEncoding.Decode(raw[:], text[:]); err != nil || n != bidIDBytes {
-		return BidRef{}, false
+	if n, err := base64.RawURLEncoding.Decode(raw[:], text[:]); err != nil || n != bidIDBytes || raw[0] != bidIDFormat {
+		return BidRef{}, SealBroken
 	}
-	key, known := k.Keys[raw[1]]
-	if raw[0] != bidIDFormat || !known {
-		return BidRef{}, false
+	keyID := binary.BigEndian.Uint32(raw[1:])
+	place, known := k.find(keyID)
+	switch {
+	case !known && keyID > k.Newest().ID:
+		return BidRef{}, SealNewer
+	case !known:
+		return BidRef{}, SealBroken
 	}
-	mac := signature(&key, raw[:signedBytes], exchange, pingID)
+	key, until := &k.keys[place], k.honours[place]
+	mac := signature(&key.Secret, raw[:signedBytes], exchange, pingID)
 	if subtle.ConstantTimeCompare(mac[:macBytes], raw[signedBytes:]) != 1 {
-		return BidRef{}, false
+		return BidRef{}, SealBroken
 	}
-	return getRef(raw[2:signedBytes]), true
+	ref := getRef(raw[headBytes:signedBytes])
+	if key.Revoked || !until.IsZero() && ref.Expires.After(until) {
+		return ref, SealFormer
+	}
+	return ref, SealGood
 }
 
 func putRef(b []byte, ref BidRef) {

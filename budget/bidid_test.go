@@ -14,13 +14,12 @@ import (
 	"leadbid/pingpost"
 )
 
-func ring(keys ...byte) *Keyring {
-	k := &Keyring{Keys: map[byte][32]byte{}}
-	for _, id := range keys {
-		k.Keys[id] = sha256.Sum256([]byte{id})
-		k.Current = id
+func ring(ids ...uint32) *Keyring {
+	var keys []SigningKey
+	for _, id := range ids {
+		keys = append(keys, SigningKey{ID: id, Secret: sha256.Sum256([]byte{byte(id)})})
 	}
-	return k
+	return NewKeyring(keys, time.Time{})
 }
 
 var someRef = BidRef{
@@ -42,8 +41,8 @@ func TestBidIDsComeBack(t *testing.T) {
 		if len(id) != BidIDLength || len(id) > 96 || strings.Trim(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
 			t.Fatalf("%q", id)
 		}
-		if got, ok := ring(1, 2).OpenBidID(id, exchange, ping); !ok || got != ref {
-			t.Fatalf("%+v came back as %+v, %v", ref, got, ok)
+		if got, seal := ring(1).OpenBidID(id, exchange, ping); seal != SealGood || got != ref {
+			t.Fatalf("%+v came back as %+v, %v", ref, got, seal)
 		}
 	})
 }
@@ -55,26 +54,30 @@ func TestNothingElseOpens(t *testing.T) {
 	for i := range id {
 		for _, c := range []byte{'A', 'B', '_', '\n', '=', id[i] ^ 1} {
 			changed := id[:i] + string(c) + id[i+1:]
-			if _, ok := k.OpenBidID(changed, "north", "p-1"); ok && changed != id {
+			if _, seal := k.OpenBidID(changed, "north", "p-1"); seal > SealNewer && changed != id {
 				t.Fatalf("%q opened", changed)
 			}
 		}
 	}
 	for _, c := range []struct{ id, exchange, ping string }{
 		{id, "north", "p-2"}, {id, "south", "p-1"}, {id, "northp", "-1"}, {id, "nort", "hp-1"}, {id, "", "northp-1"},
-		{id + "A", "north", "p-1"}, {id + "\n", "north", "p-1"}, {id[:87], "north", "p-1"}, {"", "north", "p-1"},
+		{id + "A", "north", "p-1"}, {id + "\n", "north", "p-1"}, {id[:91], "north", "p-1"}, {"", "north", "p-1"},
 		{id[:40] + "\n" + id[40:], "north", "p-1"}, {strings.Repeat("A", BidIDLength), "north", "p-1"},
 	} {
-		if _, ok := k.OpenBidID(c.id, c.exchange, c.ping); ok {
+		if _, seal := k.OpenBidID(c.id, c.exchange, c.ping); seal != SealBroken {
 			t.Errorf("%+v opened", c)
 		}
 	}
-	if _, ok := ring(2).OpenBidID(id, "north", "p-1"); ok {
-		t.Error("a keyring without the key opened it")
+	if ref, seal := ring(2).OpenBidID(id, "north", "p-1"); seal != SealBroken || ref != (BidRef{}) {
+		t.Errorf("a keyring without the key opened it: %v", seal)
 	}
-	other := &Keyring{Current: 1, Keys: map[byte][32]byte{1: sha256.Sum256([]byte("other"))}}
-	if _, ok := other.OpenBidID(id, "north", "p-1"); ok {
-		t.Error("another key opened it")
+	newer := string(ring(2).AppendBidID(nil, someRef, "north", "p-1"))
+	if ref, seal := k.OpenBidID(newer, "north", "p-1"); seal != SealNewer || ref != (BidRef{}) {
+		t.Errorf("of a newer key the ring says %v", seal)
+	}
+	other := NewKeyring([]SigningKey{{ID: 1, Secret: sha256.Sum256([]byte("other"))}}, time.Time{})
+	if _, seal := other.OpenBidID(id, "north", "p-1"); seal != SealBroken {
+		t.Errorf("another key opened it: %v", seal)
 	}
 }
 
@@ -135,8 +138,8 @@ func FuzzOpenBidID(f *testing.F) {
 	f.Add(base64.RawURLEncoding.EncodeToString(make([]byte, bidIDBytes)), "north", "p")
 	f.Add("", "north", "p-1")
 	f.Fuzz(func(t *testing.T, id, exchange, ping string) {
-		ref, ok := k.OpenBidID(id, exchange, ping)
-		if ok && string(k.AppendBidID(nil, ref, exchange, ping)) != id {
+		ref, seal := k.OpenBidID(id, exchange, ping)
+		if seal == SealGood && string(k.AppendBidID(nil, ref, exchange, ping)) != id {
 			t.Fatalf("%q opened as %+v, which is another id", id, ref)
 		}
 	})

@@ -165,7 +165,8 @@ var zoneHabits = map[string]string{"EST": "America/New_York", "EDT": "America/Ne
 func (l *loader) loadServer(node yamlfile.Node) {
 	server := &l.rs.settings.Server
 	server.Listen, server.Admin = "127.0.0.1:8080", "127.0.0.1:8081"
-	m, ok := node.Map([]string{"listen", "admin", "public_url", "tls"}, "cidr", "mtls",
+	server.RotateKeys = 30 * 24 * time.Hour
+	m, ok := node.Map([]string{"listen", "admin", "public_url", "tls", "rotate_keys"}, "cidr", "mtls",
 		"trusted_proxies", "rate_limit", "cors")
 	if !ok {
 		return
@@ -177,6 +178,9 @@ func (l *loader) loadServer(node yamlfile.Node) {
 			m.Get("public_url").Fault(yamlfile.Quote(text)+" is no address", "https://...", "")
 		}
 		server.PublicURL = text
+	}
+	if age, ok := m.Get("rotate_keys").Duration(time.Hour, 365*24*time.Hour); ok {
+		server.RotateKeys = age
 	}
 	if tls, ok := m.Get("tls").Map([]string{"cert", "key"}, "acme", "client_ca"); ok {
 		server.TLSCert, _ = tls.Need("cert", "the path of the certificate").Text("a path")

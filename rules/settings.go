@@ -39,6 +39,8 @@ type Business struct {
 type Server struct {
 	Listen, Admin, PublicURL string
 	TLSCert, TLSKey          string // both or none
+
+	RotateKeys time.Duration // how old a signing key gets before the next is made
 }
 
 // Record is what is recorded.

@@ -129,7 +129,7 @@ func (s *Server) answerPing(ctx *fasthttp.RequestCtx, x *exchange, scratch *requ
 	scratch.answer = pingpost.Answer{Kind: pingpost.AnswerNoBid, PingID: scratch.ping.ID}
 	switch {
 	case d.Bid:
-		scratch.bidID = s.run.Keys.AppendBidID(scratch.bidID[:0], d.Ref, x.Name, scratch.ping.ID)
+		scratch.bidID = s.keys.Load().AppendBidID(scratch.bidID[:0], d.Ref, x.Name, scratch.ping.ID)
 		scratch.answer.Kind = pingpost.AnswerBid
 		scratch.answer.Bid = d.Price
 		// A view instead of a copy: the answer is written before the scratch is used again.

@@ -57,8 +57,12 @@ func (s *Server) answerPost(ctx *fasthttp.RequestCtx, x *exchange, verdict pingp
 func (s *Server) settle(now time.Time, x *exchange, post *pingpost.Post) pingpost.Verdict {
 	ctx, cancel := context.WithTimeout(context.Background(), postTimeout)
 	defer cancel()
-	ref, authentic := s.run.Keys.OpenBidID(post.BidID, x.Name, post.PingID)
-	if authentic && ref.Lease != 0 {
+	ref, seal, err := s.open(ctx, post.BidID, x.Name, post.PingID)
+	if err != nil {
+		return s.busy(post, err)
+	}
+	// What was answered under a key that is revoked now is answered so again.
+	if signed := seal == budget.SealGood || seal == budget.SealFormer; signed && ref.Lease != 0 {
 		answer, found, err := s.store.Answer(ctx, keyOf(post))
 		if err != nil {
 			return s.busy(post, err)
@@ -67,6 +71,7 @@ func (s *Server) settle(now time.Time, x *exchange, post *pingpost.Post) pingpos
 			return verdictOf(post, answer)
 		}
 	}
+	authentic := seal == budget.SealGood
 	settlement := s.agent.Settle(now, post, ref, authentic)
 	s.record.post(settlement.Stamp, bidder.RecordOf(bidder.FactsOf(post), ref, authentic, settlement))
 	if settlement.Charge.BidID == "" {
@@ -179,23 +184,39 @@ func (s *Server) serveNotice(ctx *fasthttp.RequestCtx, x *exchange) {
 		s.refuseInput(ctx, x, err)
 		return
 	}
-	ref, authentic := s.run.Keys.OpenBidID(notice.BidID, x.Name, notice.PingID)
-	if !authentic {
+	ref, seal, err := s.openNotice(x, &notice)
+	switch {
+	case err != nil:
+		s.noticeBusy(ctx, &notice, err)
+		return
+	case seal != budget.SealGood && seal != budget.SealFormer:
 		s.meters.noticed(x, pingpost.OutcomeNone)
 		httpguard.WriteError(ctx, fasthttp.StatusNotFound, pingpost.BidUnknown.String(),
 			"this bid id was not signed here for this ping", "bid_id")
 		return
 	}
 	if err := s.notify(x, &notice, ref); err != nil {
-		s.log.Warn().Err(err).Str("ping_id", notice.PingID).Msg("a notice was answered busy")
-		s.lookAtLeases()
-		ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, "1")
-		httpguard.WriteError(ctx, fasthttp.StatusServiceUnavailable, "store_away",
-			"the books are out of reach: send the notice again", "")
+		s.noticeBusy(ctx, &notice, err)
 		return
 	}
 	s.meters.noticed(x, notice.Outcome)
 	httpguard.WriteJSON(ctx, fasthttp.StatusOK, []byte(`{"status":"ok"}`))
+}
+
+// openNotice reads the bid id of a notice. Notices come weeks after the bid: what the books know of a
+// bid whose key is revoked by now is credited all the same.
+func (s *Server) openNotice(x *exchange, notice *pingpost.Notice) (budget.BidRef, budget.Seal, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), postTimeout)
+	defer cancel()
+	return s.open(ctx, notice.BidID, x.Name, notice.PingID)
+}
+
+func (s *Server) noticeBusy(ctx *fasthttp.RequestCtx, notice *pingpost.Notice, err error) {
+	s.log.Warn().Err(err).Str("ping_id", notice.PingID).Msg("a notice was answered busy")
+	s.lookAtLeases()
+	ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, "1")
+	httpguard.WriteError(ctx, fasthttp.StatusServiceUnavailable, "store_away",
+		"the books are out of reach: send the notice again", "")
 }
 
 // notify applies a notice; what moves money or withdraws a bid is durable before it returns.

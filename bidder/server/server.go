@@ -45,13 +45,15 @@ type Server struct {
 	log     zerolog.Logger
 	clock   *clock
 
-	inForce    atomic.Pointer[inForce]
-	reloading  sync.Mutex
-	lastReload atomic.Pointer[Reloaded] // nil before the first
+	inForce     atomic.Pointer[inForce]
+	reloading   sync.Mutex
+	readingKeys sync.Mutex
+	lastReload  atomic.Pointer[Reloaded] // nil before the first
 
 	agent  *bidder.Agent
 	store  store.Store
 	run    store.Run
+	keys   atomic.Pointer[budget.Keyring]
 	record *recorder
 	mail   *delivery.Deliverer
 	meters *meters
@@ -91,6 +93,7 @@ func New(ctx context.Context, options Options) (*Server, error) {
 	if s.run, err = s.store.Begin(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("server: starting a run on the store: %w", err), s.store.Close())
 	}
+	s.keys.Store(s.run.Keys)
 	s.agent = bidder.New(s.run.ID, first.rules, budget.NewBook(first.plan))
 	if s.record, err = newRecorder(s, settings.Record.Dir); err != nil {
 		return nil, errors.Join(err, s.store.Close())
@@ -157,6 +160,7 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	s.publicListener, s.adminListener = public, admin
 	s.spawn(func() { s.leaseLoop(background) })
+	s.spawn(func() { s.keyLoop(background) })
 	s.spawn(func() { s.record.loop(background) })
 	s.spawn(func() { s.pauseLoop(background) })
 	s.spawn(func() {

@@ -138,6 +138,7 @@ func (s *Server) adminRoutes() http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(status)
 	})
+	routes.HandleFunc("POST /-/keys/rotate", s.serveRotate)
 	if s.options.Load != nil {
 		routes.HandleFunc("POST /-/reload", func(w http.ResponseWriter, r *http.Request) {
 			// Whoever asked may go away; what has begun is ended.

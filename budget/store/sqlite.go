@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"leadbid/budget"
 	"leadbid/internal/sqlstore"
 )
 
@@ -115,33 +114,11 @@ func begin(tx *sqlstore.Tx, now time.Time) (run Run, err error) {
 		return Run{}, misuseError("the store has seen more runs than a bid id can tell apart")
 	}
 	run = Run{ID: uint32(id), Owner: fmt.Sprintf("run-%d", id)}
-	if run.Keys, err = signingKeys(tx, now); err != nil {
+	if run.Keys, err = firstKey(tx, now); err != nil {
 		return Run{}, err
 	}
 	run.ContactKey, err = contactKey(tx)
 	return run, err
-}
-
-func signingKeys(tx *sqlstore.Tx, now time.Time) (budget.Keyring, error) {
-	_, err := tx.Exec(`INSERT INTO signing_key (id, secret, at_ms) VALUES (1, ?, ?) ON CONFLICT DO NOTHING`,
-		secret(), now.UnixMilli())
-	if err != nil {
-		return budget.Keyring{}, err
-	}
-	rows, err := tx.Query(`SELECT id, secret FROM signing_key ORDER BY id`)
-	if err != nil {
-		return budget.Keyring{}, err
-	}
-	defer rows.Close()
-	ring := budget.Keyring{Keys: map[byte][32]byte{}}
-	for rows.Next() {
-		var key []byte
-		if err := rows.Scan(&ring.Current, &key); err != nil {
-			return budget.Keyring{}, err
-		}
-		ring.Keys[ring.Current] = [32]byte(key)
-	}
-	return ring, rows.Err()
 }
 
 func contactKey(tx *sqlstore.Tx) (key []byte, err error) {

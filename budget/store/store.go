@@ -34,6 +34,14 @@ type Store interface {
 	// Leases of former runs stay open until their time and are never resumed.
 	Begin(ctx context.Context) (Run, error)
 
+	// Keys reads the signing keys, with the one that signs by the store's time. Replicas call it every
+	// few seconds, so that each knows a key before any signs with it.
+	Keys(ctx context.Context) (*budget.Keyring, error)
+
+	// Rotate makes the next signing key, which signs a minute later. made is false where the newest is
+	// too young: however many replicas rotate at a time, one key is made.
+	Rotate(ctx context.Context, how Rotation) (made bool, err error)
+
 	// Replan says that another plan is about to come into force within the run: caps that come back
 	// with it are then held against what was bought while they were away, as at a new run.
 	Replan(ctx context.Context, run Run) error
@@ -80,9 +88,18 @@ type Store interface {
 type Run struct {
 	ID    uint32
 	Owner string // the owner of the leases granted in this run
-	Keys  budget.Keyring
+	Keys  *budget.Keyring
 	// ContactKey keys the hashes of phone numbers and e-mail addresses.
 	ContactKey []byte
+}
+
+// Rotation is how a signing key is replaced.
+type Rotation struct {
+	OlderThan time.Duration // only a key of at least this age
+
+	// Revoke is for a key that leaked: no older key is honoured any more, and the new one signs at
+	// once. Bids that were sent and not yet posted are lost with it.
+	Revoke bool
 }
 
 // PostKey is what makes a post the same post.

@@ -8,11 +8,14 @@ CREATE TABLE run (
     at_ms INTEGER NOT NULL
 ) STRICT;
 
--- Keys that bid ids are signed with; the largest id signs. At most 255 of them ever.
+-- Keys that bid ids are signed with: the largest id signs whose time has come. Their number is in
+-- every bid id in 32 bits, and none is used twice.
 CREATE TABLE signing_key (
-    id     INTEGER PRIMARY KEY CHECK (id BETWEEN 1 AND 255),
-    secret BLOB NOT NULL CHECK (length(secret) = 32),
-    at_ms  INTEGER NOT NULL
+    id       INTEGER PRIMARY KEY CHECK (id BETWEEN 1 AND 4294967295),
+    secret   BLOB    NOT NULL CHECK (length(secret) = 32),
+    made_ms  INTEGER NOT NULL,
+    signs_ms INTEGER NOT NULL,
+    revoked  INTEGER NOT NULL DEFAULT 0 CHECK (revoked IN (0, 1))
 ) STRICT;
 
 CREATE TABLE contact_key (

@@ -44,6 +44,8 @@ func Run(t *testing.T, open Open) {
 		"leads come back whole, newest first":         testLeads,
 		"many at once never pass the cap":             testConcurrent,
 		"keys stay, runs count up":                    testRuns,
+		"one key is made, and signs a minute later":   testRotation,
+		"a revoked key is told as such":               testRevocation,
 		"a closed store is away":                      testClosed,
 		"random operations agree with a naive ledger": testRandom,
 	} {
@@ -257,7 +259,9 @@ func testClosed(t *testing.T, b *bench) {
 	_, _, answer := b.s.Answer(ctx, store.PostKey{BidID: "x"})
 	_, verify := b.s.Verify(ctx)
 	_, leads := b.s.Leads(ctx, store.LeadFilter{})
-	for i, err := range []error{post, upkeep, begin, answer, verify, leads} {
+	_, keys := b.s.Keys(ctx)
+	_, rotate := b.s.Rotate(ctx, store.Rotation{})
+	for i, err := range []error{post, upkeep, begin, answer, verify, leads, keys, rotate} {
 		if !errors.Is(err, store.ErrAway) {
 			t.Errorf("%d: a closed store answered %v", i, err)
 		}
@@ -270,7 +274,7 @@ func testRuns(t *testing.T, b *bench) {
 	if b.run.ID <= first.ID || b.run.Owner == first.Owner {
 		t.Errorf("runs %+v and %+v", first, b.run)
 	}
-	if b.run.Keys.Current != first.Keys.Current || b.run.Keys.Keys[b.run.Keys.Current] != first.Keys.Keys[first.Keys.Current] ||
+	if b.run.Keys.Signer() != first.Keys.Signer() || len(b.run.Keys.Keys()) != 1 ||
 		string(b.run.ContactKey) != string(first.ContactKey) || len(first.ContactKey) < 32 {
 		t.Error("a new run has other keys")
 	}
