@@ -1,0 +1,287 @@
+package books
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"leadbid/budget"
+	"leadbid/budget/store"
+	"leadbid/pingpost"
+)
+
+// Books are one contractor's books, shared by all its replicas. Make them with New.
+type Books struct {
+	// SyncEach has every write on the disk before it returns, as a store does for its callers.
+	SyncEach bool
+
+	mu     sync.Mutex
+	clock  func() time.Time
+	secret string // what the keys are made of
+	closed bool
+
+	runs    uint32
+	caps    []*capRow
+	byCap   map[capKey]*capRow
+	leases  []*leaseRow // by id, from 1
+	open    []*leaseRow // those that are not closed, by id
+	posts   map[string]*postRow
+	byPing  map[pingKey]*postRow
+	refused int64
+	leads   []*leadRow // in the order of their posts
+	byBid   map[string]*leadRow
+	contact map[[32]byte]contactRow
+	outbox  []*deliveryRow
+	byOwed  map[string]*deliveryRow
+	entries []entry
+
+	undo     []func()   // of the write under way
+	unsynced [][]func() // of the writes that are not on the disk, oldest first
+
+	changedCaps   []*capRow // since Look was asked
+	changedLeases []*leaseRow
+	changedLeads  []*leadRow
+	findings      []store.Finding
+}
+
+// New makes empty books whose time is clock's. All keys follow from secret.
+func New(clock func() time.Time, secret string) *Books {
+	return &Books{
+		clock: clock, secret: secret, byCap: map[capKey]*capRow{}, posts: map[string]*postRow{},
+		byPing: map[pingKey]*postRow{}, byBid: map[string]*leadRow{}, contact: map[[32]byte]contactRow{},
+		byOwed: map[string]*deliveryRow{},
+	}
+}
+
+// capKey names a cap in one of its windows.
+type capKey struct {
+	scope  budget.Scope
+	period pingpost.Period
+	from   int64 // milliseconds; 0 for Total
+}
+
+type capRow struct {
+	key   capKey
+	to    int64 // milliseconds; 0 for Total
+	limit amounts
+	run   uint32 // that last looked for what was bought past the cap
+
+	// What was bought past the cap: before it was there, and while it was away. A lead that comes
+	// back later does not lower it.
+	opening, late room
+
+	counted []count     // every lead that counts in it
+	leases  []*leaseRow // every lease that was carved from it and is open
+}
+
+// count is one lead in a cap. Directly: without a lease between them that was carved from the cap.
+type count struct {
+	lead     *leadRow
+	directly bool
+}
+
+// amounts are the two limits of a cap.
+type amounts struct{ cents, leads budget.Limit }
+
+type room struct{ cents, leads int64 }
+
+func (r room) plus(other room) room { return room{r.cents + other.cents, r.leads + other.leads} }
+
+type leaseRow struct {
+	state    budget.LeaseState
+	run      uint32
+	granted  room
+	returned room
+	caps     []*capRow // carved from
+	leads    []*leadRow
+}
+
+type pingKey struct{ exchange, ping string }
+
+type postRow struct {
+	key       store.PostKey
+	withdrawn bool // nothing was posted: the bid was withdrawn
+	accepted  bool
+	voided    bool // accepted, and withdrawn afterwards
+	reason    pingpost.Reason
+	detail    string
+}
+
+type leadRow struct {
+	id       string
+	post     store.Post
+	at       int64
+	bidAt    int64
+	lease    *leaseRow // nil: the caps paid directly
+	credited bool
+	charges  int // entries
+	credits  int
+}
+
+func (l *leadRow) room() room { return room{int64(l.post.Charge.Price), 1} }
+
+type contactRow struct {
+	lead string
+	at   int64
+}
+
+type deliveryRow struct {
+	delivery store.Delivery
+	lead     *leadRow
+	next     int64
+	done     bool
+	dead     bool
+}
+
+// entry is one event of the audit trail.
+type entry struct {
+	kind  string
+	lease budget.LeaseID
+	lead  string
+	room  room
+}
+
+// remember keeps what p points at, to be put back if the write is undone.
+func remember[T any](b *Books, p *T) {
+	before := *p
+	b.undo = append(b.undo, func() { *p = before })
+}
+
+// put sets an entry of a map.
+func put[K comparable, V any](b *Books, m map[K]V, key K, value V) {
+	before, was := m[key]
+	b.undo = append(b.undo, func() {
+		if was {
+			m[key] = before
+		} else {
+			delete(m, key)
+		}
+	})
+	m[key] = value
+}
+
+// add appends to a list.
+func add[T any](b *Books, list *[]T, value T) {
+	remember(b, list)
+	*list = append(*list, value)
+}
+
+// back undoes the write under way down to a mark.
+func (b *Books) back(mark int) {
+	for len(b.undo) > mark {
+		last := len(b.undo) - 1
+		b.undo[last]()
+		b.undo = b.undo[:last]
+	}
+}
+
+var errClosed = errors.New("the books are closed")
+
+// write does one write: whole, or not at all.
+func (b *Books) write(doing string, do func() error) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return fmt.Errorf("%w: %s: %w", store.ErrAway, doing, errClosed)
+	}
+	if err := do(); err != nil {
+		b.back(0)
+		return fmt.Errorf("%w: %s: %w", store.ErrAway, doing, err)
+	}
+	if !b.SyncEach {
+		b.unsynced = append(b.unsynced, b.undo)
+	}
+	b.undo = nil
+	return nil
+}
+
+func (b *Books) read(doing string, do func()) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return fmt.Errorf("%w: %s: %w", store.ErrAway, doing, errClosed)
+	}
+	do()
+	return nil
+}
+
+// Unsynced is how many writes the disk does not have yet.
+func (b *Books) Unsynced() int { return len(b.unsynced) }
+
+// Sync brings everything to the disk.
+func (b *Books) Sync() { b.unsynced = nil }
+
+// Crash loses all unsynced writes but the oldest kept ones, which turn out to be on the disk.
+func (b *Books) Crash(kept int) {
+	for len(b.unsynced) > kept {
+		last := len(b.unsynced) - 1
+		b.undo, b.unsynced = b.unsynced[last], b.unsynced[:last]
+		b.back(0)
+	}
+	b.unsynced = nil
+}
+
+// Err implements store.Store: the modelled disk fails from outside.
+func (b *Books) Err() error { return nil }
+
+// Close implements store.Store.
+func (b *Books) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	return nil
+}
+
+// Begin implements store.Store.
+func (b *Books) Begin(context.Context) (run store.Run, err error) {
+	err = b.write("beginning a run", func() error {
+		remember(b, &b.runs)
+		b.runs++
+		run = store.Run{
+			ID: b.runs, Owner: fmt.Sprintf("run-%d", b.runs),
+			Keys:       budget.Keyring{Current: 1, Keys: map[byte][32]byte{1: b.key("signing")}},
+			ContactKey: b.contactKey(),
+		}
+		return nil
+	})
+	return run, err
+}
+
+func (b *Books) key(purpose string) [32]byte { return sha256.Sum256([]byte(purpose + " " + b.secret)) }
+
+func (b *Books) contactKey() []byte {
+	key := b.key("contacts")
+	return key[:]
+}
+
+// Replan implements store.Store.
+func (b *Books) Replan(_ context.Context, run store.Run) error {
+	return b.write("changing the plan", func() error {
+		for _, c := range b.caps {
+			if c.run == run.ID {
+				remember(b, &c.run)
+				c.run = 0
+			}
+		}
+		return nil
+	})
+}
+
+func (b *Books) now() time.Time { return b.clock().Truncate(time.Millisecond).UTC() }
+
+func milliseconds(at time.Time) int64 {
+	if at.IsZero() {
+		return 0
+	}
+	return at.UnixMilli()
+}
+
+func instant(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}

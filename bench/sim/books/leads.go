@@ -1,0 +1,113 @@
+package books
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"leadbid/budget/store"
+)
+
+func (b *Books) lead(l *leadRow) store.Lead {
+	c := &l.post.Charge
+	lead := store.Lead{
+		ID: l.id, Exchange: c.Exchange, Campaign: c.Line.Campaign, PingID: c.PingID, BidID: c.BidID, Price: c.Price,
+		At: instant(l.at), Returned: l.credited, Post: l.post.Lead, Owed: len(l.post.Deliveries),
+	}
+	for _, d := range b.outbox {
+		if d.lead == l && d.done {
+			lead.Delivered++
+		}
+		if d.lead == l && d.dead {
+			lead.Dead++
+		}
+	}
+	return lead
+}
+
+// Leads implements store.Store.
+func (b *Books) Leads(_ context.Context, filter store.LeadFilter) (leads []store.Lead, err error) {
+	err = b.read("listing leads", func() {
+		for _, l := range b.leads {
+			c := &l.post.Charge
+			if l.at >= milliseconds(filter.Since) && (filter.ID == "" || filter.ID == l.id) &&
+				(filter.Campaign == "" || filter.Campaign == c.Line.Campaign) &&
+				(filter.Exchange == "" || filter.Exchange == c.Exchange) {
+				leads = append(leads, b.lead(l))
+			}
+		}
+	})
+	slices.SortFunc(leads, func(x, y store.Lead) int {
+		return cmp.Or(y.At.Compare(x.At), cmp.Compare(y.ID, x.ID))
+	})
+	if filter.Max <= 0 {
+		filter.Max = 100
+	}
+	return leads[:min(len(leads), filter.Max)], err
+}
+
+// Due implements store.Store.
+func (b *Books) Due(_ context.Context, now time.Time, most int) (due []store.Delivery, err error) {
+	err = b.read("listing deliveries", func() {
+		var rows []*deliveryRow
+		for _, d := range b.outbox {
+			if !d.done && !d.dead && d.next <= now.UnixMilli() {
+				rows = append(rows, d)
+			}
+		}
+		slices.SortFunc(rows, func(x, y *deliveryRow) int {
+			return cmp.Or(cmp.Compare(x.next, y.next), cmp.Compare(x.delivery.ID, y.delivery.ID))
+		})
+		for _, d := range rows[:min(len(rows), most)] {
+			d.delivery.Lead = b.lead(d.lead)
+			due = append(due, d.delivery)
+		}
+	})
+	return due, err
+}
+
+// Attempted implements store.Store.
+func (b *Books) Attempted(_ context.Context, result store.Attempt) error {
+	if !result.Done && !result.Dead && result.Next.IsZero() {
+		return errors.New("books: noting an attempt: neither done nor dead, and no next one")
+	}
+	return b.write("noting an attempt", func() error {
+		d := b.byOwed[result.ID]
+		if d == nil || d.done || d.dead {
+			return nil
+		}
+		remember(b, d)
+		d.delivery.Attempts++
+		d.done, d.dead = result.Done, result.Dead && !result.Done
+		d.next = milliseconds(result.Next)
+		return nil
+	})
+}
+
+// Counts implements store.Store.
+func (b *Books) Counts(context.Context) (c store.Counts, err error) {
+	err = b.read("counting", func() {
+		for _, l := range b.leads {
+			c.Leads++
+			c.Charged += l.post.Charge.Price
+			if l.credited {
+				c.Returned++
+				c.Credited += l.post.Charge.Price
+			}
+		}
+		for _, d := range b.outbox {
+			switch {
+			case d.done:
+				c.Delivered++
+			case d.dead:
+				c.Dead++
+			default:
+				c.Owed++
+			}
+		}
+		c.Refused, c.OpenLeases = b.refused, int64(len(b.open))
+	})
+	return c, err
+}
