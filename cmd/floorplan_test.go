@@ -74,7 +74,8 @@ const floorPlan = `
 	exchange/server, exchange/load, internal/cli < cmd/exchange
 	bidder/server, bidder/backtest, exchange/server, exchange/load, internal/cli < cmd/demo
 	bidder/server, bidder/backtest, exchange/server, exchange/load < bench
-	bidder/server, bidder/backtest, exchange/server, exchange/load < bench/sim
+	budget/store < bench/sim/books
+	bidder/server, bidder/backtest, exchange/server, exchange/load, bench/sim/books < bench/sim
 	rules < bench/rules
 
 	# Tools that a person runs while working on the house, and folders without code of their own.

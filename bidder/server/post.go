@@ -63,52 +63,31 @@ func (s *Server) settle(now time.Time, x *exchange, post *pingpost.Post) pingpos
 	}
 	// What was answered under a key that is revoked now is answered so again.
 	if signed := seal == budget.SealGood || seal == budget.SealFormer; signed && ref.Lease != 0 {
-		answer, found, err := s.store.Answer(ctx, keyOf(post))
+		answer, found, err := s.store.Answer(ctx, KeyOf(post))
 		if err != nil {
 			return s.busy(post, err)
 		}
 		if found {
-			return verdictOf(post, answer)
+			return VerdictOf(post, answer)
 		}
 	}
 	authentic := seal == budget.SealGood
 	settlement := s.agent.Settle(now, post, ref, authentic)
 	s.record.post(settlement.Stamp, bidder.RecordOf(bidder.FactsOf(post), ref, authentic, settlement))
 	if settlement.Charge.BidID == "" {
-		return notBooked(post, settlement)
+		return NotBooked(post, settlement)
 	}
-	answer, err := s.store.Post(ctx, s.durable(now, post, settlement))
+	answer, err := s.store.Post(ctx, Durable(now, post, settlement, uuid.Must(uuid.NewV7()).String(), s.run.ContactKey))
 	if err != nil {
 		return s.busy(post, err)
 	}
 	s.charged(settlement.Charge, answer)
-	return verdictOf(post, answer)
-}
-
-// durable joins the decision with what the store has to keep.
-func (s *Server) durable(now time.Time, post *pingpost.Post, settlement bidder.Settlement) store.Post {
-	kept := *post
-	kept.Attrs = nil
-	durable := store.Post{
-		Charge: settlement.Charge, BodyHash: post.BodyHash, At: now,
-		LeadID: uuid.Must(uuid.NewV7()).String(), Lead: kept,
-		Contacts: contactHashes(s.run.ContactKey, &post.Lead),
-	}
-	if campaign := settlement.Campaign; campaign != nil {
-		durable.DedupeFor = campaign.Duplicates
-		for _, target := range campaign.Delivery {
-			durable.Deliveries = append(durable.Deliveries, target.Name)
-		}
-	}
-	return durable
+	return VerdictOf(post, answer)
 }
 
 // charged tells the Agent what the store answered, and the deliverer that there is work.
 func (s *Server) charged(charge budget.Charge, answer store.PostAnswer) {
-	told := budget.Charged{
-		Line: charge.Line, Ref: charge.Ref, Accepted: answer.Outcome == store.PostAccepted,
-		Repeat: answer.Repeat, Price: answer.Price, Reason: answer.Reason, Lease: answer.Lease,
-	}
+	told := ToldOf(charge, answer)
 	s.record.charged(s.agent.Charged(s.clock.now(), told), told)
 	if told.Accepted && !told.Repeat {
 		s.mail.Notify()
@@ -120,35 +99,6 @@ func (s *Server) busy(post *pingpost.Post, err error) pingpost.Verdict {
 	s.log.Warn().Err(err).Str("ping_id", post.PingID).Msg("a post was answered busy")
 	s.lookAtLeases() // that finds out whether the store is away or lost
 	return pingpost.Verdict{Kind: pingpost.VerdictBusy, PingID: post.PingID, Reason: pingpost.StoreAway}
-}
-
-// notBooked answers what the books never see: an id that is not ours, and the post of a test bid.
-func notBooked(post *pingpost.Post, settlement bidder.Settlement) pingpost.Verdict {
-	if settlement.Refuse != pingpost.ReasonNone {
-		return pingpost.Verdict{Kind: pingpost.VerdictRejected, PingID: post.PingID, Reason: settlement.Refuse}
-	}
-	return pingpost.Verdict{Kind: pingpost.VerdictAccepted, PingID: post.PingID, LeadID: "test-" + post.PingID}
-}
-
-func verdictOf(post *pingpost.Post, answer store.PostAnswer) pingpost.Verdict {
-	verdict := pingpost.Verdict{
-		PingID: post.PingID, LeadID: answer.LeadID, Reason: answer.Reason, Detail: answer.Detail,
-	}
-	switch answer.Outcome {
-	case store.PostAccepted:
-		verdict.Kind = pingpost.VerdictAccepted
-	case store.PostConflict:
-		verdict.Kind = pingpost.VerdictConflict
-	default:
-		verdict.Kind = pingpost.VerdictRejected
-	}
-	return verdict
-}
-
-func keyOf(post *pingpost.Post) store.PostKey {
-	return store.PostKey{
-		Exchange: post.Exchange, PingID: post.PingID, BidID: post.BidID, BodyHash: post.BodyHash,
-	}
 }
 
 // contactHashes are keyed hashes of the ways to reach the homeowner: what recognises one person

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,6 +25,7 @@ type Books struct {
 	closed bool
 
 	runs    uint32
+	keys    []budget.SigningKey
 	caps    []*capRow
 	byCap   map[capKey]*capRow
 	leases  []*leaseRow // by id, from 1
@@ -242,12 +244,54 @@ func (b *Books) Begin(context.Context) (run store.Run, err error) {
 		b.runs++
 		run = store.Run{
 			ID: b.runs, Owner: fmt.Sprintf("run-%d", b.runs),
-			Keys:       budget.Keyring{Current: 1, Keys: map[byte][32]byte{1: b.key("signing")}},
 			ContactKey: b.contactKey(),
 		}
+		if len(b.keys) == 0 {
+			b.addKey(b.now(), b.now())
+		}
+		run.Keys = budget.NewKeyring(b.keys, b.now())
 		return nil
 	})
 	return run, err
+}
+
+func (b *Books) addKey(now, signsFrom time.Time) {
+	id := uint32(len(b.keys) + 1)
+	add(b, &b.keys, budget.SigningKey{
+		ID: id, Secret: b.key(fmt.Sprint("signing ", id)), MadeAt: now, SignsFrom: signsFrom,
+	})
+}
+
+// Keys implements store.Store.
+func (b *Books) Keys(context.Context) (ring *budget.Keyring, err error) {
+	err = b.read("reading the signing keys", func() { ring = budget.NewKeyring(b.keys, b.now()) })
+	return ring, err
+}
+
+// signsAfter is how long a new signing key waits, so that every replica knows it by then.
+const signsAfter = time.Minute
+
+// Rotate implements store.Store.
+func (b *Books) Rotate(_ context.Context, how store.Rotation) (made bool, err error) {
+	err = b.write("making a signing key", func() error {
+		now := b.now()
+		made = now.Sub(b.keys[len(b.keys)-1].MadeAt) >= how.OlderThan
+		if !made {
+			return nil
+		}
+		signs := now.Add(signsAfter)
+		if how.Revoke {
+			signs = now
+			remember(b, &b.keys)
+			b.keys = slices.Clone(b.keys)
+			for i := range b.keys {
+				b.keys[i].Revoked = true
+			}
+		}
+		b.addKey(now, signs)
+		return nil
+	})
+	return made && err == nil, err
 }
 
 func (b *Books) key(purpose string) [32]byte { return sha256.Sum256([]byte(purpose + " " + b.secret)) }
