@@ -42,12 +42,13 @@ type Agent struct {
 
 	values   []value // the scratch paper of sortByValueLocked
 	outcomes outcomes
+	hearings hearings
 }
 
 // New makes an Agent for one run of a process. run is the number that the store gave the run: it
 // becomes part of every bid id, so that no two runs ever sign the same one.
 func New(run uint32, rs *rules.Ruleset, book *budget.Book) *Agent {
-	return &Agent{run: run, inForce: newGeneration(1, rs), book: book}
+	return &Agent{run: run, inForce: newGeneration(1, rs), book: book, hearings: hearings{}}
 }
 
 // Rules gives the rule set in force.
@@ -63,8 +64,11 @@ func (a *Agent) Cancel(now time.Time, seq uint64) Stamp {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	stamp := a.stampLocked(now)
-	if a.repeats.forget(seq) {
-		a.book.Release(stamp.At, seq)
+	if !a.repeats.forget(seq) {
+		return stamp
+	}
+	if line, held := a.book.Release(stamp.At, seq); held && a.hearings[line.Exchange] != nil {
+		a.hearings[line.Exchange].unsend()
 	}
 	return stamp
 }
@@ -90,6 +94,9 @@ func (a *Agent) Notify(now time.Time, outcome pingpost.Outcome, ref budget.BidRe
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	stamp := a.stampLocked(now)
+	if line, known := a.book.LineOf(ref.Lease); known && ref.Run == a.run {
+		a.heardLocked(stamp.At, line.Exchange)
+	}
 	if ref.Run != a.run {
 		return stamp
 	}

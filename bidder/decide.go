@@ -54,6 +54,9 @@ func (a *Agent) Decide(now time.Time, p *pingpost.Ping) Decision {
 		return Decision{Stamp: stamp, Reason: pingpost.DuplicatePing, Generation: a.inForce.number}
 	}
 	decision := a.decideLocked(stamp, p)
+	if decision.Bid && !decision.Test {
+		a.sendLocked(&decision, p.Exchange)
+	}
 	a.repeats.remember(key, consent, p, &decision, a.rememberUntil(&decision, p.Exchange))
 	return decision
 }

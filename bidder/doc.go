@@ -23,6 +23,7 @@
 //	Decide   repeat? · paused? · Ruleset.Candidates · per campaign in file order: checks, price,
 //	         limits, hold · the first that holds its full price bids; else the reason of the
 //	         campaign that got furthest
+//	         an exchange that fell silent gets only probes (watchdog.go)
 //	Cancel   the shell found the bid too late to send: its hold is freed
 //	Settle   the post against the signed bid: a Charge for the store, or a refusal
 //	Charged  what the store answered

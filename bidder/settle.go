@@ -88,6 +88,9 @@ func (a *Agent) settleLocked(now time.Time, facts PostFacts, ref budget.BidRef, 
 	settlement := Settlement{Stamp: a.stampLocked(now)}
 	by := a.madeByLocked(ref)
 	settlement.Generation = by.number
+	if authentic && ref.Lease != 0 {
+		a.heardLocked(settlement.At, facts.Exchange)
+	}
 	exchange, campaign := by.rules.Exchange(facts.Exchange), by.rules.CampaignByTag(ref.Campaign)
 	switch {
 	case !authentic || exchange == nil || campaign == nil && ref.Lease == 0:

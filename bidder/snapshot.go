@@ -19,6 +19,7 @@ type Snapshot struct {
 	Repeats    []answered   `json:"repeats,omitempty"`
 	Pauses     Pauses       `json:"pauses"`
 	Outcomes   outcomes     `json:"outcomes,omitempty"`
+	Hearings   hearings     `json:"hearings,omitempty"`
 }
 
 // Snapshot copies the Agent's state. It is not an input: it takes no sequence number.
@@ -33,7 +34,7 @@ func (a *Agent) snapshotLocked() Snapshot {
 		Stamp: Stamp{Seq: a.seq, At: a.last},
 		Run:   a.run, Generation: a.inForce.number, Rules: a.inForce.rules.Hash(),
 		Book: a.book.Snapshot(), Pauses: a.pauses, Repeats: a.repeats.all(),
-		Outcomes: a.outcomes.clone(),
+		Outcomes: a.outcomes.clone(), Hearings: a.hearings.clone(),
 	}
 }
 
@@ -49,6 +50,9 @@ func Restore(snapshot Snapshot, rs *rules.Ruleset) (*Agent, error) {
 	agent.seq, agent.last, agent.pauses = snapshot.Seq, snapshot.At, snapshot.Pauses
 	agent.inForce.number = snapshot.Generation
 	agent.outcomes = snapshot.Outcomes.clone()
+	if heard := snapshot.Hearings.clone(); heard != nil {
+		agent.hearings = heard
+	}
 	for _, entry := range snapshot.Repeats {
 		agent.repeats.push(entry)
 	}

@@ -46,6 +46,7 @@ func (a *Agent) Swap(now time.Time, rs *rules.Ruleset, number uint32, after *Sna
 	a.inForce = next
 	clear(a.scratch[:cap(a.scratch)]) // or it would keep campaigns of the former rules alive
 	a.book.SetPlan(stamp.At, plan)
+	a.followRulesLocked()
 	if after != nil {
 		*after = a.snapshotLocked()
 	}

@@ -252,12 +252,25 @@ func (b *Book) Rest(now time.Time, key Line, price pingpost.Cents, tmax time.Dur
 	return cents
 }
 
-// Release frees the hold of a bid that was never sent.
-func (b *Book) Release(now time.Time, seq uint64) {
+// Release frees the hold of a bid that was never sent. held is false where there is none.
+func (b *Book) Release(now time.Time, seq uint64) (line Line, held bool) {
 	b.expire(now)
-	if h := b.holds[seq]; h != nil {
-		b.free(h)
+	h := b.holds[seq]
+	if h == nil {
+		return Line{}, false
 	}
+	line = h.lease.Line
+	b.free(h)
+	return line, true
+}
+
+// LineOf tells whose lease it is, while it is open in this run.
+func (b *Book) LineOf(id LeaseID) (line Line, open bool) {
+	l := b.byLease[id]
+	if l == nil {
+		return Line{}, false
+	}
+	return l.Line, true
 }
 
 // Lost takes the notice that another bid won. It frees the hold at once where a post could still be

@@ -30,6 +30,9 @@ const maxExchanges = 64
 // defaultHold is how long a hold outlives the auction's deadline on a refusable exchange.
 const defaultHold = 10 * time.Second
 
+// defaultSilence is how long an exchange may be silent while bids go out, unless said otherwise.
+const defaultSilence = 15 * time.Minute
+
 func (l *loader) loadExchanges(node yamlfile.Node) {
 	entries, ok := node.Entries("a name with an exchange's settings")
 	if ok && len(entries) == 0 {
@@ -50,9 +53,9 @@ func (l *loader) loadExchanges(node yamlfile.Node) {
 }
 
 func (l *loader) loadExchange(name string, node yamlfile.Node) *Exchange {
-	exchange := &Exchange{Name: name, Profile: "native", HoldFor: defaultHold}
+	exchange := &Exchange{Name: name, Profile: "native", HoldFor: defaultHold, SilentAfter: defaultSilence}
 	m, ok := node.Map([]string{"profile", "auth", "commitment", "bid_ttl", "hold_for", "grace",
-		"auction", "tells",
+		"auction", "tells", "silent_after",
 		"reasons", "mode", "pause", "snooze_until", "budget"}, "signature", "hmac", "cidr", "mtls", "capacity", "deadline", "currency", "fee", "vet",
 		"max_pings_per_second", "format", "limits")
 	if !ok {
@@ -84,6 +87,7 @@ func (l *loader) loadExchange(name string, node yamlfile.Node) *Exchange {
 			*length.into = value
 		}
 	}
+	exchange.loadSilence(m.Get("silent_after"))
 	if word, ok := m.Get("auction").Word(pingpost.AuctionWords()); ok {
 		exchange.Auction, _ = pingpost.ParseAuction(word)
 	}
@@ -97,6 +101,21 @@ func (l *loader) loadExchange(name string, node yamlfile.Node) *Exchange {
 	exchange.Budget = loadBudget(m.Get("budget"))
 	exchange.Pause = l.loadPause(m)
 	return exchange
+}
+
+// loadSilence reads silent_after: 15m, or never.
+func (e *Exchange) loadSilence(node yamlfile.Node) {
+	word, ok := node.Literal("a length of time such as 15m, or never")
+	switch {
+	case !ok:
+		return
+	case word == "never":
+		e.SilentAfter = 0
+		return
+	}
+	if length, ok := node.Duration(time.Minute, 24*time.Hour); ok {
+		e.SilentAfter = length
+	}
 }
 
 // applyProfile takes what the profile says of its exchange wherever the configuration is silent.

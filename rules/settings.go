@@ -87,12 +87,17 @@ type Exchange struct {
 	HoldFor    time.Duration
 	Grace      time.Duration
 	Deadline   time.Duration // how long the exchange waits where a ping does not say
-	Auction    pingpost.Auction
-	Tells      Tells
-	Mode       Mode
-	Pause      Pause
-	Reasons    bool   // no-bids and rejections carry their reason
-	Budget     Limits // cents
+
+	// SilentAfter is how long nothing may be heard while bids go out before they are withheld; 0: for
+	// ever.
+	SilentAfter time.Duration
+
+	Auction pingpost.Auction
+	Tells   Tells
+	Mode    Mode
+	Pause   Pause
+	Reasons bool   // no-bids and rejections carry their reason
+	Budget  Limits // cents
 
 	saysCommitment, saysAuction bool // the configuration itself does, and not only its profile
 }

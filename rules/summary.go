@@ -93,6 +93,13 @@ func (e *Exchange) describe() string {
 	if budget := describeBudget(e.Budget); budget != "" {
 		line += ", at most " + budget
 	}
+	switch e.SilentAfter {
+	case defaultSilence:
+	case 0:
+		line += ", and may be silent for ever"
+	default:
+		line += ", nothing is bid after " + showSeconds(e.SilentAfter) + " without a word from it"
+	}
 	if e.Mode == Observe {
 		line += ", observed only: nothing is bid"
 	}

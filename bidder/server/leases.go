@@ -45,6 +45,7 @@ func (s *Server) tendLeases(ctx context.Context) time.Duration {
 		s.log.Error().Stringer("step", step).Msg("the machine's clock was set back: " +
 			"hours and budgets go by the former time until the bidder is started anew")
 	}
+	s.tellSilence()
 	ask, ok, stamp := s.agent.Upkeep(s.clock.now())
 	if !ok {
 		s.record.upkeep(stamp, bidder.UpkeepRecord{})

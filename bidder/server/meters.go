@@ -30,6 +30,7 @@ type meters struct {
 
 	posts, notices, badInput *prometheus.CounterVec
 	capUsed, capLimit        *prometheus.GaugeVec
+	silent, heard            *prometheus.GaugeVec // by exchange
 	unauthorized, overloaded prometheus.Counter
 	panics                   prometheus.Counter
 }
@@ -73,6 +74,8 @@ func newMeters() *meters {
 	m.badInput = counters("bidder_bad_input_total", "Bodies that could not be read.", "exchange", "reason")
 	m.capUsed = gauges("bidder_cap_used", "What a cap's present window has come to: dollars or leads.", "scope", "name", "period", "unit")
 	m.capLimit = gauges("bidder_cap_limit", "A cap's limit: dollars or leads.", "scope", "name", "period", "unit")
+	m.silent = gauges("bidder_exchange_silent", "1 while bids are withheld because no post and no notice comes.", "exchange")
+	m.heard = gauges("bidder_exchange_heard_timestamp_seconds", "When the last post or notice came.", "exchange")
 	m.unauthorized = counter("bidder_unauthorized_total", "Requests of an unknown exchange or with a wrong key.")
 	m.overloaded = counter("bidder_overload_total", "Requests turned away because too many were under way.")
 	m.panics = counter("bidder_panics_total", "Requests that panicked: each is a defect.")

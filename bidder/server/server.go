@@ -64,6 +64,7 @@ type Server struct {
 	publicListener, adminListener net.Listener
 
 	pauses   pauseState
+	silent   map[string]bool        // by exchange, as it was told last; of the lease loop
 	storeErr atomic.Pointer[string] // why the store did not answer last; nil while it does
 	wake     chan struct{}          // the lease loop should look now
 	lost     chan error             // why the books cannot be written any more: at most one
@@ -81,6 +82,7 @@ func New(ctx context.Context, options Options) (*Server, error) {
 	s := &Server{
 		options: options, log: options.Log, clock: newClock(), meters: newMeters(),
 		wake: make(chan struct{}, 1), lost: make(chan error, 1),
+		silent: map[string]bool{},
 	}
 	first, err := s.adopt(options.Rules)
 	if err != nil {

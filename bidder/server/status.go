@@ -31,6 +31,7 @@ type Status struct {
 	// Undeliverable campaigns are paused because their leads have nowhere to go.
 	Undeliverable []string         `json:"undeliverable,omitempty"`
 	StoreError    string           `json:"store_error,omitempty"`
+	Exchanges     []ExchangeStatus `json:"exchanges"`
 	Answers       AnswerCounts     `json:"answers"`
 	Observed      []ObservedStatus `json:"observed,omitempty"`
 	Caps          []CapStatus      `json:"caps"`
@@ -82,6 +83,7 @@ func (s *Server) Status(ctx context.Context) (Status, error) {
 		Business: settings.Business.Name, Rules: inForce.rules.Hash()[:12],
 		Generation: inForce.generation, RulesSince: inForce.since.In(settings.Business.Location),
 		LastReload: s.lastReload.Load(), Observed: s.meters.wouldBids(),
+		Exchanges: s.hearings(settings.Business.Location),
 		Pauses: pauses, Undeliverable: down, State: s.state(pauses), Answers: s.meters.answers(),
 	}
 	if why := s.storeErr.Load(); why != nil {

@@ -95,6 +95,7 @@ func printStatus(env *cli.Env, status *server.Status) error {
 		if len(status.Undeliverable) > 0 {
 			env.Sayf("paused because their leads cannot be delivered: %s", strings.Join(status.Undeliverable, ", "))
 		}
+		saySilence(env, status)
 		sayRules(env, status)
 		if status.StoreError != "" {
 			env.Sayf("the store is away: %s", status.StoreError)
@@ -121,6 +122,18 @@ func printStatus(env *cli.Env, status *server.Status) error {
 		Rows: [][]any{{books.Leads, books.Charged, books.Returned, books.Credited, books.Refused,
 			books.Delivered, books.Owed, books.Dead}},
 	})...)
+}
+
+// saySilence tells which exchanges get no bids because nothing is heard of them.
+func saySilence(env *cli.Env, status *server.Status) {
+	for _, exchange := range status.Exchanges {
+		if exchange.Silent.IsZero() {
+			continue
+		}
+		env.Sayf("exchange %s: no post and no notice since %s, though bids went out: bids are withheld (%d so far), "+
+			"but for a few that probe", exchange.Exchange,
+			exchange.Heard.In(atHome(status).Location()).Format("Mon 15:04:05"), exchange.Withheld)
+	}
 }
 
 // sayRules tells which rules are in force, and why not those of the file.
