@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -89,7 +90,8 @@ type contractor struct {
 	t      *testing.T
 	dir    string
 	config string
-	listen string // the same in every life
+	listen string   // the same in every life
+	under  []string // a command that the program is run under, with its arguments
 	env    map[string]string
 
 	command *exec.Cmd
@@ -126,7 +128,8 @@ func newBidder(t *testing.T, crmURL string) *contractor {
 func (c *contractor) start() {
 	c.t.Helper()
 	c.said, c.ended, c.stopped, c.started = newConsole(), make(chan struct{}), false, time.Now()
-	c.command = exec.Command(leashed, "serve", "--config", c.config, "--allow-private", "--log-level", "warn")
+	words := append(slices.Clone(c.under), leashed, "serve", "--config", c.config, "--allow-private", "--log-level", "warn")
+	c.command = exec.Command(words[0], words[1:]...)
 	c.command.Env = os.Environ()
 	for name, value := range c.env {
 		c.command.Env = append(c.command.Env, name+"="+value)
@@ -347,6 +350,16 @@ func (c *console) Write(text []byte) (int, error) {
 		c.text = append([]byte("..."), c.text[len(c.text)-kept:]...)
 	}
 	return len(text), nil
+}
+
+// announced tells whether the process came to be ready.
+func (c *console) announced() bool {
+	select {
+	case <-c.ready:
+		return true
+	default:
+		return false
+	}
 }
 
 func (c *console) String() string {

@@ -33,6 +33,7 @@ func TestKilledBidderKeepsItsWord(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("there is no signal that asks a process to end")
 	}
+	t.Parallel()
 	length, seed := crashLength(t), crashSeed(t)
 	t.Logf("%v of traffic, LEADBID_CRASH_SEED=%d", length, seed)
 
