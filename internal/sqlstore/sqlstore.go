@@ -112,8 +112,7 @@ func open(ctx context.Context, path string, migrations fs.FS, dir string, opts O
 		if err = createPrivate(path); err != nil {
 			return nil, err
 		}
-		// What savepoints need to undo is small, and of no use after a crash.
-		writeMode := address(path, "rwc", "_txlock", "immediate", "_pragma", "temp_store(memory)")
+		writeMode := address(path, "rwc", append(writePragmas(), "_txlock", "immediate")...)
 		if db.writing, err = connect(ctx, writeMode, 1); err != nil {
 			return nil, err
 		}
@@ -155,6 +154,15 @@ func address(path, mode string, extra ...string) string {
 	}
 	escaped := url.URL{Path: filepath.ToSlash(path)}
 	return "file:" + escaped.EscapedPath() + "?" + values.Encode()
+}
+
+// writePragmas keep what a transaction needs in memory: the pages that it changes, so that none is
+// written twice, and what savepoints need to undo. A page is moved from the log into the database
+// once for many commits; a log of 32 MiB is read in a moment after a crash.
+func writePragmas() []string {
+	return []string{
+		"_pragma", "temp_store(memory)", "_pragma", "cache_size(-32768)", "_pragma", "wal_autocheckpoint(8000)",
+	}
 }
 
 func connect(ctx context.Context, address string, connections int) (*sql.DB, error) {
@@ -281,7 +289,8 @@ func (db *DB) Read() *sql.DB { return db.reading }
 // only then, so a caller that repeats one must be able to tell.
 //
 // Once the writer has begun with it, ctx no longer counts and the outcome is told truthfully. do
-// runs on the writer's goroutine: it must not call Write, wait for anything, or keep tx.
+// runs on the writer's goroutine: it must not call Write, wait for anything, or keep tx. It may run
+// twice, the second time as if the first had not been; only what the last run left behind counts.
 func (db *DB) Write(ctx context.Context, do func(tx *Tx) error) error {
 	if db.writer == nil {
 		return fmt.Errorf("%w: opened for reading only", ErrAway)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -213,6 +214,46 @@ func TestOneFailedWriteHarmsNoOther(t *testing.T) {
 	group.Wait()
 	if got := notes(t, db); len(got) != 10 {
 		t.Errorf("%d notes: %v", len(got), got)
+	}
+}
+
+// A job that is undone halfway goes on, alone or among others, with or without savepoints from the
+// start; and what jobs remember is forgotten with what was undone.
+func TestUndo(t *testing.T) {
+	db := openAt(t, filepath.Join(t.TempDir(), "a.db"), Options{})
+	type lastNote struct{}
+	var want []string
+	for i := range 2 * carefulFor {
+		text := fmt.Sprint("note ", i)
+		err := db.Write(t.Context(), func(tx *Tx) error {
+			if tx.Recall(lastNote{}) != nil {
+				t.Error("the former transaction is remembered")
+			}
+			if err := insert("undone " + text)(tx); err != nil {
+				return err
+			}
+			tx.Remember(lastNote{}, text)
+			if i%carefulFor != 0 {
+				return nil
+			}
+			if err := tx.Undo(); err != nil {
+				return err
+			}
+			if tx.Recall(lastNote{}) != nil {
+				t.Error("what was undone is remembered")
+			}
+			return insert(text)(tx)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i%carefulFor != 0 {
+			text = "undone " + text
+		}
+		want = append(want, text)
+	}
+	if got := notes(t, db); !slices.Equal(got, want) {
+		t.Errorf("notes %q", got)
 	}
 }
 

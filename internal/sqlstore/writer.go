@@ -13,12 +13,16 @@ import (
 )
 
 // writer is the one goroutine that writes. Callers queue jobs; it takes what has gathered while
-// the last commit was under way, runs each within a savepoint, commits once, and answers all.
+// the last commit was under way, runs it in one transaction, commits once, and answers all.
+//
+// A savepoint for each job would cost a third of a small one. So a transaction begins without; when
+// a job of it has to be undone, all of it is, and is run again with savepoints, as are the next ones.
 type writer struct {
-	conn  *sql.Conn
-	tx    Tx
-	batch []*job
-	limit int
+	conn    *sql.Conn
+	tx      Tx
+	batch   []*job
+	limit   int
+	careful int // transactions to run with savepoints from the start
 
 	mu     sync.RWMutex // guards closed, and queue against sending after it was closed
 	closed bool
@@ -161,31 +165,64 @@ func (w *writer) transact() error {
 	return err
 }
 
+// carefulFor is how many transactions keep savepoints after one that needed them: what is refused
+// once is refused again soon, and a transaction that runs twice costs more than its savepoints.
+const carefulFor = 16
+
+// errPlain stops a transaction without savepoints in which a job has to be undone.
+var errPlain = errors.New("sqlstore: the job runs again within a savepoint")
+
 func (w *writer) commit() (begun bool, err error) {
+	w.tx.savepoints = w.careful > 0
+	w.careful = max(w.careful-1, 0)
+	begun, err = w.attempt()
+	if !errors.Is(err, errPlain) {
+		return begun, err
+	}
+	if _, err := w.tx.Exec("ROLLBACK"); err != nil {
+		return true, fmt.Errorf("undoing a transaction: %w", err)
+	}
+	w.tx.savepoints, w.careful = true, carefulFor
+	return w.attempt()
+}
+
+func (w *writer) attempt() (begun bool, err error) {
 	clear(w.tx.known)
 	if _, err := w.tx.Exec("BEGIN IMMEDIATE"); err != nil {
 		return false, fmt.Errorf("beginning a transaction: %w", err)
 	}
 	for _, j := range w.batch {
-		if _, err := w.tx.Exec("SAVEPOINT job"); err != nil {
-			return true, fmt.Errorf("setting a savepoint: %w", err)
-		}
-		if j.err = j.do(&w.tx); w.tx.fault != nil {
-			return true, w.tx.fault
-		}
-		if j.err != nil {
-			if err := w.tx.Undo(); err != nil {
-				return true, fmt.Errorf("undoing a write: %w", err)
-			}
-		}
-		if _, err := w.tx.Exec("RELEASE job"); err != nil {
-			return true, fmt.Errorf("releasing a savepoint: %w", err)
+		if err := w.do(j); err != nil {
+			return true, err
 		}
 	}
 	if _, err := w.tx.Exec("COMMIT"); err != nil {
 		return true, fmt.Errorf("committing: %w", err)
 	}
 	return true, nil
+}
+
+// do runs one job of the transaction. An error means that the transaction cannot go on.
+func (w *writer) do(j *job) error {
+	if w.tx.savepoints {
+		if _, err := w.tx.Exec("SAVEPOINT job"); err != nil {
+			return fmt.Errorf("setting a savepoint: %w", err)
+		}
+	}
+	if j.err = j.do(&w.tx); w.tx.fault != nil {
+		return w.tx.fault
+	}
+	if j.err != nil {
+		if err := w.tx.Undo(); err != nil {
+			return fmt.Errorf("undoing a write: %w", err)
+		}
+	}
+	if w.tx.savepoints {
+		if _, err := w.tx.Exec("RELEASE job"); err != nil {
+			return fmt.Errorf("releasing a savepoint: %w", err)
+		}
+	}
+	return nil
 }
 
 func (w *writer) answer(failed error) {
@@ -204,12 +241,18 @@ func (w *writer) answer(failed error) {
 type Tx struct {
 	conn     *sql.Conn
 	prepared map[string]*sql.Stmt
-	known    map[any]any // of Remember
-	fault    error       // a failure of the disk, whatever the job made of it
+
+	savepoints bool        // one at the beginning of each job
+	known      map[any]any // of Remember
+	fault      error       // a failure of the disk, whatever the job made of it
 }
 
-// Undo undoes everything that the job wrote so far. The job goes on.
+// Undo undoes everything that the job wrote so far. The job goes on where err is nil, and must
+// return err where it is not: it may be run again from its beginning.
 func (tx *Tx) Undo() error {
+	if !tx.savepoints {
+		return errPlain
+	}
 	clear(tx.known)
 	_, err := tx.Exec("ROLLBACK TO job")
 	return err
