@@ -39,17 +39,16 @@ func (d *Decision) ExpiresIn() time.Duration { return d.Ref.Expires.Sub(d.At) }
 // Decide prices a ping and holds the money for the bid, or says why not. The ping's Exchange and
 // Digest must be set. Its strings are not kept.
 func (a *Agent) Decide(now time.Time, p *pingpost.Ping) Decision {
+	key, consent := keyOf(p), consentKeyOf(p)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	stamp := a.stampLocked(now)
 	if a.pausedLocked(p.Exchange) {
 		return Decision{Stamp: stamp, Reason: pingpost.Paused, Generation: a.inForce.number}
 	}
-	key := keyOf(p)
 	if before, known := a.repeats.find(key, stamp.At); known {
-		return before.repeat(stamp, p, a.inForce.number)
+		return a.repeats.repeat(before, stamp, p.Digest, a.run, a.inForce.number)
 	}
-	consent := consentKeyOf(p)
 	if a.repeats.offered(consent, stamp.At) {
 		return Decision{Stamp: stamp, Reason: pingpost.DuplicatePing, Generation: a.inForce.number}
 	}
@@ -57,7 +56,7 @@ func (a *Agent) Decide(now time.Time, p *pingpost.Ping) Decision {
 	if decision.Bid && !decision.Test {
 		a.sendLocked(&decision, p.Exchange)
 	}
-	a.repeats.remember(key, consent, p, &decision, a.rememberUntil(&decision, p.Exchange))
+	a.repeats.remember(key, consent, p.Digest, &decision, a.rememberUntil(&decision, p.Exchange))
 	return decision
 }
 

@@ -2,10 +2,12 @@ package bidder
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
 
+	"leadbid/budget"
 	"leadbid/pingpost"
 )
 
@@ -14,34 +16,95 @@ import (
 // are 64-bit hashes: two pings that share one by accident end in a no-bid, never in a wrong bid,
 // because the digest is compared as well.
 //
-// Every ping adds an answer and ends an older one, so the queue is made of stretches of values that
-// are used again, and the indexes hold places in it and no pointers. It grows by a stretch at a time:
-// to move a long queue while every ping waits for the Agent would cost tenths of a second.
+// Every ping adds an answer and ends an older one, and no two of them come near each other in
+// memory: what a bid costs here is how often it has to wait for memory. So an answer is 104 bytes
+// without pointers, the queue is made of stretches of them that are used again, and an index needs
+// one look at memory for each question, and none to forget. The queue grows by a stretch at a time:
+// to move a long one while every ping waits for the Agent would cost tenths of a second.
 type repeats struct {
 	stretches []*stretch // from the one that holds first on
 	spare     []*stretch // used before, and to be used again
 	first     uint64     // the place of the oldest; places count on and on
 	next      uint64     // the place after the newest
 
-	byPing    places
-	byConsent places // only open bids
+	indexes [numKeys]places
+	names   names
 }
 
-// maxRepeats bounds the memory of answers to about 50 MB; the oldest are forgotten first.
+// maxRepeats bounds the memory of answers to about 16 MB; the oldest are forgotten first.
 const maxRepeats = 1 << 17
 
-type stretch [256]answered
+type stretch [256]kept
 
 const stretchLength = uint64(len(stretch{}))
 
+// The keys that an answer is found by.
+const (
+	byPing    = iota
+	byConsent // only open bids
+	numKeys
+)
+
+// kept is an answer as it is remembered.
+type kept struct {
+	keys   [numKeys]uint64 // a consent of 0 is none
+	digest uint64
+	until  int64 // nanoseconds since 1970; of a bid this is its expiry
+
+	seq               uint64
+	at                int64 // nanoseconds since 1970
+	price, wouldPrice pingpost.Cents
+	lease             budget.LeaseID // of a bid, as are the terms
+	terms             uint64
+
+	campaign, rule, arm, would uint32 // in names
+	generation                 uint32
+
+	reason    pingpost.Reason
+	bid, test bool
+	forgotten bool
+	repeated  bool // the bid was given as an answer more than once
+}
+
+// answered is an answer as a snapshot tells of it.
 type answered struct {
 	Ping      uint64    `json:"ping"`
 	Consent   uint64    `json:"consent,omitempty"`
 	Digest    uint64    `json:"digest"`
 	Until     time.Time `json:"until"`
 	Forgotten bool      `json:"forgotten,omitempty"`
-	Repeated  bool      `json:"repeated,omitempty"` // the bid was given as an answer more than once
+	Repeated  bool      `json:"repeated,omitempty"`
 	Decision  Decision  `json:"decision"`
+}
+
+// names numbers the names of campaigns, rules and arms, so that an answer needs no pointers. It keeps
+// copies, and all that there were since the start: they are as few as the contractor's rules.
+type names struct {
+	numbers map[string]uint32
+	list    []string // by number; the empty name is 0
+}
+
+func (n *names) number(name string) uint32 {
+	if name == "" {
+		return 0
+	}
+	if number, known := n.numbers[name]; known {
+		return number
+	}
+	if n.numbers == nil {
+		n.numbers, n.list = map[string]uint32{}, []string{""}
+	}
+	number := uint32(len(n.list))
+	name = strings.Clone(name) // or it would keep the text of former rules alive
+	n.numbers[name], n.list = number, append(n.list, name)
+	return number
+}
+
+func (n *names) name(number uint32) string {
+	if number == 0 {
+		return ""
+	}
+	return n.list[number]
 }
 
 // keyOf names a ping: the exchange and its id.
@@ -62,28 +125,27 @@ func consentKeyOf(p *pingpost.Ping) uint64 {
 	return 0
 }
 
+// hashPair adds two hashes, one of them spread: each is as good as random.
 func hashPair(first, second string) uint64 {
-	var hash xxhash.Digest
-	hash.Reset()
-	_, _ = hash.WriteString(first)
-	_, _ = hash.Write([]byte{0})
-	_, _ = hash.WriteString(second)
-	return hash.Sum64()
+	const spread = 0x9e3779b97f4a7c15
+	return xxhash.Sum64String(first)*spread + xxhash.Sum64String(second)
 }
 
-func (r *repeats) at(place uint64) *answered {
+func (r *repeats) at(place uint64) *kept {
 	return &r.stretches[place/stretchLength-r.first/stretchLength][place%stretchLength]
 }
 
+func (r *repeats) length() uint64 { return r.next - r.first }
+
 // find gives the answer to the same ping id, where it is still remembered. It stays good until the
 // next change.
-func (r *repeats) find(key uint64, now time.Time) (*answered, bool) {
-	place, known := r.byPing.find(key)
+func (r *repeats) find(key uint64, now time.Time) (*kept, bool) {
+	place, known := r.indexes[byPing].find(r, byPing, key)
 	if !known {
 		return nil, false
 	}
 	before := r.at(place)
-	return before, before.Until.After(now)
+	return before, before.until > now.UnixNano()
 }
 
 // offered tells whether a bid on the same request stands.
@@ -91,38 +153,79 @@ func (r *repeats) offered(consent uint64, now time.Time) bool {
 	if consent == 0 {
 		return false
 	}
-	place, known := r.byConsent.find(consent)
-	return known && r.at(place).Until.After(now)
+	place, known := r.indexes[byConsent].find(r, byConsent, consent)
+	return known && r.at(place).until > now.UnixNano()
 }
 
-func (r *repeats) remember(key, consent uint64, p *pingpost.Ping, d *Decision, until time.Time) {
+// remember keeps an answer until an instant, which of a bid is its expiry.
+func (r *repeats) remember(key, consent, digest uint64, d *Decision, until time.Time) {
 	if !until.After(d.At) {
 		return
 	}
-	if r.next-r.first >= maxRepeats {
+	if r.length() >= maxRepeats {
 		r.dropFirst()
 	}
-	entry := answered{Ping: key, Digest: p.Digest, Until: until, Decision: *d}
+	entry := r.push()
+	r.fill(entry, digest, d, until)
+	entry.keys[byPing] = key
 	if d.Bid {
-		entry.Consent = consent
+		entry.keys[byConsent] = consent
 	}
-	r.push(entry)
+	r.index(r.next - 1)
 }
 
-// push adds an answer behind all others.
-func (r *repeats) push(entry answered) {
+// push makes room for an answer behind all others; it is blank.
+func (r *repeats) push() *kept {
 	if r.next/stretchLength-r.first/stretchLength == uint64(len(r.stretches)) {
 		r.stretches = append(r.stretches, r.blank())
 	}
-	place := r.next
 	r.next++
-	*r.at(place) = entry
-	if entry.Forgotten {
+	entry := r.at(r.next - 1)
+	*entry = kept{}
+	return entry
+}
+
+func (r *repeats) fill(entry *kept, digest uint64, d *Decision, until time.Time) {
+	entry.digest, entry.until = digest, until.UnixNano()
+	entry.seq, entry.at = d.Seq, d.At.UnixNano()
+	entry.price, entry.wouldPrice = d.Price, d.Would.Price
+	entry.lease, entry.terms = d.Ref.Lease, d.Ref.Terms
+	entry.campaign, entry.rule = r.names.number(d.Campaign), r.names.number(d.Rule)
+	entry.arm, entry.would = r.names.number(d.Arm), r.names.number(d.Would.Campaign)
+	entry.generation = d.Generation
+	entry.reason, entry.bid, entry.test = d.Reason, d.Bid, d.Test
+}
+
+// decision is the answer as it was given.
+func (r *repeats) decision(e *kept, run uint32) Decision {
+	d := Decision{
+		Stamp: Stamp{e.seq, time.Unix(0, e.at).UTC()}, Bid: e.bid, Reason: e.reason,
+		Campaign: r.names.name(e.campaign), Rule: r.names.name(e.rule), Arm: r.names.name(e.arm),
+		Price: e.price, Test: e.test, Generation: e.generation,
+		Would: Would{r.names.name(e.would), e.wouldPrice},
+	}
+	if e.bid {
+		d.Ref = budget.BidRef{
+			Lease: e.lease, Campaign: budget.CampaignTag(d.Campaign), Price: e.price,
+			Expires: time.Unix(0, e.until).UTC(), Run: run, Seq: e.seq, Terms: e.terms,
+		}
+	}
+	return d
+}
+
+// index makes an answer the one that its keys find.
+func (r *repeats) index(place uint64) {
+	entry := r.at(place)
+	if entry.forgotten {
 		return
 	}
-	r.byPing.set(entry.Ping, place)
-	if entry.Consent != 0 {
-		r.byConsent.set(entry.Consent, place)
+	for kind, key := range entry.keys {
+		switch index := &r.indexes[kind]; {
+		case index.tight(r):
+			index.grow(r, kind)
+		case kind == byPing || key != 0:
+			index.set(r, kind, key, place)
+		}
 	}
 }
 
@@ -144,20 +247,19 @@ func (r *repeats) forget(seq uint64) bool {
 	low, high := r.first, r.next
 	for low < high {
 		middle := low + (high-low)/2
-		if r.at(middle).Decision.Seq < seq {
+		if r.at(middle).seq < seq {
 			low = middle + 1
 		} else {
 			high = middle
 		}
 	}
-	if low == r.next || r.at(low).Decision.Seq != seq || !r.at(low).Decision.Bid {
+	if low == r.next || r.at(low).seq != seq || !r.at(low).bid {
 		return true
 	}
-	if r.at(low).Repeated {
+	if r.at(low).repeated {
 		return false
 	}
-	r.unindex(low)
-	r.at(low).Forgotten = true
+	r.at(low).forgotten = true
 	return true
 }
 
@@ -165,14 +267,12 @@ func (r *repeats) forget(seq uint64) bool {
 // exchange, so an entry may stay a little longer than its time behind one of another exchange;
 // find and offered look at the time themselves.
 func (r *repeats) expire(now time.Time) {
-	for r.first < r.next && !r.at(r.first).Until.After(now) {
+	for at := now.UnixNano(); r.first < r.next && r.at(r.first).until <= at; {
 		r.dropFirst()
 	}
 }
 
 func (r *repeats) dropFirst() {
-	r.unindex(r.first)
-	r.at(r.first).Decision = Decision{} // its names must not keep a former rule set alive
 	r.first++
 	if r.first%stretchLength == 0 {
 		r.spare = append(r.spare, r.stretches[0])
@@ -180,127 +280,59 @@ func (r *repeats) dropFirst() {
 	}
 }
 
-func (r *repeats) unindex(place uint64) {
-	entry := r.at(place)
-	if entry.Forgotten {
-		return
-	}
-	r.byPing.remove(entry.Ping, place)
-	if entry.Consent != 0 {
-		r.byConsent.remove(entry.Consent, place)
-	}
-}
-
-// all copies the answers, oldest first.
-func (r *repeats) all() []answered {
+// all tells of the answers, oldest first.
+func (r *repeats) all(run uint32) []answered {
 	var entries []answered
 	for place := r.first; place < r.next; place++ {
-		entries = append(entries, *r.at(place))
+		e := r.at(place)
+		entries = append(entries, answered{
+			Ping: e.keys[byPing], Consent: e.keys[byConsent], Digest: e.digest,
+			Until: time.Unix(0, e.until).UTC(), Forgotten: e.forgotten, Repeated: e.repeated, Decision: r.decision(e, run),
+		})
 	}
 	return entries
 }
 
+// restore takes over what all told.
+func (r *repeats) restore(entries []answered) {
+	for i := range entries {
+		told := &entries[i]
+		entry := r.push()
+		r.fill(entry, told.Digest, &told.Decision, told.Until)
+		entry.keys = [numKeys]uint64{told.Ping, told.Consent}
+		entry.forgotten, entry.repeated = told.Forgotten, told.Repeated
+		r.index(r.next - 1)
+	}
+}
+
 // repeat answers the same ping again: the same bid while it stands, or why it is not the same.
-func (e *answered) repeat(stamp Stamp, p *pingpost.Ping, generation uint32) Decision {
-	if e.Digest != p.Digest {
+func (r *repeats) repeat(e *kept, stamp Stamp, digest uint64, run, generation uint32) Decision {
+	if e.digest != digest {
 		return Decision{Stamp: stamp, Reason: pingpost.PingChanged, Generation: generation}
 	}
-	e.Repeated = true
-	again := e.Decision
+	e.repeated = true
+	again := r.decision(e, run)
 	again.Stamp, again.Repeat = stamp, true
 	return again
 }
 
+// check makes sure that the newest answer of every key can be found.
 func (r *repeats) check() error {
-	live := 0
-	for place := r.first; place < r.next; place++ {
-		entry := r.at(place)
-		if known, ok := r.byPing.find(entry.Ping); ok && known == place && !entry.Forgotten {
-			live++
-		}
+	var seen [numKeys]map[uint64]bool
+	for kind := range seen {
+		seen[kind] = map[uint64]bool{}
 	}
-	if live != r.byPing.len() {
-		return fmt.Errorf("bidder: %d remembered answers, %d in the index", live, r.byPing.len())
-	}
-	return nil
-}
-
-// places is a map from hashes to places in the queue. A hash is as good as random, so that its low
-// digits say where it belongs: the next free slot from there (linear probing), half of the slots at
-// most being taken. Slots lie side by side, so that a question mostly costs one look at memory.
-type places struct {
-	slots []slot
-	used  int
-}
-
-// slot is taken where place is above 0; it holds the place plus one.
-type slot struct{ hash, place uint64 }
-
-func (m *places) len() int { return m.used }
-
-func (m *places) home(hash uint64) uint64 { return hash & uint64(len(m.slots)-1) }
-
-// seek gives the slot of a hash, or the free one where it would go.
-func (m *places) seek(hash uint64) uint64 {
-	i := m.home(hash)
-	for m.slots[i].place != 0 && m.slots[i].hash != hash {
-		i = (i + 1) & uint64(len(m.slots)-1)
-	}
-	return i
-}
-
-func (m *places) find(hash uint64) (place uint64, known bool) {
-	if len(m.slots) == 0 {
-		return 0, false
-	}
-	found := m.slots[m.seek(hash)]
-	return found.place - 1, found.place != 0
-}
-
-// larger is the next size of a table. Past a few thousand it is the last one at once: moving a large
-// table takes long, and one without pointers that is not used yet costs nothing.
-func larger(size int) int {
-	if size >= 4096 && size < 2*maxRepeats {
-		return 2 * maxRepeats
-	}
-	return max(2*size, 128)
-}
-
-// set makes place the one of the hash, in the stead of a former one.
-func (m *places) set(hash, place uint64) {
-	if 2*(m.used+1) > len(m.slots) {
-		former := m.slots
-		m.slots = make([]slot, larger(len(former)))
-		for _, s := range former {
-			if s.place != 0 {
-				m.slots[m.seek(s.hash)] = s
+	for place := r.next; place > r.first; place-- {
+		entry := r.at(place - 1)
+		for kind, key := range entry.keys {
+			if seen[kind][key] || kind != byPing && key == 0 {
+				continue
+			}
+			seen[kind][key] = true
+			if found, ok := r.indexes[kind].find(r, kind, key); !entry.forgotten && (!ok || found != place-1) {
+				return fmt.Errorf("bidder: the answer of input %d is remembered and cannot be found", entry.seq)
 			}
 		}
 	}
-	i := m.seek(hash)
-	if m.slots[i].place == 0 {
-		m.used++
-	}
-	m.slots[i] = slot{hash, place + 1}
-}
-
-// remove forgets the hash where it still has that place. The slots behind it move up, so that none
-// is cut off from its home.
-func (m *places) remove(hash, place uint64) {
-	if len(m.slots) == 0 {
-		return
-	}
-	gap := m.seek(hash)
-	if m.slots[gap].place != place+1 {
-		return
-	}
-	m.used--
-	mask := uint64(len(m.slots) - 1)
-	for i := (gap + 1) & mask; m.slots[i].place != 0; i = (i + 1) & mask {
-		// An entry may move up where its home is not behind the gap on the way to it.
-		if (i-m.home(m.slots[i].hash))&mask >= (i-gap)&mask {
-			m.slots[gap], gap = m.slots[i], i
-		}
-	}
-	m.slots[gap] = slot{}
+	return nil
 }

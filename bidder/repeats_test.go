@@ -5,45 +5,94 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
-
-	"leadbid/pingpost"
 )
 
-// TestPlacesAreAMap holds the map of places against Go's own. The hashes crowd around few homes,
-// the last one included, so that runs of slots are long and go round the end.
-func TestPlacesAreAMap(t *testing.T) {
+// TestRepeatsAreAQueue holds the memory of answers against a plain list. The keys crowd around few
+// buckets, the last one included, so that many are sent on from bucket to bucket and round the end.
+func TestRepeatsAreAQueue(t *testing.T) {
+	type remembered struct {
+		key, consent, digest, seq uint64
+		until                     time.Time
+		bid, forgotten            bool
+	}
 	rapid.Check(t, func(t *rapid.T) {
-		var m places
-		twin := map[uint64]uint64{}
-		hashes := rapid.Custom(func(t *rapid.T) uint64 {
-			return rapid.Uint64Range(0, 7).Draw(t, "high")<<32 | rapid.SampledFrom([]uint64{0, 1, 5, 126, 127}).Draw(t, "low")
+		var r repeats
+		var twin []remembered
+		var seq uint64
+		now := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+		keys := rapid.Custom(func(t *rapid.T) uint64 {
+			return rapid.Uint64Range(1, 60).Draw(t, "high")<<52 | rapid.SampledFrom([]uint64{0, 1, 5, 14, 15}).Draw(t, "low")
 		})
-		t.Repeat(map[string]func(*rapid.T){
-			"set": func(t *rapid.T) {
-				hash, place := hashes.Draw(t, "hash"), rapid.Uint64Range(0, 9).Draw(t, "place")
-				m.set(hash, place)
-				twin[hash] = place
-			},
-			"remove": func(t *rapid.T) {
-				hash, place := hashes.Draw(t, "hash"), rapid.Uint64Range(0, 9).Draw(t, "place")
-				m.remove(hash, place)
-				if known, ok := twin[hash]; ok && known == place {
-					delete(twin, hash)
+		newest := func(of func(remembered) uint64, key uint64) (found remembered, ok bool) {
+			for _, one := range twin {
+				if of(one) == key && !one.forgotten {
+					found, ok = one, true
 				}
+			}
+			return found, ok && found.until.After(now)
+		}
+		byKey := func(one remembered) uint64 { return one.key }
+		byToken := func(one remembered) uint64 {
+			if !one.bid {
+				return 0
+			}
+			return one.consent
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"remember": func(t *rapid.T) {
+				for range rapid.IntRange(1, 40).Draw(t, "times") {
+					seq++
+					one := remembered{
+						key: keys.Draw(t, "key"), consent: keys.Draw(t, "consent"), digest: seq, seq: seq, bid: rapid.Bool().Draw(t, "bid"),
+						until: now.Add(time.Duration(rapid.IntRange(1, 100).Draw(t, "seconds")) * time.Second),
+					}
+					if _, known := newest(byKey, one.key); known {
+						continue // as the Agent does: what is remembered is repeated
+					}
+					if _, offered := newest(byToken, one.consent); offered {
+						one.bid = false
+					}
+					d := Decision{Stamp: Stamp{Seq: seq, At: now}, Bid: one.bid}
+					r.remember(one.key, one.consent, one.digest, &d, one.until)
+					twin = append(twin, one)
+				}
+			},
+			"forget": func(t *rapid.T) {
+				unwanted := rapid.Uint64Range(0, seq).Draw(t, "seq")
+				r.forget(unwanted)
+				for i := range twin {
+					twin[i].forgotten = twin[i].forgotten || twin[i].bid && twin[i].seq == unwanted
+				}
+			},
+			"expire": func(t *rapid.T) {
+				now = now.Add(time.Duration(rapid.IntRange(0, 40).Draw(t, "seconds")) * time.Second)
+				r.expire(now)
+				for len(twin) > 0 && !twin[0].until.After(now) {
+					twin = twin[1:]
+				}
+			},
+			"restore": func(*rapid.T) {
+				told := r.all(1)
+				r = repeats{}
+				r.restore(told)
 			},
 			"": func(t *rapid.T) {
-				if m.len() != len(twin) {
-					t.Fatalf("%d entries, want %d", m.len(), len(twin))
+				if err := r.check(); err != nil || r.length() != uint64(len(twin)) {
+					t.Fatalf("%d answers, want %d; %v", r.length(), len(twin), err)
 				}
-				for hash, want := range twin {
-					if place, ok := m.find(hash); !ok || place != want {
-						t.Fatalf("%x is at %d (%v), want %d", hash, place, ok, want)
+				asked := []uint64{keys.Draw(t, "asked")}
+				for _, one := range twin {
+					asked = append(asked, one.key, one.consent)
+				}
+				for _, key := range asked {
+					before, known := r.find(key, now)
+					want, wanted := newest(byKey, key)
+					if known != wanted || known && before.digest != want.digest {
+						t.Fatalf("key %x: %v, want %v %+v", key, known, wanted, want)
 					}
-				}
-				asked := hashes.Draw(t, "asked")
-				_, ok := m.find(asked)
-				if _, want := twin[asked]; ok != want {
-					t.Fatalf("%x is there: %v, want %v", asked, ok, want)
+					if _, wanted := newest(byToken, key); r.offered(key, now) != wanted {
+						t.Fatalf("consent %x is offered: %v, want %v", key, !wanted, wanted)
+					}
 				}
 			},
 		})
@@ -57,14 +106,14 @@ func TestRepeatsRememberSoMany(t *testing.T) {
 	const more, spread = uint64(1000), uint64(0x9e3779b97f4a7c15) // spread makes hashes of numbers
 	for i := range maxRepeats + more {
 		d := Decision{Stamp: Stamp{Seq: 2 * i, At: now}, Bid: i%2 == 0}
-		r.remember(i*spread, 0, &pingpost.Ping{Digest: i}, &d, now.Add(time.Minute))
+		r.remember(i*spread, 0, i, &d, now.Add(time.Minute))
 	}
-	if most := int(maxRepeats/stretchLength) + 1; len(r.stretches) > most || len(r.spare) > 1 || len(r.all()) != maxRepeats {
-		t.Errorf("%d answers in %d stretches (%d spare), want %d answers in %d", len(r.all()), len(r.stretches), len(r.spare), maxRepeats, most)
+	if most := int(maxRepeats/stretchLength) + 1; len(r.stretches) > most || len(r.spare) > 1 || r.length() != maxRepeats {
+		t.Errorf("%d answers in %d stretches (%d spare), want %d answers in %d", r.length(), len(r.stretches), len(r.spare), maxRepeats, most)
 	}
 	for _, i := range []uint64{0, more - 1, more, maxRepeats + more - 1} {
 		before, known := r.find(i*spread, now)
-		if known != (i >= more) || known && before.Digest != i {
+		if known != (i >= more) || known && before.digest != i {
 			t.Errorf("answer %d: %v %+v", i, known, before)
 		}
 	}
@@ -79,7 +128,8 @@ func TestRepeatsRememberSoMany(t *testing.T) {
 		t.Error(err)
 	}
 	r.expire(now.Add(time.Minute))
-	if r.byPing.len() != 0 || len(r.all()) != 0 {
-		t.Errorf("%d answers are left after their time", r.byPing.len())
+	last := maxRepeats + more - 1
+	if _, known := r.find(last*spread, now); known || r.length() != 0 {
+		t.Errorf("%d answers are left after their time", r.length())
 	}
 }

@@ -33,7 +33,7 @@ func (a *Agent) snapshotLocked() Snapshot {
 	return Snapshot{
 		Stamp: Stamp{Seq: a.seq, At: a.last},
 		Run:   a.run, Generation: a.inForce.number, Rules: a.inForce.rules.Hash(),
-		Book: a.book.Snapshot(), Pauses: a.pauses, Repeats: a.repeats.all(),
+		Book: a.book.Snapshot(), Pauses: a.pauses, Repeats: a.repeats.all(a.run),
 		Outcomes: a.outcomes.clone(), Hearings: a.hearings.clone(),
 	}
 }
@@ -53,8 +53,6 @@ func Restore(snapshot Snapshot, rs *rules.Ruleset) (*Agent, error) {
 	if heard := snapshot.Hearings.clone(); heard != nil {
 		agent.hearings = heard
 	}
-	for _, entry := range snapshot.Repeats {
-		agent.repeats.push(entry)
-	}
+	agent.repeats.restore(snapshot.Repeats)
 	return agent, nil
 }
