@@ -30,12 +30,16 @@ type Book struct {
 	plan   *Plan
 	lines  []*line // those of the plan, in its order
 	byLine map[Line]*line
+	recent *line // the line of the last hold: mostly that of the next, and found without a map; or nil
 
 	leases  []*lease // every open lease of this run, by id; also of lines that left the plan
 	byLease map[LeaseID]*lease
 
 	holds  map[uint64]*hold
-	ending ends // the open holds, soonest end first; entries of removed holds go when they are due
+	freed  []*hold // to be used again
+	ending ends    // the open holds, soonest end first; entries of removed holds go when they are due
+
+	queued bool // some line may be waiting for room
 
 	uses map[capKey]*use
 
@@ -136,7 +140,7 @@ func NewBook(plan *Plan) *Book {
 // store is out of reach).
 func (b *Book) Hold(now time.Time, key Line, seq uint64, price pingpost.Cents, tmax time.Duration) (HoldTicket, pingpost.Reason) {
 	b.expire(now)
-	line := b.byLine[key]
+	line := b.line(key)
 	if line == nil || !line.covered {
 		return HoldTicket{}, pingpost.NoBudget
 	}
@@ -153,7 +157,7 @@ func (b *Book) Hold(now time.Time, key Line, seq uint64, price pingpost.Cents, t
 		}
 	}
 	if line.waiting.IsZero() {
-		line.waiting, line.denied = now, price
+		line.waiting, line.denied, b.queued = now, price, true
 	}
 	line.denied = min(line.denied, price)
 	if reason := b.refusal(now, line, price, tmax); reason != pingpost.StoreAway || !stands {
@@ -162,13 +166,20 @@ func (b *Book) Hold(now time.Time, key Line, seq uint64, price pingpost.Cents, t
 	return HoldTicket{}, pingpost.OpenBids
 }
 
+func (b *Book) line(key Line) *line {
+	if b.recent == nil || b.recent.Line != key {
+		b.recent = b.byLine[key]
+	}
+	return b.recent
+}
+
 func (l *lease) backs(now time.Time, price pingpost.Cents, tmax time.Duration) bool {
 	return price <= l.freeCents() && l.freeLeads() >= 1 && l.lasts(now, tmax)
 }
 
 // lasts tells whether a bid made now is decided before the lease ends, in an auction of usual length.
 func (l *lease) lasts(now time.Time, tmax time.Duration) bool {
-	return !l.retired && now.Add(min(tmax, longAuction)).Before(l.BidUntil.Add(-skew))
+	return !l.retired && l.BidUntil.Sub(now) > min(tmax, longAuction)+skew
 }
 
 func (b *Book) take(now time.Time, line *line, lease *lease, seq uint64, price pingpost.Cents, tmax time.Duration) HoldTicket {
@@ -177,14 +188,26 @@ func (b *Book) take(now time.Time, line *line, lease *lease, seq uint64, price p
 	if line.Terms.Refusable {
 		end = now.Add(tmax + line.Terms.HoldFor)
 	}
-	h := &hold{seq: seq, lease: lease, price: price, end: end, firm: !line.Terms.Refusable}
+	h := b.blank()
+	*h = hold{seq: seq, lease: lease, price: price, end: end, firm: !line.Terms.Refusable}
 	b.holds[seq] = h
-	b.ending.push(holdEnd{end, seq})
+	b.ending.push(endOf(end, seq))
 	lease.heldCents += price
 	lease.heldLeads++
 	cents, leads := line.held()
 	line.peak.hold(now, cents, leads)
 	return HoldTicket{Lease: lease.ID, Until: end, Expires: expires}
+}
+
+// blank gives a hold to fill, one that was freed where there is one.
+func (b *Book) blank() *hold {
+	last := len(b.freed) - 1
+	if last < 0 {
+		return new(hold)
+	}
+	blank := b.freed[last]
+	b.freed = b.freed[:last]
+	return blank
 }
 
 func (l *line) held() (cents pingpost.Cents, leads int64) {
@@ -335,7 +358,7 @@ func (b *Book) SetPlan(now time.Time, plan *Plan) {
 
 func (b *Book) adopt(plan *Plan) {
 	former, formerZone := b.byLine, b.plan
-	b.plan, b.lines, b.byLine = plan, nil, map[Line]*line{}
+	b.plan, b.lines, b.byLine, b.recent = plan, nil, map[Line]*line{}, nil
 	known := map[capKey]bool{}
 	for _, lp := range plan.Lines {
 		l := &line{LinePlan: lp}
@@ -382,24 +405,31 @@ func sameWindows(a, b []Cap) bool {
 
 // expire ends the holds that are due. Their money stays set aside until a reading settles them.
 func (b *Book) expire(now time.Time) {
-	for len(b.ending) > 0 && !b.ending[0].at.After(now) {
-		due := b.ending.pop()
+	at := now.UnixNano()
+	for {
+		due, ok := b.ending.first()
+		if !ok || due.at > at {
+			return
+		}
+		b.ending.pop()
 		if h := b.holds[due.seq]; h != nil && !h.ended {
-			b.end(h, due.at)
+			b.end(h, h.end)
 		}
 	}
 }
 
 // firstEnd is when the next open hold ends; zero where none is open.
 func (b *Book) firstEnd() time.Time {
-	for len(b.ending) > 0 {
-		first := b.ending[0]
+	for {
+		first, ok := b.ending.first()
+		if !ok {
+			return time.Time{}
+		}
 		if h := b.holds[first.seq]; h != nil && !h.ended {
-			return first.at
+			return h.end
 		}
 		b.ending.pop()
 	}
-	return time.Time{}
 }
 
 func (b *Book) end(h *hold, at time.Time) {
@@ -411,12 +441,22 @@ func (b *Book) end(h *hold, at time.Time) {
 
 // free gives a hold's money and lead back to its lease.
 func (b *Book) free(h *hold) {
-	h.lease.heldCents -= h.price
-	h.lease.heldLeads--
 	if h.ended {
 		h.lease.unsettled = slices.DeleteFunc(h.lease.unsettled, func(seq uint64) bool { return seq == h.seq })
 	}
+	b.giveBack(h)
+}
+
+func (b *Book) giveBack(h *hold) {
+	h.lease.heldCents -= h.price
+	h.lease.heldLeads--
+	b.forget(h)
+}
+
+// forget drops a hold.
+func (b *Book) forget(h *hold) {
 	delete(b.holds, h.seq)
+	b.freed = append(b.freed, h)
 }
 
 // apply takes what the store says of a lease, unless something newer is known.
@@ -438,9 +478,9 @@ func (b *Book) apply(state LeaseState) *lease {
 // drop forgets a lease that the store has closed, and the holds on it: its money is back in the
 // caps, and a post of those bids is the caps' affair.
 func (b *Book) drop(gone *lease) {
-	for seq, h := range b.holds {
+	for _, h := range b.holds {
 		if h.lease == gone {
-			delete(b.holds, seq)
+			b.forget(h)
 		}
 	}
 	delete(b.byLease, gone.ID)

@@ -1,29 +1,79 @@
 package budget
 
 import (
+	"slices"
 	"time"
 
 	"leadbid/pingpost"
 )
 
-// holdEnd is when a hold ends.
+// holdEnd is when a hold ends, in nanoseconds since 1970.
 type holdEnd struct {
-	at  time.Time
+	at  int64
 	seq uint64
 }
 
+func endOf(at time.Time, seq uint64) holdEnd { return holdEnd{at.UnixNano(), seq} }
+
 func (e holdEnd) before(other holdEnd) bool {
-	if !e.at.Equal(other.at) {
-		return e.at.Before(other.at)
-	}
-	return e.seq < other.seq
+	return e.at < other.at || e.at == other.at && e.seq < other.seq
 }
 
-// ends is a binary heap of hold ends, the soonest first. It is container/heap over one type, which
-// saves an allocation for each hold on the way of every bid.
-type ends []holdEnd
+// ends gives the ends of holds, the soonest first. Most holds end in the order in which they began,
+// since exchanges wait equally long every time: those stand in a queue, to which adding and from
+// which taking costs one look at memory however long it is. The others stand in a heap.
+type ends struct {
+	queue []holdEnd // from taken on
+	taken int
+	heap  endHeap
+}
 
 func (e *ends) push(entry holdEnd) {
+	if last := len(e.queue) - 1; last >= e.taken && entry.before(e.queue[last]) {
+		e.heap.push(entry)
+		return
+	}
+	if e.taken > 1024 && 2*e.taken > len(e.queue) {
+		e.queue = e.queue[:copy(e.queue, e.queue[e.taken:])]
+		e.taken = 0
+	}
+	e.queue = append(e.queue, entry)
+}
+
+// first gives the soonest end; ok is false where there is none.
+func (e *ends) first() (first holdEnd, ok bool) {
+	if e.taken == len(e.queue) {
+		if len(e.heap) == 0 {
+			return holdEnd{}, false
+		}
+		return e.heap[0], true
+	}
+	if first = e.queue[e.taken]; len(e.heap) > 0 && e.heap[0].before(first) {
+		first = e.heap[0]
+	}
+	return first, true
+}
+
+// pop takes the soonest end away.
+func (e *ends) pop() {
+	switch {
+	case len(e.heap) > 0 && (e.taken == len(e.queue) || e.heap[0].before(e.queue[e.taken])):
+		e.heap.pop()
+	default:
+		if e.taken++; e.taken == len(e.queue) {
+			e.queue, e.taken = e.queue[:0], 0
+		}
+	}
+}
+
+// all lists the ends, in no order.
+func (e *ends) all() []holdEnd { return slices.Concat(e.queue[e.taken:], e.heap) }
+
+// endHeap is container/heap over one type, which saves an allocation for each hold on the way of
+// every bid.
+type endHeap []holdEnd
+
+func (e *endHeap) push(entry holdEnd) {
 	*e = append(*e, entry)
 	heap := *e
 	for child := len(heap) - 1; child > 0; {
@@ -36,22 +86,22 @@ func (e *ends) push(entry holdEnd) {
 	}
 }
 
-func (e *ends) pop() holdEnd {
+func (e *endHeap) pop() {
 	heap := *e
-	top, last := heap[0], len(heap)-1
+	last := len(heap) - 1
 	heap[0] = heap[last]
 	heap = heap[:last]
 	*e = heap
 	for parent := 0; ; {
 		child := 2*parent + 1
 		if child >= last {
-			return top
+			return
 		}
 		if child+1 < last && heap[child+1].before(heap[child]) {
 			child++
 		}
 		if !heap[child].before(heap[parent]) {
-			return top
+			return
 		}
 		heap[parent], heap[child] = heap[child], heap[parent]
 		parent = child

@@ -159,18 +159,23 @@ func (b *Book) pressure(now time.Time, line *line, queue []*line) (most pressed)
 // standsBack tells whether a line must not even bid with what it has: another one before it in the
 // queue has lost its patience, and would never be served if what comes free here were taken at once.
 func (b *Book) standsBack(now time.Time, line *line) bool {
-	passed := false
+	if !b.queued {
+		return false
+	}
+	b.queued = false // unless one of those below is
+	passed, back := false, false
 	for _, other := range b.lines {
+		b.queued = b.queued || !other.waiting.IsZero()
 		passed = passed || other == line
 		switch {
 		case other == line || other.waiting.IsZero() || now.Sub(other.waiting) < patience:
 		case !line.waiting.IsZero() && line.waiting.Before(other.waiting):
 		case line.waiting.Equal(other.waiting) && passed: // the plan's order decides
 		case sharesCap(line, other) && other.starved(now) && b.possible(now, other):
-			return true
+			back = true
 		}
 	}
-	return false
+	return back
 }
 
 func sharesCap(a, b *line) bool {

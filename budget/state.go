@@ -125,6 +125,7 @@ func Restore(plan *Plan, s State) *Book {
 		}
 		l.waiting, l.yielded, l.wantedAt = saved.Waiting, saved.Yielded, saved.WantedAt
 		l.refused, l.until = saved.Refused, saved.Until
+		b.queued = b.queued || !l.waiting.IsZero()
 	}
 	for _, saved := range s.Leases {
 		l := b.add(saved.State)
@@ -142,7 +143,7 @@ func Restore(plan *Plan, s State) *Book {
 		l.heldCents += saved.Price
 		l.heldLeads++
 		if !saved.Ended {
-			b.ending.push(holdEnd{saved.End, saved.Seq})
+			b.ending.push(endOf(saved.End, saved.Seq))
 		}
 	}
 	for _, saved := range s.Uses {
@@ -160,8 +161,8 @@ func (b *Book) Check() error {
 	}
 	held := map[*lease]sums{}
 	ending := map[uint64]bool{}
-	for _, entry := range b.ending {
-		if h := b.holds[entry.seq]; h != nil && h.end.Equal(entry.at) {
+	for _, entry := range b.ending.all() {
+		if h := b.holds[entry.seq]; h != nil && h.end.UnixNano() == entry.at {
 			ending[entry.seq] = true
 		}
 	}

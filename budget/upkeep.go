@@ -164,13 +164,15 @@ func (b *Book) read(state LeaseState, at time.Time) {
 	if at.Equal(b.asked) {
 		lease.leavingCents, lease.leavingLeads = 0, 0
 	}
-	for len(lease.unsettled) > 0 {
-		h := b.holds[lease.unsettled[0]]
+	settled := 0
+	for ; settled < len(lease.unsettled); settled++ {
+		h := b.holds[lease.unsettled[settled]]
 		if h.end.After(at) {
-			return
+			break
 		}
-		b.free(h)
+		b.giveBack(h)
 	}
+	lease.unsettled = slices.Delete(lease.unsettled, 0, settled)
 }
 
 func (b *Book) granted(grant Grant) {
