@@ -79,6 +79,7 @@ func parseFlags(args []string, usage io.Writer) (settings, error) {
 	flags.StringVar(&s.out, "out", s.out, "folder that the JSON is written to; empty writes none")
 	flags.StringVar(&s.profile, "cpuprofile", "", "write a CPU profile of the full bid path to this file; such a run's figures are not to be quoted")
 	only := flags.String("only", "", "parts to run, of "+strings.Join(parts, ","))
+	rows := flags.String("rows", "", "rows of the bid path to measure, of "+strings.Join(rowNames(), ","))
 	rates := flags.String("rates", "1000,5000,10000", "pings per second of the open loop")
 	if err := flags.Parse(args); err != nil {
 		return s, err
@@ -89,6 +90,16 @@ func parseFlags(args []string, usage io.Writer) (settings, error) {
 	if *only != "" {
 		s.only = strings.Split(*only, ",")
 	}
+	if *rows != "" {
+		s.comparisons = nil
+		for _, name := range strings.Split(*rows, ",") {
+			i := slices.Index(rowNames(), name)
+			if i < 0 {
+				return s, fmt.Errorf("--rows %s: the rows are %s", name, strings.Join(rowNames(), ", "))
+			}
+			s.comparisons = append(s.comparisons, comparisons[i])
+		}
+	}
 	s.rates = nil
 	for _, text := range strings.Split(*rates, ",") {
 		rate, err := strconv.Atoi(text)
@@ -98,6 +109,14 @@ func parseFlags(args []string, usage io.Writer) (settings, error) {
 		s.rates = append(s.rates, rate)
 	}
 	return s, s.check()
+}
+
+// rowNames are the rows of the bid path's table, as --rows names them.
+func rowNames() (names []string) {
+	for _, c := range comparisons {
+		names = append(names, c.fullSide)
+	}
+	return names
 }
 
 func (s *settings) check() error {
