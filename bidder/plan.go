@@ -42,11 +42,11 @@ func termsOf(exchange *rules.Exchange) budget.Terms {
 }
 
 func capsOfBusiness(settings *rules.Settings) []budget.Cap {
-	return capsOf(budget.Scope{Kind: budget.ScopeBusiness}, settings.Business.Budget, rules.Limits{})
+	return capsOf(budget.Scope{Kind: budget.ScopeBusiness}, settings.Business.Budget, settings.Business.Capacity)
 }
 
 func capsOfExchange(exchange *rules.Exchange) []budget.Cap {
-	return capsOf(budget.Scope{Kind: budget.ScopeExchange, Name: exchange.Name}, exchange.Budget, rules.Limits{})
+	return capsOf(budget.Scope{Kind: budget.ScopeExchange, Name: exchange.Name}, exchange.Budget, exchange.Capacity)
 }
 
 func capsOfCampaign(campaign *rules.Campaign) []budget.Cap {

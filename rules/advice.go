@@ -12,6 +12,10 @@ import (
 // advise warns of what can be read and is most likely not meant. root is the whole document.
 func (l *loader) advise(root yamlfile.Node) {
 	l.adviseServer(root.At("server"))
+	adviseNoLeads(root.At("business"), l.rs.settings.Business.Capacity)
+	for _, exchange := range l.rs.exchanges {
+		adviseNoLeads(root.At("exchanges", exchange.Name), exchange.Capacity)
+	}
 	for _, c := range l.rs.campaigns {
 		at := root.At("campaigns", c.Name)
 		l.adviseCovered(c, at.At("rules").OneOrList())
@@ -97,9 +101,14 @@ func (l *loader) adviseCaps(c *Campaign, root yamlfile.Node) {
 	}
 	own := root.At("campaigns", c.Name)
 	tooSmall(own.At("budget"), c.Budget)
+	adviseNoLeads(own, c.Capacity)
+}
+
+// adviseNoLeads tells of capacities that no lead fits into.
+func adviseNoLeads(owner yamlfile.Node, capacity Limits) {
 	for _, period := range pingpost.Periods() {
-		if limit := c.Capacity[period]; limit.Set && limit.N == 0 {
-			own.At("capacity", "leads", period.String()).Warn("no lead fits into "+describePeriod("0 leads", period),
+		if limit := capacity[period]; limit.Set && limit.N == 0 {
+			owner.At("capacity", "leads", period.String()).Warn("no lead fits into "+describePeriod("0 leads", period),
 				"a larger number; or `bidder pause`, to stop buying for a while", "")
 		}
 	}

@@ -63,7 +63,7 @@ func (l *loader) loadCampaign(node yamlfile.Node) *Campaign {
 	c.area = l.loadArea(m.Need("area", "where to buy: area: {zip: 60614, miles: 25}, or {states: [IL]}"))
 	c.hours = l.loadHours(m.Get("hours"))
 	c.Budget = loadBudget(m.Get("budget"))
-	c.loadCapacity(m.Get("capacity"))
+	c.Capacity = loadCapacity(m.Get("capacity"))
 	loadStrategy(m.Get("strategy"))
 	c.require.load(m.Get("require"))
 	c.loadLimits(m.Get("limits"))
@@ -128,20 +128,22 @@ func (l *loader) loadCampaignExchanges(c *Campaign, node yamlfile.Node) {
 	}
 }
 
-func (c *Campaign) loadCapacity(node yamlfile.Node) {
+// loadCapacity reads {leads: {day: 12, hour: 3}}.
+func loadCapacity(node yamlfile.Node) (limits Limits) {
 	m, ok := node.Map([]string{"leads"}, "crew_hours", "jobs", "calendar", "calls")
 	if !ok {
-		return
+		return limits
 	}
 	leads, ok := m.Need("leads", "leads: {day: 12}").Map(periodWords(), "year", "quarter")
 	if !ok {
-		return
+		return limits
 	}
 	for _, period := range pingpost.Periods() {
 		if n, ok := leads.Get(period.String()).Int(0, 10_000_000); ok {
-			c.Capacity[period] = Limit{N: n, Set: true}
+			limits[period] = Limit{N: n, Set: true}
 		}
 	}
+	return limits
 }
 
 // loadStrategy accepts what is built: bids as written, as soon as possible.

@@ -56,7 +56,7 @@ func (l *loader) loadExchange(name string, node yamlfile.Node) *Exchange {
 	exchange := &Exchange{Name: name, Profile: "native", HoldFor: defaultHold, SilentAfter: defaultSilence}
 	m, ok := node.Map([]string{"profile", "auth", "commitment", "bid_ttl", "hold_for", "grace",
 		"auction", "tells", "silent_after",
-		"reasons", "mode", "pause", "snooze_until", "budget"}, "signature", "hmac", "cidr", "mtls", "capacity", "deadline", "currency", "fee", "vet",
+		"reasons", "mode", "pause", "snooze_until", "budget", "capacity", "returns"}, "signature", "hmac", "cidr", "mtls", "deadline", "currency", "fee", "vet",
 		"max_pings_per_second", "format", "limits")
 	if !ok {
 		return exchange
@@ -98,7 +98,8 @@ func (l *loader) loadExchange(name string, node yamlfile.Node) *Exchange {
 		exchange.Reasons = reasons
 	}
 	exchange.Mode = loadMode(m.Get("mode"))
-	exchange.Budget = loadBudget(m.Get("budget"))
+	exchange.Budget, exchange.Capacity = loadBudget(m.Get("budget")), loadCapacity(m.Get("capacity"))
+	exchange.ReturnsWithin = loadReturns(m.Get("returns"))
 	exchange.Pause = l.loadPause(m)
 	return exchange
 }
@@ -116,6 +117,17 @@ func (e *Exchange) loadSilence(node yamlfile.Node) {
 	if length, ok := node.Duration(time.Minute, 24*time.Hour); ok {
 		e.SilentAfter = length
 	}
+}
+
+// loadReturns reads {within: 72h}: until when the exchange credits a lead that turns out bad.
+func loadReturns(node yamlfile.Node) (within time.Duration) {
+	m, ok := node.Map([]string{"within"}, "reasons", "send", "max", "url")
+	if !ok {
+		return 0
+	}
+	within, _ = m.Need("within", "within: 72h, how long after its post a lead can be returned").
+		Duration(time.Hour, 365*24*time.Hour)
+	return within
 }
 
 // applyProfile takes what the profile says of its exchange wherever the configuration is silent.

@@ -129,8 +129,8 @@ func (l *loader) load(file *yamlfile.File) {
 func (l *loader) loadBusiness(node yamlfile.Node) {
 	business := &l.rs.settings.Business
 	business.Location = time.UTC
-	m, ok := node.Map([]string{"name", "timezone", "budget", "choose", "pause", "snooze_until"}, "capacity", "address",
-		"phone", "email")
+	m, ok := node.Map([]string{"name", "timezone", "budget", "capacity", "choose", "pause", "snooze_until"},
+		"address", "phone", "email")
 	if !ok {
 		return
 	}
@@ -148,7 +148,7 @@ func (l *loader) loadBusiness(node yamlfile.Node) {
 			business.Location = location
 		}
 	}
-	business.Budget = loadBudget(m.Get("budget"))
+	business.Budget, business.Capacity = loadBudget(m.Get("budget")), loadCapacity(m.Get("capacity"))
 	business.Choose, business.Pause = loadChoose(m.Get("choose")), l.loadPause(m)
 }
 

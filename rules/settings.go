@@ -31,6 +31,7 @@ type Business struct {
 	Name     string
 	Location *time.Location
 	Budget   Limits // cents
+	Capacity Limits // leads
 	Choose   Choose // of several campaigns that would buy a ping
 	Pause    Pause
 }
@@ -92,12 +93,16 @@ type Exchange struct {
 	// ever.
 	SilentAfter time.Duration
 
-	Auction pingpost.Auction
-	Tells   Tells
-	Mode    Mode
-	Pause   Pause
-	Reasons bool   // no-bids and rejections carry their reason
-	Budget  Limits // cents
+	Auction  pingpost.Auction
+	Tells    Tells
+	Mode     Mode
+	Pause    Pause
+	Reasons  bool   // no-bids and rejections carry their reason
+	Budget   Limits // cents
+	Capacity Limits // leads
+
+	// ReturnsWithin is how long after its post a bad lead can be returned; 0 where nothing is said.
+	ReturnsWithin time.Duration
 
 	saysCommitment, saysAuction bool // the configuration itself does, and not only its profile
 }

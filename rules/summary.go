@@ -19,6 +19,9 @@ func (rs *Ruleset) Summary() []string {
 	if budget := describeBudget(rs.settings.Business.Budget); budget != "" {
 		lines = append(lines, "the business spends at most "+budget)
 	}
+	if capacity := describeCapacity(rs.settings.Business.Capacity); capacity != "" {
+		lines = append(lines, "the business takes on at most "+capacity)
+	}
 	if paused := rs.settings.Business.Pause.describe(); paused != "" {
 		lines = append(lines, paused)
 	}
@@ -50,7 +53,7 @@ func (rs *Ruleset) describeOpen(c *Campaign, exchange *Exchange) string {
 		open = exchange.Deadline + exchange.HoldFor
 	}
 	var parts []string
-	if period, leads, ok := tightest(c.Capacity); ok {
+	if period, leads, ok := tightest(c.Capacity, exchange.Capacity, rs.settings.Business.Capacity); ok {
 		parts = append(parts, fmt.Sprintf("%s with bids open %s: at most %s open at a time",
 			describePeriod(count(int(leads), "lead"), period), showSeconds(open), count(int(leads), "bid")))
 	}
@@ -84,6 +87,18 @@ func showSeconds(length time.Duration) string {
 	return strconv.FormatFloat(length.Seconds(), 'f', -1, 64) + " s"
 }
 
+// showSpan says 72 hours, or 7 days where they are whole ones of at least four.
+func showSpan(length time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case length%day == 0 && length >= 4*day:
+		return count(int(length/day), "day")
+	case length%time.Hour == 0:
+		return count(int(length/time.Hour), "hour")
+	}
+	return length.String()
+}
+
 func (e *Exchange) describe() string {
 	terms := "a bid binds"
 	if e.Commitment == Refusable {
@@ -92,6 +107,12 @@ func (e *Exchange) describe() string {
 	line := fmt.Sprintf("exchange %s: profile %s, %s, a bid stands %s", e.Name, e.Profile, terms, e.BidTTL)
 	if budget := describeBudget(e.Budget); budget != "" {
 		line += ", at most " + budget
+	}
+	if capacity := describeCapacity(e.Capacity); capacity != "" {
+		line += ", at most " + capacity
+	}
+	if e.ReturnsWithin > 0 {
+		line += ", a lead can be returned within " + showSpan(e.ReturnsWithin)
 	}
 	switch e.SilentAfter {
 	case defaultSilence:
@@ -131,7 +152,7 @@ func (c *Campaign) describe() string {
 	if budget := describeBudget(c.Budget); budget != "" {
 		parts = append(parts, "at most "+budget)
 	}
-	if capacity := describeLimits(c.Capacity, func(n int64) string { return count(int(n), "lead") }); capacity != "" {
+	if capacity := describeCapacity(c.Capacity); capacity != "" {
 		parts = append(parts, "at most "+capacity)
 	}
 	if c.Mode == Observe {
@@ -239,6 +260,10 @@ func describeSpans(spans, spill []span) string {
 
 func describeBudget(limits Limits) string {
 	return describeLimits(limits, func(n int64) string { return pingpost.Cents(n).String() })
+}
+
+func describeCapacity(limits Limits) string {
+	return describeLimits(limits, func(n int64) string { return count(int(n), "lead") })
 }
 
 // describeLimits says "$400.00 a day, $8,000.00 a month"; "" where there is no limit.
