@@ -27,6 +27,7 @@ type CampaignExplanation struct {
 	Arm      string          `json:"arm,omitempty"`    // of the campaign's experiment
 	Price    pingpost.Cents  `json:"price,omitempty"`
 	Money    pingpost.Reason `json:"money,omitempty"` // Observing: what would keep the bid back if bids were sent
+	Cap      *CapStatus      `json:"cap,omitempty"`   // the cap that has not enough left, where one is why
 	Path     string          `json:"path,omitempty"`  // the way of the price in one sentence
 	Trace    rules.Trace     `json:"trace"`
 
@@ -78,6 +79,17 @@ func (a *Agent) explainLocked(now time.Time, p *pingpost.Ping, campaign *rules.C
 		one.Reason, one.Money = pingpost.Observing, a.probeLocked(now, p, campaign, &one)
 	default:
 		one.Reason = a.probeLocked(now, p, campaign, &one)
+	}
+	money := one.Reason
+	if money == pingpost.Observing {
+		money = one.Money
+	}
+	if money == pingpost.BudgetExhausted || money == pingpost.CapacityFull {
+		line := budget.Line{Campaign: campaign.Name, Exchange: p.Exchange}
+		if short, ok := a.book.Short(now, line, one.Price); ok {
+			status := CapStatusOf(short)
+			one.Cap = &status
+		}
 	}
 	one.Path = one.Trace.Path()
 	return one

@@ -245,11 +245,8 @@ func (b *Book) spent(now time.Time, line *line, price pingpost.Cents) (reason pi
 		told := b.uses[keyOf(limit)]
 		known = known && told != nil
 		cents, leads := b.bought(now, limit)
-		switch {
-		case limit.Cents.Set && pingpost.Cents(limit.Cents.N)-cents < price:
-			return pingpost.BudgetExhausted, known
-		case limit.Leads.Set && limit.Leads.N-leads < 1:
-			return pingpost.CapacityFull, known
+		if reason = limit.reason(cents, leads, price); reason != pingpost.ReasonNone {
+			return reason, known
 		}
 	}
 	return pingpost.ReasonNone, known

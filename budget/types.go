@@ -16,6 +16,9 @@ const (
 	ScopeCampaign
 )
 
+// String is the kind in a word.
+func (k ScopeKind) String() string { return [...]string{"business", "exchange", "campaign"}[k] }
+
 // Scope names one owner of caps. Name is "" for the business.
 type Scope struct {
 	Kind ScopeKind `json:"kind"`

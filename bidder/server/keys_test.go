@@ -30,19 +30,26 @@ campaigns:
 // replicas makes what two servers on one store have of keys, with a clock that the test turns.
 func replicas(t *testing.T) (a, b *Server, books store.Store, wait func(time.Duration)) {
 	t.Helper()
-	rs, faults := rules.Load(fstest.MapFS{"bidder.yaml": {Data: []byte(keysConfiguration)}}, "bidder.yaml", nil)
+	servers, books, wait := quietServers(t, keysConfiguration, 2)
+	return servers[0], servers[1], books, wait
+}
+
+// quietServers makes servers on one store that neither listen nor do anything by themselves, with a
+// clock that the test turns. It is ahead of the machine's, which they would follow otherwise.
+func quietServers(t *testing.T, configuration string, n int) (servers []*Server, books store.Store, wait func(time.Duration)) {
+	t.Helper()
+	rs, faults := rules.Load(fstest.MapFS{"bidder.yaml": {Data: []byte(configuration)}}, "bidder.yaml", nil)
 	if rs == nil {
 		t.Fatal(faults)
 	}
-	now := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	now := time.Date(2036, time.March, 6, 16, 50, 0, 0, time.UTC) // a Thursday
 	books, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "books.db"),
 		store.Options{Clock: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = books.Close() })
-	servers := []*Server{nil, nil}
-	for i := range servers {
+	for range n {
 		s := &Server{log: zerolog.Nop(), clock: newClock(), meters: newMeters(), store: books, wake: make(chan struct{}, 1)}
 		s.clock.set(now)
 		first, err := s.adopt(rs)
@@ -59,9 +66,9 @@ func replicas(t *testing.T) (a, b *Server, books store.Store, wait func(time.Dur
 			t.Fatal(err)
 		}
 		s.mail = delivery.New(delivery.Options{Outbox: books, Targets: s.targets, Clock: s.clock.now})
-		servers[i] = s
+		servers = append(servers, s)
 	}
-	return servers[0], servers[1], books, func(d time.Duration) {
+	return servers, books, func(d time.Duration) {
 		now = now.Add(d)
 		for _, s := range servers {
 			s.clock.set(now)

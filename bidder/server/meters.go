@@ -248,7 +248,7 @@ func (m *meters) noticed(x *exchange, outcome pingpost.Outcome) {
 // caps shows what the store said of every cap.
 func (m *meters) caps(uses []budget.CapUse) {
 	for _, use := range uses {
-		scope, period := scopeWords[use.Cap.Scope.Kind], use.Cap.Period.String()
+		scope, period := use.Cap.Scope.Kind.String(), use.Cap.Period.String()
 		if use.Cap.Cents.Set {
 			m.capUsed.WithLabelValues(scope, use.Cap.Scope.Name, period, "dollars").Set(dollars(use.UsedCents))
 			m.capLimit.WithLabelValues(scope, use.Cap.Scope.Name, period, "dollars").Set(dollars(pingpost.Cents(use.Cap.Cents.N)))
@@ -258,10 +258,6 @@ func (m *meters) caps(uses []budget.CapUse) {
 			m.capLimit.WithLabelValues(scope, use.Cap.Scope.Name, period, "leads").Set(float64(use.Cap.Leads.N))
 		}
 	}
-}
-
-var scopeWords = map[budget.ScopeKind]string{
-	budget.ScopeBusiness: "business", budget.ScopeExchange: "exchange", budget.ScopeCampaign: "campaign",
 }
 
 func dollars(c pingpost.Cents) float64 { return float64(c) / 100 }

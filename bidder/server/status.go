@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"leadbid/bidder"
-	"leadbid/budget"
 	"leadbid/budget/store"
 	"leadbid/internal/httpguard"
 	"leadbid/pingpost"
@@ -29,26 +28,14 @@ type Status struct {
 
 	Pauses bidder.Pauses `json:"pauses"`
 	// Undeliverable campaigns are paused because their leads have nowhere to go.
-	Undeliverable []string         `json:"undeliverable,omitempty"`
-	StoreError    string           `json:"store_error,omitempty"`
-	Exchanges     []ExchangeStatus `json:"exchanges"`
-	Answers       AnswerCounts     `json:"answers"`
-	Observed      []ObservedStatus `json:"observed,omitempty"`
-	Caps          []CapStatus      `json:"caps"`
-	Books         store.Counts     `json:"books"`
-	Recording     *RecordingStatus `json:"recording,omitempty"`
-}
-
-// CapStatus is one cap in its present window.
-type CapStatus struct {
-	Scope     string         `json:"scope"`
-	Name      string         `json:"name,omitempty"`
-	Period    string         `json:"period"`
-	Ends      time.Time      `json:"ends,omitzero"`
-	Limit     pingpost.Cents `json:"limit,omitempty"`
-	Used      pingpost.Cents `json:"used"`
-	LimitLead int64          `json:"limit_leads,omitempty"`
-	UsedLeads int64          `json:"used_leads"`
+	Undeliverable []string           `json:"undeliverable,omitempty"`
+	StoreError    string             `json:"store_error,omitempty"`
+	Exchanges     []ExchangeStatus   `json:"exchanges"`
+	Answers       AnswerCounts       `json:"answers"`
+	Observed      []ObservedStatus   `json:"observed,omitempty"`
+	Caps          []bidder.CapStatus `json:"caps"`
+	Books         store.Counts       `json:"books"`
+	Recording     *RecordingStatus   `json:"recording,omitempty"`
 }
 
 // AnswerCounts are the answers to pings since the start.
@@ -96,23 +83,12 @@ func (s *Server) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return status, err
 	}
-	status.Caps = CapsOf(uses)
+	status.Caps = []bidder.CapStatus{} // [] in JSON, not null
+	for _, use := range uses {
+		status.Caps = append(status.Caps, bidder.CapStatusOf(use))
+	}
 	status.Books, err = s.store.Counts(ctx)
 	return status, err
-}
-
-// CapsOf gives the form that people read of the uses that a store tells.
-func CapsOf(uses []budget.CapUse) []CapStatus {
-	caps := []CapStatus{}
-	for _, use := range uses {
-		caps = append(caps, CapStatus{
-			Scope: scopeWords[use.Cap.Scope.Kind], Name: use.Cap.Scope.Name,
-			Period: use.Cap.Period.String(), Ends: use.End,
-			Limit: pingpost.Cents(use.Cap.Cents.N), Used: use.UsedCents,
-			LimitLead: use.Cap.Leads.N, UsedLeads: use.UsedLeads,
-		})
-	}
-	return caps
 }
 
 func (s *Server) state(pauses bidder.Pauses) string {

@@ -104,7 +104,7 @@ func printStatus(env *cli.Env, status *server.Status) error {
 	caps := cli.Table{Columns: []string{"cap", "period", "used_usd", "limit_usd", "leads", "limit_leads"}}
 	for _, c := range status.Caps {
 		caps.Rows = append(caps.Rows, []any{
-			strings.TrimSpace(c.Scope + " " + c.Name), c.Period, c.Used, limited(c.Limit), c.UsedLeads, limited(c.LimitLead),
+			strings.TrimSpace(c.Scope + " " + c.Name), c.Period, c.Used, limited(c.Limit), c.UsedLeads, limited(c.LimitLeads),
 		})
 	}
 	answers := cli.Table{Columns: []string{"answer_since_start", "pings"}}
@@ -164,12 +164,12 @@ func atHome(status *server.Status) time.Time {
 	return status.Now
 }
 
-// limited is a limit's cell: none where it is 0.
-func limited[N pingpost.Cents | int64](limit N) any {
-	if limit == 0 {
+// limited is a limit's cell: none where there is none.
+func limited[N pingpost.Cents | int64](limit *N) any {
+	if limit == nil {
 		return nil
 	}
-	return limit
+	return *limit
 }
 
 func leadsCommand(env *cli.Env) *cobra.Command {

@@ -207,12 +207,31 @@ func outcome(c bidder.CampaignExplanation) string {
 		return fmt.Sprintf("observing: would bid %s", c.Price)
 	}
 	if c.Reason == pingpost.Observing {
-		return fmt.Sprintf("observing: would not bid its price of %s (%s)", c.Price, c.Money)
+		return fmt.Sprintf("observing: would not bid its price of %s (%s%s)", c.Price, c.Money, short(c.Cap))
 	}
 	if c.Price > 0 {
-		return fmt.Sprintf("%s, at a price of %s", c.Reason, c.Price)
+		return fmt.Sprintf("%s, at a price of %s%s", c.Reason, c.Price, short(c.Cap))
 	}
 	return c.Reason.String()
+}
+
+// short names the cap that has not enough left.
+func short(c *bidder.CapStatus) string {
+	if c == nil {
+		return ""
+	}
+	var used []string
+	if c.Limit != nil {
+		used = append(used, fmt.Sprintf("%s of %s", c.Used, *c.Limit))
+	}
+	if c.LimitLeads != nil {
+		used = append(used, fmt.Sprintf("%d of %d leads", c.UsedLeads, *c.LimitLeads))
+	}
+	owner := "the " + strings.TrimSpace(c.Scope+" "+c.Name)
+	if c.Name != "" {
+		owner = c.Scope + " " + c.Name
+	}
+	return fmt.Sprintf(": the %s cap of %s has used %s", c.Period, owner, strings.Join(used, " and "))
 }
 
 func table(all []explained) cli.Table {

@@ -110,7 +110,7 @@ func (m *market) proveCaps(ctx context.Context, proof *invariants) error {
 	}
 	var passed []string
 	for _, c := range status.Caps {
-		if (c.Limit > 0 && c.Used > c.Limit) || (c.LimitLead > 0 && c.UsedLeads > c.LimitLead) {
+		if (c.Limit != nil && c.Used > *c.Limit) || (c.LimitLeads != nil && c.UsedLeads > *c.LimitLeads) {
 			passed = append(passed, c.Scope+" "+c.Name+" "+c.Period)
 		}
 	}

@@ -179,8 +179,8 @@ func (m *market) look(ctx context.Context) (*figures, error) {
 		}
 	}
 	for _, c := range status.Caps {
-		if c.Limit > 0 {
-			f.Caps = append(f.Caps, capFigures{strings.Join(strings.Fields(c.Scope+" "+c.Name+" "+c.Period), " "), c.Used, c.Limit})
+		if c.Limit != nil {
+			f.Caps = append(f.Caps, capFigures{strings.Join(strings.Fields(c.Scope+" "+c.Name+" "+c.Period), " "), c.Used, *c.Limit})
 		}
 	}
 	return f, nil
