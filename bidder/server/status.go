@@ -71,7 +71,7 @@ func (s *Server) Status(ctx context.Context) (Status, error) {
 		Generation: inForce.generation, RulesSince: inForce.since.In(settings.Business.Location),
 		LastReload: s.lastReload.Load(), Observed: s.meters.wouldBids(),
 		Exchanges: s.hearings(settings.Business.Location),
-		Pauses: pauses, Undeliverable: down, State: s.state(pauses), Answers: s.meters.answers(),
+		Pauses:    pauses, Undeliverable: down, State: s.state(pauses), Answers: s.meters.answers(),
 	}
 	if why := s.storeErr.Load(); why != nil {
 		status.StoreError = *why
