@@ -102,9 +102,9 @@ func (l *loader) load(file *yamlfile.File) {
 	l.loadBusiness(root.Need("business", "the business's name and time zone"))
 	l.loadServer(root.Get("server"))
 	l.loadStore(root.Get("store"))
-	l.rs.settings.Mode = loadMode(root.Get("mode"))
+	l.rs.settings.Mode, l.rs.settings.SaysMode = loadMode(root.Get("mode")), root.Get("mode").Exists()
 	l.loadRecord(root.Get("record"))
-	l.rs.settings.PauseFile = "data/paused"
+	l.rs.settings.PauseFile = defaultPauseFile
 	if file, ok := root.Get("pause_file").Text("a path"); ok {
 		l.rs.settings.PauseFile = file
 	}
@@ -113,6 +113,7 @@ func (l *loader) load(file *yamlfile.File) {
 			l.rs.settings.Tests = append(l.rs.settings.Tests, name)
 		}
 	}
+	l.notePlaces(file.Name, root.Node)
 	l.loadHolidays(root.Get("holidays"))
 	l.loadLists(root.Get("lists"))
 	l.loadTables(root.Get("tables"))
@@ -124,6 +125,18 @@ func (l *loader) load(file *yamlfile.File) {
 	if !l.faults.Any() {
 		l.advise(root.Node)
 	}
+}
+
+const defaultPauseFile = "data/paused"
+
+// PauseFile is where the pauses of a bidder stand, as far as a configuration that may be faulty tells.
+func PauseFile(fsys fs.FS, name string) string {
+	if file := yamlfile.Read(fsys, name, nil, &yamlfile.Faults{}); file != nil {
+		if written := file.Root().At("pause_file").Raw(); written != "" {
+			return written
+		}
+	}
+	return defaultPauseFile
 }
 
 func (l *loader) loadBusiness(node yamlfile.Node) {
@@ -248,6 +261,30 @@ func (l *loader) loadRecord(node yamlfile.Node) {
 		}
 	}
 }
+
+// notePlaces keeps where the settings stand that only a restart changes, so that a reload can point
+// at them.
+func (l *loader) notePlaces(file string, root yamlfile.Node) {
+	l.rs.places = map[string]yamlfile.Fault{}
+	for _, key := range []string{"server.listen", "server.admin", "server.tls.cert", "server.tls.key", "store",
+		"pause_file", "business.timezone"} {
+		place := yamlfile.Fault{File: file} // where the default holds
+		path := strings.Split(key, ".")
+		for n := len(path); n > 0; n-- {
+			if node := root.At(path[:n]...); node.Exists() {
+				if place = node.Place(); n < len(path) {
+					place = node.Key().Place()
+				}
+				break
+			}
+		}
+		l.rs.places[key] = place
+	}
+}
+
+// Place is where a setting that only a restart changes stands, or what it would stand under: a fault
+// that says nothing yet.
+func (rs *Ruleset) Place(key string) yamlfile.Fault { return rs.places[key] }
 
 // loadBudget reads {day: $400, month: $8000} into cents.
 func loadBudget(node yamlfile.Node) (limits Limits) {

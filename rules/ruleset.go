@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"leadbid/internal/yamlfile"
 	"leadbid/pingpost"
 )
 
@@ -15,6 +16,7 @@ type Ruleset struct {
 	campaigns []*Campaign
 	hash      string
 
+	places        map[string]yamlfile.Fault // of the settings that only a restart changes
 	exchangeIndex map[string]int
 	byTag         map[uint32]*Campaign
 	keptAttrs     map[string]bool

@@ -21,6 +21,7 @@ type Settings struct {
 	Server    Server
 	Store     string // "sqlite:PATH"; PATH is relative to the configuration's folder
 	Mode      Mode
+	SaysMode  bool // the configuration itself does; otherwise Mode is the default
 	Record    Record
 	PauseFile string
 	Tests     []string // files of cases beside the configuration; none where the default holds

@@ -12,10 +12,18 @@ import (
 // Summary says in sentences what the configuration does, for check: one paragraph a line.
 func (rs *Ruleset) Summary() []string {
 	mode := "live: bids are sent"
-	if rs.settings.Mode == Observe {
+	switch {
+	case rs.settings.Mode == Observe:
 		mode = "observing: every ping is priced and recorded, no bid is sent"
+	case !rs.settings.SaysMode:
+		mode += " (mode: is not written, and live is the default)"
 	}
 	lines := []string{fmt.Sprintf("%s, %s, %s", rs.settings.Business.Name, rs.settings.Business.Location, mode)}
+	if folder := rs.settings.Record.Dir; folder != "" {
+		lines = append(lines, "pings and what became of them are recorded in "+folder)
+	} else {
+		lines = append(lines, "nothing is recorded, so that nothing can be replayed: record: {dir: data/recordings} would")
+	}
 	if budget := describeBudget(rs.settings.Business.Budget); budget != "" {
 		lines = append(lines, "the business spends at most "+budget)
 	}

@@ -36,24 +36,31 @@ const (
 // dropped and counted, the segment says where it has a gap, and a new segment with a snapshot
 // follows.
 //
+// A reload may start it, stop it or lead it into another folder: a change of the rules is where one
+// recording ends and the next begins.
+//
 // Inputs are handed over as text, in batches: waking the writer for each would cost a bid as much
 // as writing it down does. They get their numbers under the Agent's lock and are handed over
 // outside it, so they may arrive in another order; the writer holds back what came early.
 type recorder struct {
 	server *Server
-	dir    string        // "" where nothing is recorded
 	enough chan struct{} // a batch is worth writing
 	lines  sync.Pool
+	taking atomic.Bool // inputs are handed over
 
 	mu      sync.Mutex // held for the length of a copy
 	waiting batch
+	wanted  string // the folder that the rules in force want to be recorded into; "" for none
+	expects bool   // the next rules want to be recorded
 
 	dropped atomic.Uint64
 	lost    atomic.Uint64 // inputs that the disk did not take
 	failed  atomic.Bool   // nothing is written at present
 
 	// The rest belongs to the writer's goroutine.
-	spare    batch // empty: to change places with the one that waits
+	folder   string    // that is recorded into; "" where nothing is
+	ended    time.Time // when it became ""
+	spare    batch     // empty: to change places with the one that waits
 	early    entries
 	next     uint64 // the number that the segment needs next
 	file     *os.File
@@ -62,15 +69,22 @@ type recorder struct {
 	segments int
 	gapAt    time.Time
 	handled  uint64 // drops that led to a new segment
-	// To begin segments with, by Seq, each once everything before it is written.
-	snapshots []*bidder.Snapshot
+	turns    []turn // by the snapshots' Seq
+}
+
+// turn is where one segment ends and another begins, with a snapshot, once everything before it is
+// written.
+type turn struct {
+	snapshot *bidder.Snapshot
+	moves    bool   // into folder, or where that is "" the recording ends; otherwise it stays where it is
+	folder   string // with moves
 }
 
 // batch is the lines of inputs one after the other.
 type batch struct {
 	text   []byte
 	places []place
-	swaps  []*bidder.Snapshot // what changes of the rules left: segments begin there
+	turns  []turn // at changes of the rules
 }
 
 // place is where a batch has the line of an input.
@@ -117,21 +131,54 @@ func (e *entries) Pop() any {
 }
 
 func newRecorder(s *Server, dir string) (*recorder, error) {
-	r := &recorder{server: s}
+	r := &recorder{server: s, enough: make(chan struct{}, 1), ended: s.clock.now()}
 	r.lines.New = func() any { return new([]byte) }
 	if dir == "" {
 		return r, nil
 	}
-	r.dir, r.enough = s.path(dir), make(chan struct{}, 1)
-	if err := os.MkdirAll(r.dir, 0o755); err != nil {
-		return nil, fmt.Errorf("server: making the folder of recordings: %w", err)
+	folder, err := r.prepare(dir)
+	if err != nil {
+		return nil, err
 	}
 	snapshot := s.agent.Snapshot()
 	snapshot.At = s.clock.now()
+	r.expect(folder)
+	r.folder, r.wanted = folder, folder
 	return r, r.begin(&snapshot)
 }
 
-func (r *recorder) on() bool { return r.dir != "" }
+// prepare makes the folder of a recording; "" of "".
+func (r *recorder) prepare(dir string) (folder string, err error) {
+	if dir == "" {
+		return "", nil
+	}
+	folder = r.server.path(dir)
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return "", fmt.Errorf("server: making the folder of recordings: %w", err)
+	}
+	return folder, nil
+}
+
+// expect comes before rules that want to be recorded into a folder: inputs are handed over from before
+// the first that belongs to the recording.
+func (r *recorder) expect(folder string) {
+	if folder == "" {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.expects = true
+	r.taking.Store(true)
+}
+
+// into is the folder that is recorded into by now; "" where nothing is.
+func (r *recorder) into() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.wanted
+}
+
+func (r *recorder) on() bool { return r.taking.Load() }
 
 // ping records a decision in its canonical form.
 func (r *recorder) ping(scratch *request, d *bidder.Decision) {
@@ -183,13 +230,15 @@ func (r *recorder) pause(stamp bidder.Stamp, pauses bidder.Pauses) {
 	r.input(stamp, recording.KindPause, pauses)
 }
 
-// swap records a change of the rules; a segment begins with the state after it.
-func (r *recorder) swap(stamp bidder.Stamp, record bidder.SwapRecord, after *bidder.Snapshot) {
+// swap records a change of the rules. A segment begins with the state after it, in the folder that
+// the new rules want.
+func (r *recorder) swap(stamp bidder.Stamp, record bidder.SwapRecord, after *bidder.Snapshot, folder string) {
 	if !r.on() {
 		return
 	}
 	r.mu.Lock()
-	r.waiting.swaps = append(r.waiting.swaps, after)
+	r.waiting.turns = append(r.waiting.turns, turn{snapshot: after, moves: r.wanted != folder, folder: folder})
+	r.wanted, r.expects = folder, false
 	r.mu.Unlock()
 	r.input(stamp, recording.KindSwap, record)
 }
@@ -242,9 +291,6 @@ func (r *recorder) wait(seq uint64, line []byte) bool {
 
 // loop writes until ctx ends; close writes what is left.
 func (r *recorder) loop(ctx context.Context) {
-	if !r.on() {
-		return
-	}
 	tick := time.NewTicker(recordFlush)
 	defer tick.Stop()
 	for {
@@ -262,20 +308,25 @@ func (r *recorder) loop(ctx context.Context) {
 // take writes the inputs that wait, as far as they are the next ones.
 func (r *recorder) take() {
 	r.mu.Lock()
-	full := r.waiting
+	full, expects := r.waiting, r.expects
 	r.waiting = r.spare
 	r.mu.Unlock()
-	r.turnAfter(full.swaps...)
+	r.turnAfter(full.turns...)
+	r.turnSegment() // where nothing was recorded, a recording begins at once
+	r.writeReady()
 	full.sort()
 	for i := 0; i < len(full.places); {
 		first := full.places[i]
+		if r.folder == "" && !expects {
+			break // from after the end of the recording
+		}
 		if first.seq != r.next {
 			r.holdBack(first.seq, full.line(first))
 			i++
 			continue
 		}
 		n := 1
-		if len(r.snapshots) == 0 {
+		if len(r.turns) == 0 {
 			n = full.run(i)
 		}
 		r.writeNext(full.text[first.start:full.places[i+n-1].end], n)
@@ -334,41 +385,72 @@ func (r *recorder) tick() {
 		r.skipTo(r.early[0].seq)
 		r.writeReady()
 	}
+	if r.folder == "" {
+		r.rest(now)
+		return
+	}
 	if r.out != nil {
 		r.fail(r.out.Flush())
 	}
 	open := now.Sub(r.opened)
 	due := open >= segmentLength || r.failed.Load() && open >= retryAfter ||
 		!r.gapAt.IsZero() && now.Sub(r.gapAt) >= restartAfter
-	if due && len(r.snapshots) == 0 {
+	if due && len(r.turns) == 0 {
 		snapshot := r.server.agent.Snapshot()
-		r.turnAfter(&snapshot)
+		r.turnAfter(turn{snapshot: &snapshot})
 		r.turnSegment()
+	}
+}
+
+// rest ends the handing over of inputs, a while after the last that was recorded: one that was
+// numbered before that may have come later.
+func (r *recorder) rest(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.wanted == "" && !r.expects && now.Sub(r.ended) >= restartAfter {
+		r.taking.Store(false)
 	}
 }
 
 // turnAfter notes where segments are to begin. Where that was already passed, because inputs were
 // given up, another snapshot is due as after every gap.
-func (r *recorder) turnAfter(snapshots ...*bidder.Snapshot) {
-	for _, snapshot := range snapshots {
-		if snapshot.Seq+1 < r.next {
+func (r *recorder) turnAfter(turns ...turn) {
+	for _, next := range turns {
+		if passed := r.folder != "" && next.snapshot.Seq+1 < r.next; passed && !next.moves {
 			r.gapAt = r.server.clock.now()
 			continue
+		} else if passed {
+			now := r.server.agent.Snapshot()
+			next.snapshot = &now
 		}
-		r.snapshots = append(r.snapshots, snapshot)
+		r.turns = append(r.turns, next)
 	}
-	slices.SortFunc(r.snapshots, func(a, b *bidder.Snapshot) int { return cmp.Compare(a.Seq, b.Seq) })
+	slices.SortFunc(r.turns, func(a, b turn) int { return cmp.Compare(a.snapshot.Seq, b.snapshot.Seq) })
 }
 
 // turnSegment begins the next segment once everything before its snapshot is in the old one.
 func (r *recorder) turnSegment() {
-	if len(r.snapshots) == 0 || r.next <= r.snapshots[0].Seq {
-		return
+	for len(r.turns) > 0 && (r.folder == "" || r.next > r.turns[0].snapshot.Seq) {
+		next := r.turns[0]
+		r.turns, r.gapAt = slices.Delete(r.turns, 0, 1), time.Time{}
+		if r.folder == "" && !next.moves {
+			continue
+		}
+		r.fail(r.finish())
+		if next.moves {
+			r.folder = next.folder
+		}
+		if r.folder == "" {
+			r.ended = r.server.clock.now()
+			r.early = nil
+			r.failed.Store(false)
+			continue
+		}
+		r.fail(r.begin(next.snapshot))
+		for len(r.early) > 0 && r.early[0].seq < r.next {
+			heap.Pop(&r.early) // from before the recording
+		}
 	}
-	snapshot := r.snapshots[0]
-	r.snapshots, r.gapAt = slices.Delete(r.snapshots, 0, 1), time.Time{}
-	r.fail(r.finish())
-	r.fail(r.begin(snapshot))
 }
 
 // begin opens a segment with a snapshot. Its name sorts by time, run and number.
@@ -376,7 +458,7 @@ func (r *recorder) begin(snapshot *bidder.Snapshot) error {
 	r.segments++
 	r.opened = r.server.clock.now()
 	name := fmt.Sprintf("%s-run%d-%04d.jsonl.zst", r.opened.Format("20060102T150405Z"), snapshot.Run, r.segments)
-	file, err := os.OpenFile(filepath.Join(r.dir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	file, err := os.OpenFile(filepath.Join(r.folder, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
 		return fmt.Errorf("server: opening a recording: %w", err)
 	}
@@ -434,15 +516,12 @@ func (r *recorder) fail(err error) {
 
 // close writes what waits and ends the segment. The loop must have ended.
 func (r *recorder) close() error {
-	if !r.on() {
-		return nil
-	}
 	r.take()
 	for len(r.early) > 0 {
 		r.skipTo(r.early[0].seq)
 		r.writeReady()
 	}
-	if last := r.server.agent.Snapshot().Seq; r.next <= last {
+	if last := r.server.agent.Snapshot().Seq; r.folder != "" && r.next <= last {
 		r.skipTo(last + 1) // the last inputs were dropped
 	}
 	return r.finish()

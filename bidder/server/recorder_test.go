@@ -35,7 +35,7 @@ func recordingOf(t *testing.T, log *bytes.Buffer) (*recorder, *Server) {
 
 func replayed(t *testing.T, r *recorder) *backtest.Report {
 	t.Helper()
-	segments, err := backtest.Segments(r.dir)
+	segments, err := backtest.Segments(r.into())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,5 +98,76 @@ func TestDroppedInputsAreGaps(t *testing.T) {
 	}
 	if report := replayed(t, r); report.Segments != 2 || report.Gaps != 2 || report.DifferentCount != 0 {
 		t.Errorf("the replay says %+v, want two gaps in two segments", report)
+	}
+}
+
+// swapTo reloads the same rules under another number; between comes after the Agent has them and before
+// the recorder hears of it.
+func swapTo(s *Server, folder string, between func()) {
+	before := s.inForce.Load()
+	next := &inForce{rules: before.rules, generation: before.generation + 1, kept: before.kept}
+	s.record.expect(folder)
+	s.inForce.Store(next)
+	after := new(bidder.Snapshot)
+	stamp := s.agent.Swap(s.clock.now(), next.rules, next.generation, after)
+	between()
+	s.record.swap(stamp, bidder.SwapRecord{Generation: next.generation, Rules: next.rules.Hash()}, after, folder)
+}
+
+// TestInputsOvertakeTheBeginning ends a recording and begins another, whose first inputs come before
+// the recorder has heard of it, and whose last come after it has heard of the end.
+func TestInputsOvertakeTheBeginning(t *testing.T) {
+	var log bytes.Buffer
+	r, s := recordingOf(t, &log)
+	first, second := r.into(), t.TempDir()
+	late := s.agent.Pause(s.clock.now(), bidder.Pauses{})
+	swapTo(s, "", func() {})
+	r.take()
+	r.pause(late, bidder.Pauses{}) // numbered before the end
+	s.applyPauses()                // and after it
+	r.take()
+	r.tick()
+	if r.folder != "" || r.into() != "" || !r.on() {
+		t.Errorf("folder %q, into %q, on %v", r.folder, r.into(), r.on())
+	}
+	r.ended = r.ended.Add(-restartAfter)
+	swapTo(s, second, func() {
+		r.tick() // does not rest: a recording is about to begin
+		s.applyPauses()
+		r.take()
+		s.applyPauses()
+	})
+	s.applyPauses()
+	if err := r.close(); err != nil || r.missed() != 0 {
+		t.Errorf("%v, %d missed", err, r.missed())
+	}
+	for folder, want := range map[string]int64{first: 2, second: 3} {
+		segments, err := backtest.Segments(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		report, err := backtest.Replay(t.Context(), s.inForce.Load().rules, segments, nil)
+		// A snapshot, then the inputs; the change of the rules is the last of them.
+		if err != nil || report.Gaps+report.Torn != 0 || report.Records != 1+want || report.DifferentCount != 0 {
+			t.Errorf("%s: %+v, %v", folder, report, err)
+		}
+	}
+}
+
+// TestRecorderRests: nothing is handed over where nothing is recorded, but for a while after the end.
+func TestRecorderRests(t *testing.T) {
+	r, s := recordingOf(t, new(bytes.Buffer))
+	swapTo(s, "", func() {})
+	r.tick()
+	if !r.on() {
+		t.Error("an input that was numbered before the end may come yet")
+	}
+	r.ended = r.ended.Add(-restartAfter)
+	if r.tick(); r.on() {
+		t.Error("it goes on")
+	}
+	s.applyPauses()
+	if len(r.waiting.places) != 0 {
+		t.Error("it was handed over")
 	}
 }

@@ -61,7 +61,6 @@ func TestReloadIsAllOrNothing(t *testing.T) {
 		"unknown word":      strings.Replace(configuration, "services: [hvac]", "services: [hvacs]", 1),
 		"server.listen":     strings.Replace(configuration, `listen: "127.0.0.1:0"`, `listen: "127.0.0.1:1"`, 1),
 		"store":             strings.Replace(configuration, "bidder.db", "other.db", 1),
-		"record.dir":        strings.Replace(configuration, "recordings", "elsewhere", 1),
 		"business.timezone": strings.Replace(configuration, "Chicago", "Denver", 1),
 		"pause_file":        configuration + "pause_file: elsewhere\n",
 	} {
@@ -70,6 +69,9 @@ func TestReloadIsAllOrNothing(t *testing.T) {
 		if done.Generation != 2 || done.Text == "" || name != "unknown word" &&
 			!(strings.Contains(done.Text, name) && strings.Contains(done.Text, "restart")) {
 			t.Errorf("%s: %+v", name, done)
+		}
+		if done.Faults[0].Line == 0 || done.Faults[0].Source == "" || done.Faults[0].Type == "" {
+			t.Errorf("%s: where is it, and what is to be typed? %+v", name, done.Faults)
 		}
 		status, err := r.server.Status(t.Context())
 		if err != nil || status.LastReload == nil || status.LastReload.Text != done.Text || status.Generation != 2 {
@@ -186,6 +188,74 @@ func TestReloadUnderTraffic(t *testing.T) {
 		report, err := backtest.Replay(t.Context(), rs, segments, nil)
 		if err != nil || !report.Identical() || report.Uncompared > 0 || len(report.OtherRules) != 1 || report.OtherRules[0].Inputs == 0 {
 			t.Errorf("configuration %d replayed: %+v, %v", i, report, err)
+		}
+	}
+}
+
+// TestReloadMovesTheRecording leads the recording to another folder, ends it and begins it again, fifty
+// times under traffic: each part is whole and replays equal by the rules that it was recorded with.
+func TestReloadMovesTheRecording(t *testing.T) {
+	roomy := strings.NewReplacer("{day: $400}", "{day: $4000}", "leads: {day: 50}", "leads: {day: 5000}").Replace(configuration)
+	texts := []string{
+		roomy,
+		strings.NewReplacer("record: {dir: recordings}\n", "", "bid: 50", "bid: 51").Replace(roomy),
+		strings.NewReplacer("recordings", "elsewhere", "bid: 50", "bid: 52").Replace(roomy),
+		strings.NewReplacer("record: {dir: recordings}\n", "", "bid: 50", "bid: 53").Replace(roomy),
+		strings.NewReplacer("mode: live\nrecord: {dir: recordings}\n", "mode: observe\n").Replace(roomy),
+	}
+	folders := []string{"recordings", "", "elsewhere", "", "data/recordings"}
+	r, f := reloadable(t, texts[0])
+	done := make(chan struct{})
+	var traffic sync.WaitGroup
+	for connection := range 4 {
+		traffic.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				if b := r.ask(fmt.Sprint("p-", connection, "-", i)); b.Status == "bid" && i%4 == 0 {
+					r.take(b, 1000*connection+i)
+				}
+			}
+		})
+	}
+	for number := 1; number <= 50; number++ {
+		at := number % len(texts)
+		f.set(texts[at])
+		got := r.reload(server.ReloadDone)
+		want := filepath.Join(f.dir, folders[at])
+		if folders[at] == "" {
+			want = server.NoRecording
+		}
+		if got.Recording != want {
+			t.Errorf("reload %d says %q of the recording, want %q", number, got.Recording, want)
+		}
+		status, err := r.server.Status(t.Context())
+		if err != nil || (status.Recording != nil) != (folders[at] != "") {
+			t.Errorf("reload %d: the status says %+v, %v", number, status.Recording, err)
+		}
+	}
+	close(done)
+	traffic.Wait()
+	if _, metrics := r.admin("/metrics"); !strings.Contains(metrics, "bidder_recording_dropped_total 0\n") {
+		t.Error("inputs are missing in the recording")
+	}
+	r.stop()
+	for i, text := range texts {
+		if folders[i] == "" {
+			continue
+		}
+		f.set(text)
+		rs, _ := f.load()
+		segments, err := backtest.Segments(filepath.Join(f.dir, folders[i]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		report, err := backtest.Replay(t.Context(), rs, segments, nil)
+		if err != nil || !report.Identical() || report.Uncompared > 0 || report.Gaps > 0 || len(report.OtherRules) != 0 || report.Pings == 0 {
+			t.Errorf("%s replayed: %+v, %v", folders[i], report, err)
 		}
 	}
 }

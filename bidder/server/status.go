@@ -76,8 +76,8 @@ func (s *Server) Status(ctx context.Context) (Status, error) {
 	if why := s.storeErr.Load(); why != nil {
 		status.StoreError = *why
 	}
-	if s.record.on() {
-		status.Recording = &RecordingStatus{Dir: s.record.dir, Dropped: s.record.missed(), Stopped: s.record.failed.Load()}
+	if folder := s.record.into(); folder != "" {
+		status.Recording = &RecordingStatus{Dir: folder, Dropped: s.record.missed(), Stopped: s.record.failed.Load()}
 	}
 	uses, err := s.store.Usage(ctx, inForce.plan, now)
 	if err != nil {

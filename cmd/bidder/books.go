@@ -140,6 +140,9 @@ func saySilence(env *cli.Env, status *server.Status) {
 func sayRules(env *cli.Env, status *server.Status) {
 	env.Sayf("rules %s, generation %d, since %s", status.Rules, status.Generation,
 		status.RulesSince.In(atHome(status).Location()).Format("Mon 15:04:05"))
+	if status.Recording == nil {
+		env.Sayf("nothing is recorded")
+	}
 	if last := status.LastReload; last != nil && last.Result == server.ReloadRefused {
 		env.Sayf("the last reload was refused, at %s:\n%s", last.At.In(atHome(status).Location()).Format("Mon 15:04:05"),
 			strings.TrimSuffix(last.Text, "\n"))

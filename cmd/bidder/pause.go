@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -79,16 +80,9 @@ func resumeCommand(env *cli.Env) *cobra.Command {
 }
 
 func changePauses(env *cli.Env, what scope, change func(*bidder.Pauses)) error {
-	rs, dir, err := load(env)
+	path, err := pauseFile(env, what)
 	if err != nil {
 		return err
-	}
-	if err := what.known(rs); err != nil {
-		return err
-	}
-	path := rs.Settings().PauseFile
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(dir, path)
 	}
 	pauses, err := server.ReadPauses(path)
 	switch {
@@ -116,6 +110,32 @@ func changePauses(env *cli.Env, what scope, change func(*bidder.Pauses)) error {
 		paused.Add("exchange", name)
 	}
 	return env.Print(pauses, paused)
+}
+
+// pauseFile finds the file that a running bidder looks at. Pausing everything takes no more of the
+// configuration than where that is: a bidder goes on by its old rules while the file is faulty, and must
+// be stoppable.
+func pauseFile(env *cli.Env, what scope) (path string, err error) {
+	rs, dir, faults, err := loadQuietly(env)
+	switch {
+	case err == nil:
+		sayWarnings(env, faults)
+		if err := what.known(rs); err != nil {
+			return "", err
+		}
+		path = rs.Settings().PauseFile
+	case faults == nil:
+		return "", err
+	case !what.all():
+		return "", cli.Hint(err, "without a name, `bidder pause` and `bidder resume` work with a faulty configuration, too")
+	default:
+		path = rules.PauseFile(os.DirFS(dir), filepath.Base(env.ConfigPath()))
+		env.Sayf("the configuration is faulty (`bidder check` tells how); its pause file is taken to be %s", path)
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	return path, nil
 }
 
 func pausesInWords(p bidder.Pauses) string {

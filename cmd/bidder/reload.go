@@ -96,11 +96,22 @@ func sayReloaded(env *cli.Env, done server.Reloaded) {
 func reloadedInWords(done *server.Reloaded) string {
 	switch done.Result {
 	case server.ReloadDone:
-		return fmt.Sprintf("reloaded: generation %d, rules %s", done.Generation, done.Rules)
+		return fmt.Sprintf("reloaded: generation %d, rules %s", done.Generation, done.Rules) + recordingInWords(done)
 	case server.ReloadUnchanged:
 		return fmt.Sprintf("nothing changed: generation %d goes on, rules %s", done.Generation, done.Rules)
 	}
 	return fmt.Sprintf("not reloaded: generation %d goes on, rules %s", done.Generation, done.Rules)
+}
+
+// recordingInWords tells where a reload changed what is recorded.
+func recordingInWords(done *server.Reloaded) string {
+	switch done.Recording {
+	case "":
+		return ""
+	case server.NoRecording:
+		return "; from here on nothing is recorded, so that nothing can be replayed"
+	}
+	return "; from here on recorded in " + done.Recording
 }
 
 // reloader reads the configuration of a serving bidder again.

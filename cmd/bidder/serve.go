@@ -124,6 +124,9 @@ func sayToday(ctx context.Context, env *cli.Env, rs *rules.Ruleset, s *server.Se
 		env.Sayf("mode: observe: pings are priced and recorded, and nothing is bid")
 		return nil
 	}
+	if rs.Settings().Record.Dir == "" {
+		env.Sayf("nothing is recorded, so that nothing can be replayed: record: {dir: data/recordings} would")
+	}
 	plan, now := bidder.PlanOf(rs), time.Now()
 	uses, err := s.Store().Usage(ctx, plan, now)
 	if err != nil {
@@ -134,7 +137,11 @@ func sayToday(ctx context.Context, env *cli.Env, rs *rules.Ruleset, s *server.Se
 		env.Sayf("no campaign can bid: none is covered by a dollar cap")
 		return nil
 	}
-	env.Sayf("mode: live: at most %s more may be spent today (%s)", most, rs.Settings().Business.Location)
+	mode := "live"
+	if !rs.Settings().SaysMode {
+		mode = "live (the default, as the file says nothing)"
+	}
+	env.Sayf("mode: %s: at most %s more may be spent today (%s)", mode, most, rs.Settings().Business.Location)
 	return nil
 }
 

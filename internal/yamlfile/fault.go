@@ -45,7 +45,7 @@ func (s *Severity) UnmarshalText(text []byte) error {
 
 // Fault is one thing wrong with a file: where, what, what was expected there and what to type.
 type Fault struct {
-	File     string   `json:"file"`
+	File     string   `json:"file"` // "" where the fault is about no file
 	Line     int      `json:"line"` // from 1; 0 where the fault is about the file as a whole
 	Col      int      `json:"col"`  // from 1, in characters
 	Severity Severity `json:"severity"`
@@ -59,11 +59,7 @@ type Fault struct {
 // and the hint. It ends without a newline.
 func (f Fault) String() string {
 	var b strings.Builder
-	b.WriteString(f.File)
-	if f.Line > 0 {
-		fmt.Fprintf(&b, ":%d:%d", f.Line, f.Col)
-	}
-	b.WriteString(": ")
+	b.WriteString(f.Where())
 	if f.Severity == Warning {
 		b.WriteString("warning: ")
 	}
@@ -79,6 +75,17 @@ func (f Fault) String() string {
 		b.WriteString("\n  type: " + f.Type)
 	}
 	return b.String()
+}
+
+// Where is what comes before the message: "bidder.yaml:4:20: ", or "" where the fault is about no file.
+func (f Fault) Where() string {
+	switch {
+	case f.File == "":
+		return ""
+	case f.Line == 0:
+		return f.File + ": "
+	}
+	return fmt.Sprintf("%s:%d:%d: ", f.File, f.Line, f.Col)
 }
 
 // clip shortens a line to what fits a terminal around a column (from 1), and gives the caret's
@@ -115,6 +122,7 @@ type Faults struct {
 	list   []Fault
 	wrong  int // faults of severity Wrong, those beyond maxFaults included
 	beyond int
+	folder string   // of all files, see Under
 	secret []string // texts that no line may show
 }
 
@@ -128,6 +136,7 @@ func (f *Faults) hide(secret string) {
 
 // Add notes a fault. The same message at the same place is noted once.
 func (f *Faults) Add(fault Fault) {
+	fault.File = f.under(fault.File)
 	if slices.Contains(f.list, fault) {
 		return
 	}
@@ -144,12 +153,20 @@ func (f *Faults) Add(fault Fault) {
 // Any reports whether there is a fault that keeps the file from being used.
 func (f *Faults) Any() bool { return f.wrong > 0 }
 
-// Under puts the folder that was read before the files' names, so that whoever reads them finds
-// the files from where the program was started.
+// Under puts the folder that was read before the files' names, those of faults that are noted later
+// included, so that whoever reads them finds the files from where the program was started.
 func (f *Faults) Under(folder string) {
+	f.folder = folder
 	for i := range f.list {
-		f.list[i].File = filepath.Join(folder, f.list[i].File)
+		f.list[i].File = f.under(f.list[i].File)
 	}
+}
+
+func (f *Faults) under(file string) string {
+	if file == "" || f.folder == "" {
+		return file
+	}
+	return filepath.Join(f.folder, file)
 }
 
 // List gives faults and warnings by position, at most 200.

@@ -83,6 +83,15 @@ func (n Node) note(severity Severity, message, expected, typed string) {
 	n.file.faults.Add(fault)
 }
 
+// Place is a fault at the value that says nothing yet, for whoever finds out later what is wrong
+// there. An absent value gives the zero Fault.
+func (n Node) Place() Fault {
+	if n.node == nil {
+		return Fault{}
+	}
+	return n.file.Fault(n.node.Line, n.node.Column, "", "", "")
+}
+
 // FaultAt is Fault for a place inside the text: offset counts characters of Raw. Where the text
 // was folded or escaped, so that the place cannot be told, the caret stands at its beginning.
 func (n Node) FaultAt(offset int, message, expected, typed string) {
