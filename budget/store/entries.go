@@ -17,16 +17,18 @@ type entry struct {
 	lead  string
 	cents int64
 	leads int64
+	of    facts // of the rows that it tells of
 }
 
-// digest chains an entry to the hash of the one before it in the same run.
-func (e entry) digest(former []byte) []byte {
-	b := append(make([]byte, 0, 160), former...)
+// digest chains an entry, and what it tells of, to the hash of the one before it in the same run.
+func (e *entry) digest(former []byte) []byte {
+	b := append(make([]byte, 0, 640), former...)
 	for _, n := range [...]int64{e.run, e.at.UnixMilli(), e.lease, e.cents, e.leads} {
 		b = binary.BigEndian.AppendUint64(b, uint64(n))
 	}
 	b = append(append(b, e.kind...), 0)
-	b = append(b, e.lead...)
+	b = append(append(b, e.lead...), 0)
+	b = e.of.appendTo(b)
 	sum := sha256.Sum256(b)
 	return sum[:]
 }
@@ -37,14 +39,21 @@ type chainOf int64
 
 const lastHash = `SELECT hash FROM entry WHERE run = ? ORDER BY id DESC LIMIT 1`
 
+// headOf is the hash that the next entry of a run builds on; zeros for the first.
+func headOf(tx *sqlstore.Tx, run int64) ([]byte, error) {
+	if head, known := tx.Recall(chainOf(run)).([]byte); known {
+		return head, nil
+	}
+	head := make([]byte, sha256.Size)
+	_, err := tx.Row(lastHash, []any{run}, &head)
+	return head, err
+}
+
 // note writes an entry at the end of its run's chain.
 func note(tx *sqlstore.Tx, e entry) error {
-	former, known := tx.Recall(chainOf(e.run)).([]byte)
-	if !known {
-		former = make([]byte, sha256.Size)
-		if _, err := tx.Row(lastHash, []any{e.run}, &former); err != nil {
-			return err
-		}
+	former, err := headOf(tx, e.run)
+	if err != nil {
+		return err
 	}
 	var lease, lead any
 	if e.lease != 0 {
@@ -55,8 +64,19 @@ func note(tx *sqlstore.Tx, e entry) error {
 	}
 	hash := e.digest(former)
 	tx.Remember(chainOf(e.run), hash)
-	_, err := tx.Exec(`INSERT INTO entry (run, at_ms, kind, lease, lead, cents, leads, hash)
+	_, err = tx.Exec(`INSERT INTO entry (run, at_ms, kind, lease, lead, cents, leads, hash)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
 		e.run, e.at.UnixMilli(), e.kind, lease, lead, e.cents, e.leads, hash)
+	return err
+}
+
+// markHead keeps how far the run's chain goes. Without it a chain could be cut short unseen, together
+// with the rows that it tells of.
+func markHead(tx *sqlstore.Tx, run int64) error {
+	head, err := headOf(tx, run)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(`UPDATE run SET head = ? WHERE id = ? AND (head IS NULL OR head <> ?)`, head, run, head)
 	return err
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"leadbid/budget"
@@ -20,7 +21,7 @@ func (s *sqlite) Upkeep(ctx context.Context, run Run, plan *budget.Plan, ask bud
 		}
 		err := u.do(ask)
 		answer = u.answer
-		return err
+		return errors.Join(err, markHead(tx, int64(run.ID)))
 	})
 	if err != nil {
 		return budget.UpkeepAnswer{}, err
@@ -316,6 +317,9 @@ func (u *upkeep) carve(plan budget.LinePlan, amount room, until time.Time) (budg
 		return lease, err
 	}
 	lease.ID = budget.LeaseID(id)
+	var of facts
+	of.number(id)
+	of.words(lease.Line.Campaign, lease.Line.Exchange)
 	for _, c := range plan.Caps {
 		row := u.caps[capKey{c.Scope, c.Period}]
 		hit, err := row.takeFrom(u.tx, "leased", amount.cents, amount.leads)
@@ -330,8 +334,11 @@ func (u *upkeep) carve(plan budget.LinePlan, amount room, until time.Time) (budg
 		if err != nil {
 			return lease, err
 		}
+		of.cap(row)
 	}
-	return lease, u.note("grant", lease.ID, amount.cents, amount.leads)
+	return lease, note(u.tx, entry{
+		run: int64(u.run.ID), at: u.now, kind: "grant", lease: id, cents: amount.cents, leads: amount.leads, of: of,
+	})
 }
 
 // show answers with the state of every open lease of this run, and of those that were asked for

@@ -108,6 +108,7 @@ type posting struct {
 	now  time.Time
 	post *Post
 	body string
+	of   facts // what the entry of the charge tells of
 }
 
 func (p *posting) key() PostKey {
@@ -214,6 +215,8 @@ func (p *posting) buy() (answer PostAnswer, refused pingpost.Reason, err error) 
 	if err != nil {
 		return answer, 0, err
 	}
+	p.of.number(p.post.At.UnixMilli(), bidAt, int64(c.Ref.Price), int64(c.Price), int64(lease.ID))
+	p.of.words(c.BidID, c.Exchange, c.Line.Campaign, c.PingID, string(p.post.BodyHash[:]))
 	if leased {
 		err = p.countPast(caps, bidAt)
 	} else {
@@ -230,7 +233,7 @@ func (p *posting) buy() (answer PostAnswer, refused pingpost.Reason, err error) 
 	}
 	return answer, 0, note(p.tx, entry{
 		run: int64(p.run), at: p.now, kind: "charge", lease: int64(lease.ID), lead: p.post.LeadID,
-		cents: int64(c.Price), leads: 1,
+		cents: int64(c.Price), leads: 1, of: p.of,
 	})
 }
 
@@ -339,6 +342,7 @@ func (p *posting) countPast(caps []capRow, bidAt int64) error {
 
 // noteCap keeps that a cap paid or counted the lead itself, and what the cap came to.
 func (p *posting) noteCap(row capRow) error {
+	p.of.cap(&row)
 	_, err := p.tx.Exec(`INSERT INTO lead_cap (lead, cap, limit_cents, limit_leads, after_cents, after_leads)
 		VALUES (?, ?, ?, ?, ?, ?)`, p.post.LeadID, row.id, row.limits[0], row.limits[1], row.cents, row.leads)
 	return err

@@ -3,9 +3,12 @@
 -- Money is in cents, instants are in milliseconds since 1970, kinds and periods are the numbers of
 -- package budget. Every amount moves by a conditional UPDATE; the CHECKs are the net below.
 
+-- head is the hash of the last entry of the run's chain at its last upkeep: a chain cut short there or
+-- before lacks it.
 CREATE TABLE run (
     id    INTEGER PRIMARY KEY AUTOINCREMENT,
-    at_ms INTEGER NOT NULL
+    at_ms INTEGER NOT NULL,
+    head  BLOB
 ) STRICT;
 
 -- Keys that bid ids are signed with: the largest id signs whose time has come. Their number is in

@@ -1,0 +1,89 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+const (
+	// wholeUpTo is how many entries books may have for VerifyRecent to check them whole.
+	wholeUpTo = 20_000
+	// recentEntries is how many of the last entries it checks of larger ones.
+	recentEntries = 10_000
+)
+
+const openLeaseRows = `SELECT count(*) FROM lease WHERE state = 'open'`
+
+// recentInvariants are those of the money that is at stake now, and that do not grow with history: the
+// open leases, what they were carved from, and the leads that they paid.
+var recentInvariants = []invariant{
+	{"B1", "no open lease passed the limits in force when it was granted", openLeaseRows,
+		`SELECT 'lease ' || lc.lease || ': cap ' || lc.cap || ' passed its limit' FROM lease l
+			JOIN lease_cap lc ON lc.lease = l.id
+		 WHERE l.state = 'open' AND (lc.after_cents > lc.limit_cents OR lc.after_leads > lc.limit_leads)`},
+	{"B1", "no open lease used more than it holds", openLeaseRows,
+		`SELECT 'lease ' || id || ' used more than it holds' FROM lease
+		 WHERE state = 'open' AND (used_cents NOT BETWEEN 0 AND cents OR used_leads NOT BETWEEN 0 AND leads)`},
+	{"B4", "each open lease used exactly what its leads took and did not give back", openLeaseRows,
+		`SELECT 'lease ' || id || ' used something else than its leads say' FROM (SELECT id, used_cents, used_leads,
+			(SELECT coalesce(sum(price_cents), 0) FROM lead WHERE lead.lease = lease.id AND credited <> 1) AS cents_sum,
+			(SELECT count(*) FROM lead WHERE lead.lease = lease.id AND credited <> 1) AS leads_sum
+			FROM lease WHERE state = 'open') sums
+		 WHERE used_cents <> cents_sum OR used_leads <> leads_sum`},
+	{"B7", "each cap has leased what its open leases hold", `SELECT count(*) FROM cap`,
+		`SELECT 'cap ' || id || ' has leased something else than its open leases hold' FROM cap
+			LEFT JOIN (SELECT lc.cap AS of, sum(l.cents) AS c, sum(l.leads) AS n
+			FROM lease l JOIN lease_cap lc ON lc.lease = l.id WHERE l.state = 'open' GROUP BY lc.cap) held ON of = id
+		 WHERE leased_cents <> coalesce(c, 0) OR leased_leads <> coalesce(n, 0)`},
+}
+
+// Verify reads everything in one transaction, so that it may run beside traffic.
+func (s *sqlite) Verify(ctx context.Context) (Report, error) {
+	return s.verify(ctx, func(context.Context, *sql.Tx) (after int64, err error) { return 0, nil })
+}
+
+func (s *sqlite) VerifyRecent(ctx context.Context) (Report, error) {
+	return s.verify(ctx, func(ctx context.Context, tx *sql.Tx) (after int64, err error) {
+		err = tx.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM entry`).Scan(&after)
+		if after <= wholeUpTo {
+			return 0, err
+		}
+		return after - recentEntries, err
+	})
+}
+
+// verify checks all where the trail is read from its beginning, else what does not grow with history.
+func (s *sqlite) verify(ctx context.Context, from func(context.Context, *sql.Tx) (int64, error)) (report Report, err error) {
+	tx, err := s.db.Read().BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return Report{}, fmt.Errorf("%w: verifying: %w", ErrAway, err)
+	}
+	defer tx.Rollback()
+	after, err := from(ctx, tx)
+	if err == nil {
+		report, err = verifyRows(ctx, tx, after)
+	}
+	if err != nil {
+		return Report{}, fmt.Errorf("%w: verifying: %w", ErrAway, err)
+	}
+	return report, nil
+}
+
+// verifyRows checks the rows that a transaction sees: all, or where the trail is read from a later
+// entry on, the open leases and what they were carved from.
+func verifyRows(ctx context.Context, tx *sql.Tx, after int64) (report Report, err error) {
+	properties := invariants
+	if after > 0 {
+		properties = recentInvariants
+	}
+	for _, property := range properties {
+		if err := property.verify(ctx, tx, &report); err != nil {
+			return Report{}, fmt.Errorf("%s: %w", property.id, err)
+		}
+	}
+	if err := verifyChain(ctx, tx, after, &report); err != nil {
+		return Report{}, fmt.Errorf("the audit trail: %w", err)
+	}
+	return report, nil
+}
