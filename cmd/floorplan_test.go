@@ -80,7 +80,7 @@ const floorPlan = `
 
 	# Tools that a person runs while working on the house, and folders without code of their own.
 	pingpost/zips < pingpost/zips/generate
-	NONE < internal/scripttest, internal/synctrace, examples
+	NONE < internal/scripttest, internal/synctrace, internal/faultproxy, examples
 
 	# What must stay true however the lines above change.
 	exchange !< bidder, bidder/server, bidder/delivery, bidder/backtest, budget/store, cmd/bidder
