@@ -19,6 +19,10 @@ type Books struct {
 	// SyncEach has every write on the disk before it returns, as a store does for its callers.
 	SyncEach bool
 
+	// OwnTime has the ends of leases told in the time of who asks, reckoned from the instant at which
+	// it asked: its clock and that of the books may differ by any amount.
+	OwnTime bool
+
 	mu     sync.Mutex
 	clock  func() time.Time
 	secret string // what the keys are made of
@@ -42,6 +46,8 @@ type Books struct {
 
 	undo     []func()   // of the write under way
 	unsynced [][]func() // of the writes that are not on the disk, oldest first
+	written  uint64     // writes so far
+	synced   uint64     // of which the disk has this many
 
 	changedCaps   []*capRow // since Look was asked
 	changedLeases []*leaseRow
@@ -108,6 +114,7 @@ type postRow struct {
 	withdrawn bool // nothing was posted: the bid was withdrawn
 	accepted  bool
 	voided    bool // accepted, and withdrawn afterwards
+	written   uint64
 	reason    pingpost.Reason
 	detail    string
 }
@@ -193,10 +200,12 @@ func (b *Books) write(doing string, do func() error) error {
 		b.back(0)
 		return fmt.Errorf("%w: %s: %w", store.ErrAway, doing, err)
 	}
-	if !b.SyncEach {
-		b.unsynced = append(b.unsynced, b.undo)
-	}
+	b.unsynced = append(b.unsynced, b.undo)
 	b.undo = nil
+	b.written++
+	if b.SyncEach {
+		b.Sync()
+	}
 	return nil
 }
 
@@ -214,7 +223,7 @@ func (b *Books) read(doing string, do func()) error {
 func (b *Books) Unsynced() int { return len(b.unsynced) }
 
 // Sync brings everything to the disk.
-func (b *Books) Sync() { b.unsynced = nil }
+func (b *Books) Sync() { b.unsynced, b.synced = nil, b.written }
 
 // Crash loses all unsynced writes but the oldest kept ones, which turn out to be on the disk.
 func (b *Books) Crash(kept int) {
@@ -223,7 +232,7 @@ func (b *Books) Crash(kept int) {
 		b.undo, b.unsynced = b.unsynced[last], b.unsynced[:last]
 		b.back(0)
 	}
-	b.unsynced = nil
+	b.Sync()
 }
 
 // Err implements store.Store: the modelled disk fails from outside.
@@ -328,4 +337,18 @@ func instant(ms int64) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMilli(ms).UTC()
+}
+
+// Durable tells whether the disk has the accepted post of a bid.
+func (b *Books) Durable(bidID string) bool {
+	p := b.posts[bidID]
+	return p != nil && p.accepted && p.written <= b.synced
+}
+
+// told gives a lease as its state is told to somebody who asked at an instant of a clock of their own.
+func (b *Books) told(state budget.LeaseState, asked time.Time) budget.LeaseState {
+	if shift := asked.Sub(b.now()); b.OwnTime && !state.BidUntil.IsZero() {
+		state.BidUntil, state.CloseAt = state.BidUntil.Add(shift), state.CloseAt.Add(shift)
+	}
+	return state
 }

@@ -111,3 +111,33 @@ func (b *Books) Counts(context.Context) (c store.Counts, err error) {
 	})
 	return c, err
 }
+
+// Bought lists the leads that are paid and not given back.
+func (b *Books) Bought() (bought []store.Lead) {
+	for _, l := range b.leads {
+		if c := &l.post.Charge; !l.credited {
+			bought = append(bought, store.Lead{ID: l.id, Exchange: c.Exchange, PingID: c.PingID, Price: c.Price})
+		}
+	}
+	return bought
+}
+
+// Undelivered lists the deliveries that are neither done nor dead.
+func (b *Books) Undelivered() (ids []string) {
+	for _, d := range b.outbox {
+		if !d.done && !d.dead {
+			ids = append(ids, d.delivery.ID)
+		}
+	}
+	return ids
+}
+
+// Delivered lists the deliveries that are done.
+func (b *Books) Delivered() (ids []string) {
+	for _, d := range b.outbox {
+		if d.done {
+			ids = append(ids, d.delivery.ID)
+		}
+	}
+	return ids
+}

@@ -33,6 +33,14 @@ func (b *Books) Upkeep(_ context.Context, run store.Run, plan *budget.Plan, ask 
 		for _, w := range windows {
 			answer.Caps = append(answer.Caps, b.use(w))
 		}
+		for i := range answer.Leases {
+			answer.Leases[i] = b.told(answer.Leases[i], ask.At)
+		}
+		for _, grant := range answer.Grants {
+			if grant.Lease != nil {
+				*grant.Lease = b.told(*grant.Lease, ask.At)
+			}
+		}
 		return nil
 	})
 	if err != nil {

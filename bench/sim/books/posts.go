@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"leadbid/budget"
 	"leadbid/budget/store"
@@ -87,6 +88,7 @@ func (b *Books) Post(_ context.Context, post store.Post) (answer store.PostAnswe
 }
 
 func (b *Books) keepPost(p *postRow) {
+	p.written = b.written + 1
 	put(b, b.posts, p.key.BidID, p)
 	put(b, b.byPing, pingKey{p.key.Exchange, p.key.PingID}, p)
 }
@@ -106,7 +108,7 @@ func (b *Books) buy(key store.PostKey, post store.Post) (answer store.PostAnswer
 	answer = store.PostAnswer{Outcome: store.PostAccepted, LeadID: lead.id, Price: charge.Price}
 	if lead.lease != nil {
 		b.payFrom(lead)
-		state := lead.lease.state
+		state := b.told(lead.lease.state, post.At)
 		answer.Lease = &state
 		for _, c := range newer { // promised before they were there: they cannot refuse it
 			if c.contains(lead.bidAt) {
@@ -263,7 +265,7 @@ func (b *Books) Credit(_ context.Context, credit store.Credit) (answer store.Cre
 		}
 		lead := b.byBid[key.BidID]
 		if answer.Repeat = lead.credited; !lead.credited {
-			answer.Credited, answer.Lease = lead.post.Charge.Price, b.giveBack(lead)
+			answer.Credited, answer.Lease = lead.post.Charge.Price, b.giveBack(lead, credit.At)
 		}
 		return nil
 	})
@@ -274,7 +276,7 @@ func (b *Books) Credit(_ context.Context, credit store.Credit) (answer store.Cre
 }
 
 // giveBack undoes a charge where it was made: in the lease while that is open, else in the caps.
-func (b *Books) giveBack(lead *leadRow) *budget.LeaseState {
+func (b *Books) giveBack(lead *leadRow, asked time.Time) *budget.LeaseState {
 	remember(b, lead)
 	lead.credited, lead.credits = true, lead.credits+1
 	b.changedLeads = append(b.changedLeads, lead)
@@ -294,6 +296,6 @@ func (b *Books) giveBack(lead *leadRow) *budget.LeaseState {
 	b.change(lead.lease)
 	lead.lease.state.UsedCents -= lead.post.Charge.Price
 	lead.lease.state.UsedLeads--
-	state := lead.lease.state
+	state := b.told(lead.lease.state, asked)
 	return &state
 }

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"runtime/pprof"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"leadbid/pingpost"
+)
+
+func main() {
+	seed := flag.Uint64("seed", 0, "play the day of this seed only")
+	profile := flag.String("cpuprofile", "", "write a profile there")
+	traced := flag.Bool("trace", false, "print every step of the day of --seed")
+	days := flag.Uint64("days", 100, "how many days to play")
+	from := flag.Uint64("from", 1, "the first seed")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintln(os.Stderr, "sim: there are only flags")
+		os.Exit(2)
+	}
+	if *seed != 0 {
+		*from, *days = *seed, 1
+	}
+	var print func(step)
+	if *traced {
+		print = func(s step) { fmt.Println(s) }
+	}
+	if *profile != "" {
+		file, err := os.Create(*profile)
+		if err == nil && pprof.StartCPUProfile(file) == nil {
+			defer pprof.StopCPUProfile()
+		}
+	}
+	began := time.Now()
+	total, failures := campaign(*from, *days, func() bool { return false }, print, os.Stderr)
+	total.print(os.Stdout, time.Since(began))
+	if len(failures) > 0 {
+		pprof.StopCPUProfile()
+		os.Exit(4)
+	}
+}
+
+// campaign plays days until enough of them are over, or stop says so. Only failing seeds are kept.
+func campaign(from, days uint64, stop func() bool, print func(step), faults io.Writer) (total counts, failures []*failure) {
+	for seed := from; seed < from+days && !stop(); seed++ {
+		w := play(seed, print)
+		total.add(&w.count)
+		if w.failure != nil {
+			w.failure.print(faults)
+			if failures = append(failures, w.failure); len(failures) >= 5 {
+				return total, failures
+			}
+		}
+	}
+	return total, failures
+}
+
+// print tells how a promise was broken, and how to see it again.
+func (f *failure) print(out io.Writer) {
+	for _, line := range f.last {
+		fmt.Fprintln(out, line)
+	}
+	fmt.Fprintf(out, "%v\nagain: go run ./bench/sim --seed %d --trace\n", f, f.seed)
+}
+
+// counts are what happened in some days.
+type counts struct {
+	Days, Steps, Starts, Crashes, Pauses, Partitions, Jumps, DiskFaults, Faults, Reloads, Stops int64
+	Offers, Pings, Bids, Posts, Accepted, Busy, Sold, Returned, Voided, Credits                 int64
+	Lost, Repeated, WritesLost, Away, Compared, Spent                                           int64
+	Refused                                                                                     map[string]int64
+}
+
+func (c *counts) refuse(reason pingpost.Reason) {
+	if c.Refused == nil {
+		c.Refused = map[string]int64{}
+	}
+	c.Refused[reason.String()]++
+}
+
+func (c *counts) list() []struct {
+	name string
+	n    *int64
+} {
+	return []struct {
+		name string
+		n    *int64
+	}{
+		{"days", &c.Days}, {"steps", &c.Steps}, {"starts", &c.Starts}, {"crashes", &c.Crashes}, {"graceful stops", &c.Stops},
+		{"pauses", &c.Pauses}, {"partitions", &c.Partitions}, {"clock jumps", &c.Jumps}, {"disk faults", &c.DiskFaults},
+		{"larger faults", &c.Faults}, {"reloads", &c.Reloads}, {"messages lost", &c.Lost}, {"messages repeated", &c.Repeated},
+		{"unsynced writes lost", &c.WritesLost}, {"store away", &c.Away}, {"leads offered", &c.Offers}, {"pings", &c.Pings},
+		{"bids", &c.Bids}, {"posts answered", &c.Posts}, {"charges", &c.Accepted}, {"posts busy", &c.Busy}, {"leads sold", &c.Sold},
+		{"leads returned", &c.Returned}, {"posts withdrawn", &c.Voided}, {"credits", &c.Credits},
+		{"comparisons of both books", &c.Compared}, {"budgets spent to the end", &c.Spent},
+	}
+}
+
+func (c *counts) add(other *counts) {
+	mine, theirs := c.list(), other.list()
+	for i := range mine {
+		*mine[i].n += *theirs[i].n
+	}
+	for reason, n := range other.Refused {
+		if c.Refused == nil {
+			c.Refused = map[string]int64{}
+		}
+		c.Refused[reason] += n
+	}
+}
+
+func (c *counts) print(out io.Writer, took time.Duration) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, one := range c.list() {
+		fmt.Fprintf(w, "%s\t%d\n", one.name, *one.n)
+	}
+	for _, reason := range slices.Sorted(maps.Keys(c.Refused)) {
+		fmt.Fprintf(w, "refused: %s\t%d\n", reason, c.Refused[reason])
+	}
+	fmt.Fprintf(w, "time\t%.1f s\n", took.Seconds())
+	_ = w.Flush()
+}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"testing"
+	"time"
+)
+
+// length is how long days are simulated in the normal tests.
+var length = flag.Duration("sim.for", 40*time.Second, "how long to simulate days; a third of a second with -short")
+
+// TestDays plays days under faults for a while. A failing seed prints how to play it again.
+func TestDays(t *testing.T) {
+	bound := *length
+	if testing.Short() {
+		bound = min(bound, time.Second/3)
+	}
+	began := time.Now()
+	late := func() bool { return time.Since(began) > bound }
+	if deadline, ok := t.Deadline(); ok {
+		late = func() bool { return time.Since(began) > bound || time.Until(deadline) < 10*time.Second }
+	}
+	var faults bytes.Buffer
+	total, failures := campaign(uint64(began.UnixNano()), 1<<40, late, nil, &faults)
+	if len(failures) > 0 {
+		t.Error(faults.String())
+	}
+	var printed bytes.Buffer
+	total.print(&printed, time.Since(began))
+	t.Log(printed.String())
+	if !testing.Short() && (total.Days < 5 || total.Crashes == 0 || total.Accepted == 0 || total.Credits == 0 || total.WritesLost == 0) {
+		t.Error("too little happened for the test to mean anything")
+	}
+}
+
+// TestSameSeedSameDay: a seed is all that it takes to see a day again.
+func TestSameSeedSameDay(t *testing.T) {
+	hashes := map[uint64]bool{}
+	for seed := uint64(1); seed <= 3; seed++ {
+		first, again := play(seed, nil), play(seed, nil)
+		if first.trace.hash != again.trace.hash || first.count.Steps != again.count.Steps {
+			t.Errorf("seed %d: two days of %d and %d steps", seed, first.count.Steps, again.count.Steps)
+		}
+		hashes[first.trace.hash] = true
+	}
+	if len(hashes) != 3 {
+		t.Error("different seeds give the same day")
+	}
+}
