@@ -51,6 +51,9 @@ func serveCommand(env *cli.Env) *cobra.Command {
 		switch {
 		case errors.Is(err, errBooksFailed):
 			return cli.Hint(err, "all that was answered is in the books: see to the disk, then start again")
+		case errors.Is(err, sqlstore.ErrDamaged):
+			return cli.Hint(err, "the books without their last part would be opened, and what was sold then be forgotten: "+
+				"restore them from a backup, or move the log away to go on without that part")
 		case errors.Is(err, sqlstore.ErrBusy):
 			return cli.Hint(err, "one exchange at a time runs on its books: stop the other one, or name another file at store")
 		case cli.CannotListen(err):

@@ -109,6 +109,9 @@ func open(ctx context.Context, path string, migrations fs.FS, dir string, opts O
 		if db.lock, err = lockFile(path + ".lock"); err != nil {
 			return nil, err
 		}
+		if err = checkLog(path); err != nil {
+			return nil, err
+		}
 		if err = createPrivate(path); err != nil {
 			return nil, err
 		}

@@ -1,0 +1,125 @@
+package sqlstore
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// leftBehind copies the files of a database that is being written, as a crash would leave them.
+func leftBehind(t *testing.T, writes int) (path string) {
+	t.Helper()
+	running := filepath.Join(t.TempDir(), "a.db")
+	db := openAt(t, running, Options{})
+	for i := range writes {
+		if err := db.Write(t.Context(), insert(fmt.Sprint("note ", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path = filepath.Join(t.TempDir(), "a.db")
+	for _, suffix := range []string{"", "-wal"} {
+		text, err := os.ReadFile(running + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path+suffix, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return path
+}
+
+// TestDamagedLog flips one byte of a log after another. A database that opens has every note, or all
+// but the last ones: what a crash could have cut short.
+func TestDamagedLog(t *testing.T) {
+	const writes = 20
+	path := leftBehind(t, writes)
+	whole, err := os.ReadFile(path + "-wal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if state := parseLog(whole); state.good != len(whole) || state.behind != 0 {
+		t.Fatalf("of a whole log of %d bytes %d are good, and %d commits behind", len(whole), state.good, state.behind)
+	}
+	books, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	random := rand.New(rand.NewPCG(1, 1))
+	tally := map[string]int{}
+	for i := range 90 {
+		at := random.IntN(len(whole))
+		if i < walHeader+frameHeader {
+			at = i
+		}
+		damaged := append([]byte(nil), whole...)
+		damaged[at] ^= byte(1 + random.IntN(255))
+		copied := filepath.Join(t.TempDir(), "a.db")
+		for suffix, text := range map[string][]byte{"": books, "-wal": damaged} {
+			if err := os.WriteFile(copied+suffix, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		db, err := Open(t.Context(), copied, migrations(), "schema", Options{})
+		if errors.Is(err, ErrDamaged) {
+			tally["refused"]++
+			continue
+		}
+		if err != nil {
+			t.Errorf("byte %d: %v", at, err)
+			continue
+		}
+		switch got := len(notes(t, db)); {
+		case got == writes:
+			tally["harmless"]++
+		case got >= writes-2:
+			tally["the last notes missing"]++
+		default:
+			t.Errorf("byte %d of %d: %d of %d notes are there, and nothing is said", at, len(whole), got, writes)
+		}
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Log(tally)
+	if tally["refused"] < 70 {
+		t.Errorf("%d of 90 damaged logs were refused", tally["refused"])
+	}
+}
+
+// TestLogCutShort cuts a log at every kind of place, as a crash does: that is no damage.
+func TestLogCutShort(t *testing.T) {
+	path := leftBehind(t, 10)
+	whole, err := os.ReadFile(path + "-wal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for length := 0; length <= len(whole); length += 1021 {
+		if err := os.WriteFile(path+"-wal", whole[:length], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := checkLog(path); err != nil {
+			t.Errorf("cut to %d bytes: %v", length, err)
+		}
+	}
+	// Its last write may be there in part, in any order of pages.
+	torn := append([]byte(nil), whole...)
+	clear(torn[len(torn)-4096 : len(torn)-2048])
+	if err := os.WriteFile(path+"-wal", torn, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkLog(path); err != nil {
+		t.Errorf("torn in its last write: %v", err)
+	}
+	torn[len(torn)/2]++
+	if err := os.WriteFile(path+"-wal", torn, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkLog(path); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "commits behind it") {
+		t.Errorf("damaged in the middle: %v", err)
+	}
+}
