@@ -61,6 +61,7 @@ type Consent struct {
 	TrustedFormPromised bool   `json:"trustedform_promised,omitempty"` // the certificate will come with the post
 	LeadID              string `json:"leadid,omitempty"`               // a LeadiD token
 	LeadIDPromised      bool   `json:"leadid_promised,omitempty"`      // the token will come with the post
+	GivenAt             int64  `json:"given_at_ms,omitempty"`          // when, in milliseconds since 1970; 0 where it is not said
 }
 
 // Attr is a field that is not part of the canonical vocabulary, by its name in the ping. Value
@@ -120,6 +121,9 @@ func (p *Ping) ComputeDigest() uint64 {
 	}
 	if p.LeadScore.Known {
 		b = append(strconv.AppendFloat(b, p.LeadScore.Value, 'g', -1, 64), ',')
+	}
+	if p.Consent.GivenAt != 0 {
+		b = append(strconv.AppendInt(append(b, '@'), p.Consent.GivenAt, 10), ',')
 	}
 	for _, attr := range p.Attrs {
 		text(attr.Name)

@@ -92,7 +92,7 @@ func (e *Evaluation) Begin(now time.Time, p *pingpost.Ping) {
 	e.lists()
 	e.localTime(now)
 	e.place(now, p.ZIP)
-	e.consent(&p.Consent)
+	e.consent(now, &p.Consent)
 	e.attributes(p.Attrs)
 	env.Exchange, env.Auction = p.Exchange, ""
 	exchange, known := e.rs.exchangeIndex[p.Exchange]
@@ -134,7 +134,7 @@ func (e *Evaluation) beginPost(now time.Time, post *pingpost.Post) {
 	e.lists()
 	e.localTime(now)
 	e.place(now, post.ZIP)
-	e.consent(&post.Consent)
+	e.consent(now, &post.Consent)
 	e.attributes(post.Attrs)
 	e.readLead(post)
 }
@@ -209,8 +209,10 @@ func (e *Evaluation) place(now time.Time, zip pingpost.ZIP) {
 	}
 }
 
-func (e *Evaluation) consent(c *pingpost.Consent) {
+func (e *Evaluation) consent(now time.Time, c *pingpost.Consent) {
 	env := &e.env
+	age, known := consentAge(now, c)
+	env.ConsentAge, env.HasAge = float64(age)/float64(time.Minute), known
 	env.Agreed, env.HasAgreed = c.Agreed == pingpost.Yes, c.Agreed != pingpost.Unknown
 	env.Promised, env.Certificate = consentIsPromised(c), consentIsCertified(c)
 	env.CertURL, env.LeadID = c.TrustedFormURL, c.LeadID

@@ -35,6 +35,7 @@ type environment struct {
 	MaxSold      float64   `expr:"max_sold"`
 	SoldSoFar    float64   `expr:"sold_so_far"`
 	Floor        float64   `expr:"floor"`
+	ConsentAge   float64   `expr:"consent.age_minutes"`
 	Day          float64   `expr:"local.day"`
 	Hour         float64   `expr:"local.hour"`
 	Minute       float64   `expr:"local.minute"`
@@ -64,6 +65,7 @@ type environment struct {
 	HasMaxSold   bool      `expr:"?max_sold"`
 	HasHomeowner bool      `expr:"?homeowner"`
 	HasAgreed    bool      `expr:"?consent.agreed"`
+	HasAge       bool      `expr:"?consent.age_minutes"`
 	HasLeadLocal bool      `expr:"?lead_local"`
 }
 
@@ -147,6 +149,7 @@ func fieldTable() map[string]*field {
 		flagged("max_sold", aNumber, false, "?max_sold", func(env *environment) bool { return env.HasMaxSold }),
 		flagged("homeowner", aTruth, false, "?homeowner", func(env *environment) bool { return env.HasHomeowner }),
 		flagged("consent.agreed", aTruth, true, "?consent.agreed", func(env *environment) bool { return env.HasAgreed }),
+		flagged("consent.age_minutes", aNumber, true, "?consent.age_minutes", func(env *environment) bool { return env.HasAge }),
 		always("consent.promised", aTruth, true), always("consent.certificate", aTruth, true),
 		always("sold_so_far", aNumber, false), always("floor", aNumber, false),
 		always("exclusive", aTruth, true), always("test", aTruth, true),

@@ -115,7 +115,7 @@ func (t *translator) winRatePart(node ast.Node) operand {
 }
 
 // plannedNames are fields that the rules will read once some exchange's pings carry them.
-var plannedNames = []string{"consent.age_minutes", "consent.page_host"}
+var plannedNames = []string{"consent.page_host"}
 
 // unknown words the fault of a name that nobody knows, with the likeliest meaning.
 func (t *translator) unknown(node ast.Node, name string) operand {

@@ -12,8 +12,8 @@ import (
 )
 
 // Check asks whether the campaign is open for the ping of Begin: whether the configuration pauses
-// it, its hours, then what it requires. ReasonNone, Paused, OutsideHours, ConsentMissing or
-// RequirementUnmet.
+// it, its hours, then what it requires. ReasonNone, Paused, OutsideHours, ConsentMissing,
+// ConsentStale or RequirementUnmet.
 func (e *Evaluation) Check(c *Campaign, tr *Trace) pingpost.Reason {
 	if e.paused(c, tr) {
 		return pingpost.Paused
@@ -21,7 +21,7 @@ func (e *Evaluation) Check(c *Campaign, tr *Trace) pingpost.Reason {
 	if c.hours != nil && !note(tr, "hours", c.hours.open(&e.day), pingpost.OutsideHours) {
 		return pingpost.OutsideHours
 	}
-	return c.require.check(e.ping, tr)
+	return c.require.check(e.now, e.ping, tr)
 }
 
 // Price asks the campaign's rules about the ping of Begin: the first whose condition holds and

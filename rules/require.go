@@ -3,6 +3,7 @@ package rules
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"leadbid/internal/yamlfile"
 	"leadbid/pingpost"
@@ -12,11 +13,12 @@ import (
 // the requirement is not met.
 type requirements struct {
 	consent    consentLevel
-	homeowner  pingpost.Tri // Unknown: not asked
-	exclusive  pingpost.Tri // Unknown: not asked
-	properties uint64       // bit set over pingpost.Property; 0 not asked
-	jobs       uint64       // bit set over pingpost.Job; 0 not asked
-	urgencies  uint64       // bit set over pingpost.Urgency; 0 not asked
+	consentAge time.Duration // the most that the consent may be old; 0: not asked
+	homeowner  pingpost.Tri  // Unknown: not asked
+	exclusive  pingpost.Tri  // Unknown: not asked
+	properties uint64        // bit set over pingpost.Property; 0 not asked
+	jobs       uint64        // bit set over pingpost.Job; 0 not asked
+	urgencies  uint64        // bit set over pingpost.Urgency; 0 not asked
 	minScore   float64
 	scored     bool
 }
@@ -34,15 +36,16 @@ const (
 var consentWords = []string{"agreed", "promised", "certificate"}
 
 func (r *requirements) load(node yamlfile.Node) {
-	m, ok := node.Map([]string{"consent", "homeowner", "exclusive", "property_type", "job", "urgency",
+	m, ok := node.Map([]string{"consent", "consent_age", "homeowner", "exclusive", "property_type", "job", "urgency",
 		"min_lead_score"},
-		"consent_age", "source", "max_sold", "page_host", "verified")
+		"source", "max_sold", "page_host", "verified")
 	if !ok {
 		return
 	}
 	if word, ok := m.Get("consent").Word(consentWords, "verified"); ok {
 		r.consent = consentLevel(slices.Index(consentWords, word) + 1)
 	}
+	r.consentAge, _ = m.Get("consent_age").Duration(time.Second, maxWindow)
 	if truth, ok := m.Get("homeowner").Bool(); ok {
 		r.homeowner = pingpost.TriOf(truth)
 	}
@@ -69,6 +72,7 @@ func loadWords(node yamlfile.Node, words []string) (set uint64) {
 // requirement names for messages, in check order.
 const (
 	requireConsent   = "require consent"
+	requireAge       = "require consent_age"
 	requireHomeowner = "require homeowner"
 	requireExclusive = "require exclusive"
 	requireProperty  = "require property_type"
@@ -78,10 +82,16 @@ const (
 )
 
 // check gives the first requirement that the ping does not meet.
-func (r *requirements) check(p *pingpost.Ping, tr *Trace) pingpost.Reason {
+func (r *requirements) check(now time.Time, p *pingpost.Ping, tr *Trace) pingpost.Reason {
 	if r.consent != noConsent && !note(tr, requireConsent, meetsConsent(&p.Consent, r.consent),
 		pingpost.ConsentMissing) {
 		return pingpost.ConsentMissing
+	}
+	if r.consentAge > 0 {
+		age, known := consentAge(now, &p.Consent)
+		if !note(tr, requireAge, known && age <= r.consentAge, pingpost.ConsentStale) {
+			return pingpost.ConsentStale
+		}
 	}
 	const unmet = pingpost.RequirementUnmet
 	switch {
@@ -117,6 +127,19 @@ func meetsConsent(c *pingpost.Consent, level consentLevel) bool {
 		return consentIsPromised(c)
 	}
 	return consentIsCertified(c)
+}
+
+// aheadAtMost is how far the clock of whoever took a consent may be ahead of ours.
+const aheadAtMost = 5 * time.Minute
+
+// consentAge is how long ago the consent was given. known is false where that is not said, and where
+// it would be yet to come.
+func consentAge(now time.Time, c *pingpost.Consent) (age time.Duration, known bool) {
+	if c.GivenAt == 0 {
+		return 0, false
+	}
+	age = now.Sub(time.UnixMilli(c.GivenAt))
+	return max(age, 0), age >= -aheadAtMost
 }
 
 func consentIsPromised(c *pingpost.Consent) bool {

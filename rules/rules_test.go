@@ -160,6 +160,7 @@ func TestTraceNamesWhatStoodInTheWay(t *testing.T) {
 func TestSummary(t *testing.T) {
 	want := []string{
 		"Lakeview Heating, America/Chicago, live: bids are sent",
+		"nothing is recorded, so that nothing can be replayed: record: {dir: data/recordings} would",
 		"the business spends at most $8,000.00 a month",
 		"exchange northside: profile native, a post may be refused, a bid stands 1m0s, at most $300.00 a day",
 		"campaign hvac-chicago buys hvac on northside; 237 ZIPs in IL; mon-fri 07:00-19:00, sat 08:00-14:00; 3 rules; " +
@@ -170,4 +171,31 @@ func TestSummary(t *testing.T) {
 	if diff := cmp.Diff(want, mustLoad(t, "testdata/good", "design.yaml").Summary()); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
+}
+
+// TestConsentAge: how old a consent may be, where that is said; and what is yet to come is not known.
+func TestConsentAge(t *testing.T) {
+	rs, c := one(t, "    require: {consent_age: 30m}\n    rules: [{when: consent.age_minutes <= 10, bid: 30}, {bid: 20}]\n")
+	e := rs.NewEvaluation()
+	f := func(givenAt time.Time, reason pingpost.Reason, dollars float64) {
+		t.Helper()
+		p := basePing()
+		if !givenAt.IsZero() {
+			p.Consent.GivenAt = givenAt.UnixMilli()
+		}
+		e.Begin(monday, p)
+		if got := e.Check(c, nil); got != reason {
+			t.Errorf("given %v: %v, want %v", givenAt, got, reason)
+		}
+		if price := e.Price(c, nil, nil); price.Dollars != dollars {
+			t.Errorf("given %v: %v, want %v", givenAt, price.Dollars, dollars)
+		}
+	}
+	f(monday.Add(-10*time.Minute), pingpost.ReasonNone, 30)
+	f(monday.Add(-10*time.Minute-time.Millisecond), pingpost.ReasonNone, 20)
+	f(monday.Add(-30*time.Minute), pingpost.ReasonNone, 20)
+	f(monday.Add(-30*time.Minute-time.Millisecond), pingpost.ConsentStale, 20)
+	f(monday.Add(5*time.Minute), pingpost.ReasonNone, 30) // a clock that is ahead
+	f(monday.Add(6*time.Minute), pingpost.ConsentStale, 20)
+	f(time.Time{}, pingpost.ConsentStale, 20)
 }

@@ -53,7 +53,7 @@ func (l *loader) ping(node yamlfile.Node) (ping pingpost.Ping) {
 		}
 	}
 	ping.Floor, _ = m.Get("floor").Dollars()
-	ping.Consent = consent(m.Get("consent"))
+	ping.Consent = l.consent(m.Get("consent"))
 	ping.Test, _ = m.Get("test").Bool()
 	ping.Attrs = attributes(m.Get("attrs"))
 	return ping
@@ -84,8 +84,9 @@ func state(node yamlfile.Node) pingpost.State {
 	return state
 }
 
-func consent(node yamlfile.Node) (c pingpost.Consent) {
-	m, ok := node.Map([]string{"agreed", "trustedform_url", "trustedform_promised", "leadid", "leadid_promised"})
+func (l *loader) consent(node yamlfile.Node) (c pingpost.Consent) {
+	m, ok := node.Map([]string{"agreed", "trustedform_url", "trustedform_promised", "leadid", "leadid_promised",
+		"given_at"})
 	if !ok {
 		return c
 	}
@@ -96,6 +97,9 @@ func consent(node yamlfile.Node) (c pingpost.Consent) {
 	c.TrustedFormPromised, _ = m.Get("trustedform_promised").Bool()
 	c.LeadID, _ = m.Get("leadid").Text("a LeadiD token")
 	c.LeadIDPromised, _ = m.Get("leadid_promised").Bool()
+	if at, ok := l.instant(m.Get("given_at")); ok {
+		c.GivenAt = at.UnixMilli()
+	}
 	return c
 }
 
@@ -139,7 +143,7 @@ func (l *loader) post(node yamlfile.Node, ping *pingpost.Ping) *pingpost.Post {
 	post.Price, _ = m.Get("price").Dollars()
 	readTerms(m, &post.Service, &post.Job, &post.Exclusive)
 	if m.Get("consent").Exists() {
-		post.Consent = consent(m.Get("consent"))
+		post.Consent = l.consent(m.Get("consent"))
 	}
 	if m.Get("attrs").Exists() {
 		post.Attrs = attributes(m.Get("attrs"))

@@ -39,6 +39,7 @@ type recordConsent struct {
 	TrustedFormPromised bool         `json:"trustedform_promised,omitempty"`
 	LeadID              string       `json:"leadid,omitempty"`
 	LeadIDPromised      bool         `json:"leadid_promised,omitempty"`
+	GivenAt             int64        `json:"given_at_ms,omitempty"`
 }
 
 // encodeLead writes a lead for its row. It is the one place of this package that reveals personal

@@ -35,6 +35,7 @@ type consentRow struct {
 	TrustedFormPromised bool   `json:"trustedform_promised,omitempty"`
 	LeadID              string `json:"leadid,omitempty"`
 	LeadIDPromised      bool   `json:"leadid_promised,omitempty"`
+	GivenAt             int64  `json:"given_at_ms,omitempty"`
 }
 
 // leadRow is the homeowner, in the clear: this is the one place that keeps it.
@@ -147,14 +148,14 @@ func fromLeadRow(row leadRow) pingpost.Lead {
 func toConsentRow(c pingpost.Consent) consentRow {
 	return consentRow{
 		Agreed: fromTri(c.Agreed), TrustedFormURL: c.TrustedFormURL, TrustedFormPromised: c.TrustedFormPromised,
-		LeadID: c.LeadID, LeadIDPromised: c.LeadIDPromised,
+		LeadID: c.LeadID, LeadIDPromised: c.LeadIDPromised, GivenAt: c.GivenAt,
 	}
 }
 
 func fromConsentRow(row consentRow) pingpost.Consent {
 	return pingpost.Consent{
 		Agreed: toTri(row.Agreed), TrustedFormURL: row.TrustedFormURL, TrustedFormPromised: row.TrustedFormPromised,
-		LeadID: row.LeadID, LeadIDPromised: row.LeadIDPromised,
+		LeadID: row.LeadID, LeadIDPromised: row.LeadIDPromised, GivenAt: row.GivenAt,
 	}
 }
 

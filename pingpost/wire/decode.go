@@ -2,6 +2,7 @@ package wire
 
 import (
 	"strconv"
+	"time"
 	"unsafe"
 
 	"leadbid/pingpost"
@@ -248,6 +249,21 @@ func (d *decoder) score(f field) pingpost.Score {
 		d.invalid(f, "must be a number from 0 to 100")
 	}
 	return pingpost.Score{Value: score, Known: true}
+}
+
+// instant reads a time with its zone, in milliseconds since 1970; 0 where it is not said.
+func (d *decoder) instant(f field) int64 {
+	const send = `a time such as "2026-03-02T16:00:00Z"`
+	text, ok := d.of(f, kindText, send)
+	if !ok {
+		return 0
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil || at.Year() < 2000 || at.Year() > 2200 {
+		d.invalid(f, "must be "+send)
+		return 0
+	}
+	return at.UnixMilli()
 }
 
 func (d *decoder) dollars(f field) pingpost.Cents {

@@ -33,6 +33,7 @@ const (
 	fieldTrustedFormPromised
 	fieldLeadIDToken
 	fieldLeadIDPromised
+	fieldGivenAt
 	fieldExclusive
 	fieldMaxSold
 	fieldSoldSoFar
@@ -61,7 +62,7 @@ const (
 var fieldNames = [numFields]string{
 	"", "ping_id", "tmax_ms", "auction", "service", "task", "job", "zip", "state", "city", "urgency",
 	"property_type", "homeowner", "lead_score", "source", "sub_ids", "agreed", "trustedform_url",
-	"trustedform_promised", "leadid", "leadid_promised", "exclusive", "max_sold", "sold_so_far",
+	"trustedform_promised", "leadid", "leadid_promised", "given_at", "exclusive", "max_sold", "sold_so_far",
 	"floor", "test", "attrs", "bid", "bid_id", "expires_in_ms", "reason", "price", "first_name",
 	"last_name", "phone", "email", "address", "notes", "lead_id", "detail", "outcome",
 	"clearing_price", "min_bid_to_win",
@@ -71,11 +72,11 @@ var fieldNames = [numFields]string{
 var (
 	pingFields = []field{fieldPingID, fieldTmaxMS, fieldAuction, fieldService, fieldTask, fieldJob, fieldZIP, fieldState, fieldCity, fieldUrgency,
 		fieldPropertyType, fieldHomeowner, fieldLeadScore, fieldSource, fieldSubIDs, fieldAgreed, fieldTrustedFormURL, fieldTrustedFormPromised,
-		fieldLeadIDToken, fieldLeadIDPromised, fieldExclusive, fieldMaxSold, fieldSoldSoFar, fieldFloor, fieldTest, fieldAttrs}
+		fieldLeadIDToken, fieldLeadIDPromised, fieldGivenAt, fieldExclusive, fieldMaxSold, fieldSoldSoFar, fieldFloor, fieldTest, fieldAttrs}
 	answerFields = []field{fieldPingID, fieldBid, fieldBidID, fieldExpiresInMS, fieldReason}
 	postFields   = []field{fieldPingID, fieldBidID, fieldPrice, fieldService, fieldJob, fieldExclusive, fieldFirstName, fieldLastName, fieldPhone, fieldEmail,
 		fieldAddress, fieldCity, fieldState, fieldZIP, fieldNotes, fieldAgreed, fieldTrustedFormURL, fieldTrustedFormPromised, fieldLeadIDToken,
-		fieldLeadIDPromised, fieldTest, fieldAttrs}
+		fieldLeadIDPromised, fieldGivenAt, fieldTest, fieldAttrs}
 	verdictFields = []field{fieldPingID, fieldLeadID, fieldReason, fieldDetail}
 	noticeFields  = []field{fieldPingID, fieldBidID, fieldOutcome, fieldClearingPrice, fieldMinBidToWin, fieldReason}
 )

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math/big"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"leadbid/pingpost"
@@ -55,7 +56,7 @@ type naive struct {
 
 var naiveFields = strings.Fields("ping_id tmax_ms auction service task job zip state city urgency property_type " +
 	"homeowner lead_score source sub_ids exclusive max_sold sold_so_far floor test consent.agreed " +
-	"consent.trustedform_url consent.trustedform_promised consent.leadid consent.leadid_promised")
+	"consent.trustedform_url consent.trustedform_promised consent.leadid consent.leadid_promised consent.given_at")
 
 func (n *naive) object(path string, raw []byte) {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
@@ -141,6 +142,19 @@ func (n *naive) text(name string, longest int) string {
 	return text
 }
 
+func (n *naive) instant(name string) int64 {
+	at, ok := as[string](n, name)
+	if !ok || n.wrong {
+		return 0
+	}
+	parsed, err := time.Parse(time.RFC3339, at)
+	if err != nil || parsed.Year() < 2000 || parsed.Year() > 2200 {
+		n.wrong = true
+		return 0
+	}
+	return parsed.UnixMilli()
+}
+
 func (n *naive) tri(name string) pingpost.Tri {
 	if truth, ok := as[bool](n, name); ok {
 		return pingpost.TriOf(truth)
@@ -206,6 +220,7 @@ func (n *naive) ping() *pingpost.Ping {
 			TrustedFormPromised: n.tri("consent.trustedform_promised") == pingpost.Yes,
 			LeadID:              n.text("consent.leadid", 256),
 			LeadIDPromised:      n.tri("consent.leadid_promised") == pingpost.Yes,
+			GivenAt:             n.instant("consent.given_at"),
 		},
 		Exclusive: n.tri("exclusive") == pingpost.Yes,
 		MaxSold:   n.whole("max_sold", 0, 1000),

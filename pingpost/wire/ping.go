@@ -2,6 +2,7 @@ package wire
 
 import (
 	"strconv"
+	"time"
 
 	"leadbid/pingpost"
 )
@@ -62,6 +63,7 @@ func (d *decoder) consent() pingpost.Consent {
 		TrustedFormPromised: d.flag(fieldTrustedFormPromised),
 		LeadID:              d.text(fieldLeadIDToken, maxWord),
 		LeadIDPromised:      d.flag(fieldLeadIDPromised),
+		GivenAt:             d.instant(fieldGivenAt),
 	}
 }
 
@@ -135,6 +137,8 @@ func (p *Profile) appendConsentField(dst []byte, f field, consent *pingpost.Cons
 		return appendKnown(dst, consent.LeadID)
 	case fieldLeadIDPromised:
 		return appendTrue(dst, consent.LeadIDPromised)
+	case fieldGivenAt:
+		return appendInstant(dst, consent.GivenAt)
 	}
 	return dst
 }
@@ -151,6 +155,13 @@ func (p *Profile) appendPositivePrice(dst []byte, amount pingpost.Cents) []byte 
 		return dst
 	}
 	return p.appendPrice(dst, amount)
+}
+
+func appendInstant(dst []byte, ms int64) []byte {
+	if ms == 0 {
+		return dst
+	}
+	return append(time.UnixMilli(ms).UTC().AppendFormat(append(dst, '"'), time.RFC3339Nano), '"')
 }
 
 func appendScore(dst []byte, score pingpost.Score) []byte {

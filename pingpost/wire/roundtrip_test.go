@@ -49,6 +49,7 @@ func drawConsent(t *rapid.T) pingpost.Consent {
 		TrustedFormPromised: rapid.Bool().Draw(t, "promised"),
 		LeadID:              freeText.Draw(t, "leadid"),
 		LeadIDPromised:      rapid.Bool().Draw(t, "promised"),
+		GivenAt:             rapid.SampledFrom([]int64{0, 1_795_000_000_000, 1_795_000_000_123, 946_684_800_000}).Draw(t, "given"),
 	}
 }
 
