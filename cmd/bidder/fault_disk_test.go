@@ -20,7 +20,7 @@ import (
 )
 
 // requireStrace skips the test, loudly, where there is no strace, which makes real faults without a
-// line of code in the program for them. LEADBID_MUST_STRACE makes that a failure.
+// line of code in the program for them. LEADBID_STRACE=require makes that a failure.
 func requireStrace(t *testing.T) {
 	t.Helper()
 	if runtime.GOOS == "linux" {
@@ -30,10 +30,10 @@ func requireStrace(t *testing.T) {
 		}
 		t.Logf("strace: %v", err)
 	}
-	if os.Getenv("LEADBID_MUST_STRACE") != "" {
-		t.Fatal("strace is needed here and does not run")
+	if os.Getenv("LEADBID_STRACE") == "require" {
+		t.Fatal("strace is required here and does not run")
 	}
-	t.Skip("SKIPPED: the sync order and faults of the disk are not checked here: install strace, and allow it to trace")
+	t.Skip("NOT TESTED UNDER STRACE: neither the order of syncs nor a failing disk. Install strace, and let it trace")
 }
 
 // TestAcceptedLeavesAfterItsSync traces the system calls of a real bidder while many post at once:
@@ -252,7 +252,7 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	if text, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=768k", "tmpfs", folder).CombinedOutput(); err != nil {
-		t.Skipf("SKIPPED: a full disk is only tried by injected errors here, as nothing can be mounted: %s", text)
+		t.Skipf("NOT TESTED ON A FULL DISK, only by injected errors, as nothing can be mounted here: %s", text)
 	}
 	t.Cleanup(func() {
 		if text, err := exec.Command("umount", folder).CombinedOutput(); err != nil {

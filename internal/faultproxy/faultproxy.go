@@ -14,6 +14,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"strings"
 	"sync"
 	"time"
 )
@@ -53,7 +54,7 @@ type link struct {
 	end       sync.Once
 }
 
-// Start listens on the loopback and passes on to target, a host and port.
+// Start listens on the loopback and passes on to target: a host and port, or the path of a socket.
 func Start(target string) (*Proxy, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -132,7 +133,11 @@ func (p *Proxy) connect(near net.Conn) {
 		l.reset()
 		return
 	}
-	far, err := net.Dial("tcp", p.target)
+	network := "tcp"
+	if strings.HasPrefix(p.target, "/") {
+		network = "unix"
+	}
+	far, err := net.Dial(network, p.target)
 	if err != nil {
 		l.reset()
 		return
@@ -265,14 +270,13 @@ func (l *link) finish(abruptly bool) {
 	l.end.Do(func() {
 		close(l.ended)
 		for _, side := range []net.Conn{l.near, l.far} {
-			tcp, ok := side.(*net.TCPConn)
-			if !ok {
-				continue
+			if side == nil {
+				continue // the target was not reached
 			}
-			if abruptly {
+			if tcp, ok := side.(*net.TCPConn); ok && abruptly {
 				_ = tcp.SetLinger(0) // closing then sends a reset
 			}
-			_ = tcp.Close()
+			_ = side.Close()
 		}
 	})
 }
