@@ -52,9 +52,7 @@ func startOfDay(year int, month time.Month, day int, loc *time.Location) time.Ti
 	midnight := time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
 	// Walk the stretches of constant offset, beginning where it is surely still an earlier day.
 	for at := midnight.Add(-48 * time.Hour); ; {
-		local := at.In(loc)
-		from, to := local.ZoneBounds()
-		_, offset := local.Zone()
+		from, to, offset := stretchOf(at.In(loc))
 		first := midnight.Add(-time.Duration(offset) * time.Second)
 		if first.Before(from) {
 			first = from
@@ -66,17 +64,40 @@ func startOfDay(year int, month time.Month, day int, loc *time.Location) time.Ti
 	}
 }
 
+// stretchOf gives a stretch of time around an instant in which a zone has one offset in seconds. The
+// next one may have the same: where the table of a zone's changes ends, time.ZoneBounds gives the
+// bounds of years; and on the last day of a leap year it gives that day's beginning as the end.
+func stretchOf(local time.Time) (from, to time.Time, offset int) {
+	from, to = local.ZoneBounds()
+	if !to.IsZero() && !to.After(local) {
+		const day = 24 * time.Hour
+		to = local.UTC().Truncate(day).Add(day)
+	}
+	_, offset = local.Zone()
+	return from, to, offset
+}
+
 func hourOf(local time.Time) (start, end time.Time) {
 	into := time.Duration(local.Minute())*time.Minute + time.Duration(local.Second())*time.Second +
 		time.Duration(local.Nanosecond())
 	start = local.Round(0).Add(-into)
 	end = start.Add(time.Hour)
-	from, to := local.ZoneBounds()
-	if start.Before(from) {
-		start = from
+	from, to, offset := stretchOf(local)
+	for start.Before(from) {
+		before, _, other := stretchOf(from.Add(-1).In(local.Location()))
+		if other != offset {
+			start = from
+			break
+		}
+		from = before
 	}
-	if !to.IsZero() && to.Before(end) {
-		end = to
+	for !to.IsZero() && to.Before(end) {
+		_, after, other := stretchOf(to.In(local.Location()))
+		if other != offset {
+			end = to
+			break
+		}
+		to = after
 	}
 	return start.UTC(), end.UTC()
 }

@@ -1,6 +1,7 @@
 package budget
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -88,6 +89,40 @@ func TestDaysAgreeWithTheCalendar(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestZonesWithoutATable asks for windows in zones whose file says a rule instead of a table of
+// changes, as the files of many systems do: they are those of the table.
+func TestZonesWithoutATable(t *testing.T) {
+	for name, rule := range map[string]string{
+		"America/New_York": "EST5EDT,M3.2.0,M11.1.0", "Australia/Lord_Howe": "<+1030>-10:30<+11>-11,M10.1.0,M4.1.0",
+		"America/Havana": "CST5CDT,M3.2.0/0,M11.1.0/1", "Asia/Kolkata": "IST-5:30",
+	} {
+		table, slim := mustZone(name), slimZone(t, rule)
+		for at := time.Date(2023, 12, 25, 0, 0, 0, 0, time.UTC); at.Year() < 2037; at = at.Add(5*time.Hour + 20*time.Minute) {
+			for _, period := range []pingpost.Period{pingpost.Hour, pingpost.Day, pingpost.Week, pingpost.Month} {
+				from, to := WindowOf(period, at, slim)
+				if wantFrom, wantTo := WindowOf(period, at, table); !from.Equal(wantFrom) || !to.Equal(wantTo) {
+					t.Fatalf("%s: the %v of %v is from %v to %v, by the table from %v to %v", name, period, at, from, to, wantFrom, wantTo)
+				}
+			}
+		}
+	}
+}
+
+// slimZone makes a zone of a rule alone, in the form of RFC 8536.
+func slimZone(t *testing.T, rule string) *time.Location {
+	header := "TZif2" + strings.Repeat("\x00", 15)
+	counts := func(types, chars byte) string { // of no leap seconds and no changes
+		return strings.Repeat("\x00", 16) + "\x00\x00\x00" + string(types) + "\x00\x00\x00" + string(chars)
+	}
+	body := "\x00\x00\x00\x00\x00\x00" + "LMT\x00" // one kind of local time, in force before the first change
+	one := header + counts(1, 4)
+	loc, err := time.LoadLocationFromTZData("slim", []byte(one+body+one+body+"\n"+rule+"\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return loc
 }
 
 // TestWindowsTile says that windows of every period follow each other without a gap, that every

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	_ "time/tzdata" // a machine or container may have no time zones of its own
 
 	"leadbid/internal/yamlfile"
 )

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"leadbid/budget/store"
+	"leadbid/pingpost"
+)
+
+const (
+	booksFile = "bidder.db"
+
+	leadsPerLease = 48
+	leadsPerDay   = 2_500
+	historyStep   = 24 * time.Hour * leadsPerLease / leadsPerDay // from one lease to the next
+)
+
+// historyEnd is the instant at which a history is over. Its first lead is as much older as it is long.
+var historyEnd = time.Date(2026, time.November, 20, 18, 0, 0, 0, time.UTC)
+
+// booksOf gives the folder of books with so many leads. They are made through the store itself, as
+// in life except for the clock: every lead was posted, charged and delivered, some were refused and
+// some returned, every lease was closed in its time.
+func (s *settings) booksOf(ctx context.Context, leads int) (string, error) {
+	root := s.books
+	if root == "" {
+		root = s.folder
+	}
+	folder := filepath.Join(root, fmt.Sprint("leads-", leads))
+	if _, err := os.Stat(filepath.Join(folder, booksFile)); err == nil {
+		return folder, nil
+	}
+	unfinished := folder + ".unfinished"
+	if err := os.RemoveAll(unfinished); err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(unfinished, 0o755); err != nil {
+		return "", err
+	}
+	began := time.Now()
+	if err := writeHistory(ctx, filepath.Join(unfinished, booksFile), leads); err != nil {
+		return "", fmt.Errorf("making books of %d leads: %w", leads, err)
+	}
+	fmt.Fprintf(s.log, "money: made books of %d leads in %.0f s\n", leads, time.Since(began).Seconds())
+	return folder, os.Rename(unfinished, folder)
+}
+
+// copyOfBooks gives a folder with books that may be written to.
+func (s *settings) copyOfBooks(ctx context.Context, leads int) (string, error) {
+	from, err := s.booksOf(ctx, leads)
+	if err != nil {
+		return "", err
+	}
+	to, err := os.MkdirTemp(s.folder, "copy-")
+	if err != nil {
+		return "", err
+	}
+	return to, copyFile(filepath.Join(from, booksFile), filepath.Join(to, booksFile))
+}
+
+func copyFile(from, to string) error {
+	source, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	target, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(target, source); err != nil {
+		target.Close()
+		return err
+	}
+	return target.Close()
+}
+
+func writeHistory(ctx context.Context, path string, leads int) error {
+	steps := (leads + leadsPerLease - 1) / leadsPerLease
+	b, err := openBooks(ctx, path, historyEnd.Add(-time.Duration(steps+1)*historyStep))
+	if err != nil {
+		return err
+	}
+	defer b.store.Close()
+	// Several leases at a time: their posts share commits.
+	const together = 10
+	for left := leads; left > 0; {
+		var posts []store.Post
+		for range min(together, (left+leadsPerLease-1)/leadsPerLease) {
+			b.now.Add(int64(historyStep))
+			if err := b.grant(ctx, leadsPerLease+leadsPerLease/12); err != nil {
+				return err
+			}
+			for range min(leadsPerLease, left) {
+				posts = append(posts, b.post())
+			}
+			left -= min(leadsPerLease, left)
+			refused := b.post()
+			refused.Charge.Refuse = pingpost.PriceMismatch
+			posts = append(posts, refused)
+		}
+		if err := hand(callers, posts, b.live); err != nil {
+			return err
+		}
+	}
+	b.now.Store(historyEnd.UnixNano())
+	return b.closeLeases(ctx)
+}
+
+// live is the life of a post: it is answered, its lead is delivered, and of fifty one is returned.
+func (b *books) live(p store.Post) error {
+	ctx := context.Background()
+	answer, err := b.store.Post(ctx, p)
+	if err != nil || answer.Outcome != store.PostAccepted {
+		return err
+	}
+	if err := b.store.Attempted(ctx, store.Attempt{ID: answer.LeadID + "-1", At: p.At, Done: true}); err != nil {
+		return err
+	}
+	if p.Charge.Ref.Seq%50 != 0 {
+		return nil
+	}
+	_, err = b.store.Credit(ctx, store.Credit{Exchange: p.Charge.Exchange, PingID: p.Charge.PingID, BidID: p.Charge.BidID,
+		Outcome: pingpost.OutcomeReturned, At: p.At})
+	return err
+}
