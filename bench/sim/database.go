@@ -15,7 +15,8 @@ type database struct {
 	process
 	c     *contractor
 	books *books.Books
-	owner *replica // whose part it is; nil for a server
+	store store.Store // the books as they are asked
+	owner *replica    // whose part it is; nil for a server
 
 	queue   []*query
 	syncing bool
@@ -60,7 +61,7 @@ func (d *database) group() {
 			q.answer(errors.Join(store.ErrAway, errFull))
 		default:
 			q.begun = true
-			err := q.do(d.books)
+			err := q.do(d.store)
 			if q.write && err == nil {
 				written = append(written, q)
 			} else {
@@ -107,6 +108,9 @@ func (d *database) crash() {
 	kept := 0
 	if n > 0 {
 		kept = d.w.random.IntN(n + 1)
+		if d.w.twin != nil {
+			kept = n // the twin has it
+		}
 		d.w.count.WritesLost += int64(n - kept)
 	}
 	d.w.note(d.name, "is down, unsynced writes kept:", "", int64(kept))

@@ -21,14 +21,24 @@ var zones = []string{
 type fault func(w *world)
 
 // play simulates the day of a seed. print, where not nil, hears of every step.
-func play(seed uint64, print func(step)) (w *world) {
-	w = &world{seed: seed, random: rand.New(rand.NewPCG(seed, 0x1eadb1d)), trace: newTrace()}
+func play(seed uint64, print func(step)) *world {
+	w := newWorld(seed)
 	w.trace.print = print
+	w.day()
+	return w
+}
+
+func newWorld(seed uint64) *world {
+	return &world{seed: seed, random: rand.New(rand.NewPCG(seed, 0x1eadb1d)), trace: newTrace()}
+}
+
+// day plays the whole day, up to the first broken promise.
+func (w *world) day() {
 	defer func() {
 		if fault := recover(); fault != nil {
 			if _, ours := fault.(stopped); !ours {
-				w.failure = &failure{seed: seed, at: w.now, id: "panic", what: fmt.Sprint(fault), last: w.trace.latest()}
-				if print != nil {
+				w.failure = &failure{seed: w.seed, at: w.now, id: "panic", what: fmt.Sprint(fault), last: w.trace.latest()}
+				if w.trace.print != nil {
 					panic(fault) // with its stack
 				}
 			}
@@ -41,7 +51,6 @@ func play(seed uint64, print func(step)) (w *world) {
 	w.spendAgain()
 	w.settleAll()
 	w.verifyAll()
-	return w
 }
 
 // build makes a world up.
@@ -148,7 +157,11 @@ func (w *world) newContractor(name, zone string) {
 	}
 	c.books = books.New(clock, fmt.Sprint(name, w.seed))
 	c.books.OwnTime = c.server != nil
-	db.books = c.books
+	db.books, db.store = c.books, c.books
+	if w.twin != nil {
+		c.books.OwnTime = false
+		db.store = w.twin(c, clock)
+	}
 }
 
 func (w *world) contractor(name string) *contractor {

@@ -5,6 +5,8 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"time"
+
+	"leadbid/budget/store"
 )
 
 // world is one simulated day: every process, everything that is on its way between them, and the one
@@ -28,6 +30,9 @@ type world struct {
 	settings    settings
 	calm        bool // the faults have ended
 	people      int  // homeowners so far
+
+	// twin, where not nil, gives books that do and say the same beside the modelled ones.
+	twin func(c *contractor, clock func() time.Time) store.Store
 }
 
 // settings are how hard a day is: drawn once for each.
