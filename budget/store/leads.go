@@ -119,15 +119,19 @@ func (s *sqlite) Attempted(ctx context.Context, result Attempt) error {
 	})
 }
 
+// counts reads no row of a large table, but only indexes made for it.
+const counts = `SELECT
+	(SELECT count(*) FROM lead), (SELECT count(*) FROM lead WHERE credited > 0),
+	(SELECT count(*) FROM post WHERE accepted = 0),
+	(SELECT CAST(coalesce(sum(price_cents), 0) AS BIGINT) FROM lead),
+	(SELECT CAST(coalesce(sum(price_cents), 0) AS BIGINT) FROM lead WHERE credited > 0),
+	(SELECT count(*) FROM outbox WHERE state = 'owed'),
+	(SELECT count(*) FROM outbox) - (SELECT count(*) FROM outbox WHERE state = 'owed')
+		- (SELECT count(*) FROM outbox WHERE state = 'dead'),
+	(SELECT count(*) FROM outbox WHERE state = 'dead'), (SELECT count(*) FROM lease WHERE state = 'open')`
+
 func (s *sqlite) Counts(ctx context.Context) (c Counts, err error) {
-	const query = `SELECT
-		(SELECT count(*) FROM lead), (SELECT count(*) FROM lead WHERE credited > 0),
-		(SELECT count(*) FROM post WHERE accepted = 0),
-		(SELECT coalesce(sum(price_cents), 0) FROM lead),
-		(SELECT coalesce(sum(price_cents), 0) FROM lead WHERE credited > 0),
-		(SELECT count(*) FROM outbox WHERE state = 'owed'), (SELECT count(*) FROM outbox WHERE state = 'done'),
-		(SELECT count(*) FROM outbox WHERE state = 'dead'), (SELECT count(*) FROM lease WHERE state = 'open')`
-	err = s.db.Read().QueryRowContext(ctx, query).Scan(&c.Leads, &c.Returned, &c.Refused, centsInto(&c.Charged),
+	err = s.db.Read().QueryRowContext(ctx, counts).Scan(&c.Leads, &c.Returned, &c.Refused, centsInto(&c.Charged),
 		centsInto(&c.Credited), &c.Owed, &c.Delivered, &c.Dead, &c.OpenLeases)
 	if err != nil {
 		return Counts{}, fmt.Errorf("%w: counting: %w", ErrAway, err)

@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// TestHotStatementsReadFewRows asks SQLite how it runs what every question of a Book and every post
-// runs: none of it may walk a table that grows for ever.
+// TestHotStatementsReadFewRows asks SQLite how it runs what every question of a Book, every post,
+// every start and every look at the outbox runs: none of it may walk a table that grows for ever.
+// What counts the books may walk an index that holds all it needs.
 func TestHotStatementsReadFewRows(t *testing.T) {
 	s, err := OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "bidder.db"), Options{})
 	if err != nil {
@@ -16,7 +17,7 @@ func TestHotStatementsReadFewRows(t *testing.T) {
 	defer s.Close()
 	for _, query := range []string{
 		dueLeases, openLeases, capUse, storedPost, boughtPast, dueDeliveries,
-		lastHash,
+		lastHash, counts,
 	} {
 		args := make([]any, strings.Count(query, "?"))
 		rows, err := s.(*sqlite).db.Read().QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+query, args...)
@@ -29,8 +30,12 @@ func TestHotStatementsReadFewRows(t *testing.T) {
 			if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
 				t.Fatal(err)
 			}
-			if strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "lease_open") ||
-				strings.Contains(step, "lease_cap_cap (cap=?)") {
+			walks := strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "lease_open") && step != "SCAN past" &&
+				!strings.Contains(step, "CONSTANT ROW")
+			if walks && query == counts {
+				walks = !strings.Contains(step, "USING COVERING INDEX")
+			}
+			if walks || strings.Contains(step, "lease_cap_cap (cap=?)") {
 				t.Errorf("%s\nwalks a table: %s", query, step)
 			}
 		}

@@ -72,6 +72,7 @@ CREATE TABLE lease (
     CHECK (used_cents BETWEEN 0 AND cents AND used_leads BETWEEN 0 AND leads)
 ) STRICT;
 CREATE INDEX lease_open ON lease (close_at_ms) WHERE state = 'open';
+CREATE INDEX lease_close ON lease (close_at_ms);
 
 -- The caps that a lease was carved from, with the limit in force and what the cap came to then.
 CREATE TABLE lease_cap (
@@ -99,6 +100,7 @@ CREATE TABLE post (
     voided    INTEGER NOT NULL DEFAULT 0 CHECK (voided IN (0, 1)), -- accepted, and withdrawn afterwards
     UNIQUE (exchange, ping_id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX post_refused ON post (at_ms) WHERE accepted = 0;
 
 -- credited: 0 no, 1 to the lease that paid, 2 to the caps.
 CREATE TABLE lead (
@@ -116,8 +118,9 @@ CREATE TABLE lead (
     body        TEXT    NOT NULL
 ) STRICT;
 CREATE INDEX lead_lease ON lead (lease);
-CREATE INDEX lead_at ON lead (at_ms);
-CREATE INDEX lead_bid_at ON lead (bid_at_ms);
+CREATE INDEX lead_at ON lead (at_ms, price_cents); -- with the price, so that counting reads no lead
+CREATE INDEX lead_direct ON lead (bid_at_ms) WHERE lease IS NULL;
+CREATE INDEX lead_credited ON lead (credited, price_cents) WHERE credited > 0;
 
 -- The caps that a lead without a lease was charged to, and without limits those that counted a lead
 -- whose lease is older than they are.
@@ -165,6 +168,7 @@ CREATE TABLE outbox (
     UNIQUE (lead, target)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX outbox_owed ON outbox (next_ms, id) WHERE state = 'owed';
+CREATE INDEX outbox_dead ON outbox (next_ms) WHERE state = 'dead';
 
 -- +goose StatementBegin
 CREATE TRIGGER entry_stays BEFORE UPDATE ON entry
