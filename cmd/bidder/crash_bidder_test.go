@@ -84,13 +84,14 @@ type contractor struct {
 	process
 	dir    string
 	config string
+	store  string // as the configuration names it
 	listen string // the same in every life
 }
 
 func newBidder(t *testing.T, crmURL string) *contractor {
 	t.Helper()
 	dir := t.TempDir()
-	c := &contractor{dir: dir, config: filepath.Join(dir, "bidder.yaml"), listen: fixedAddress(t)}
+	c := &contractor{dir: dir, config: filepath.Join(dir, "bidder.yaml"), store: "sqlite:data/bidder.db", listen: fixedAddress(t)}
 	c.process = process{
 		t: t, words: []string{leashed, "serve", "--config", c.config, "--allow-private", "--log-level", "warn"},
 		announces: "answering pings at",
@@ -105,6 +106,9 @@ func newBidder(t *testing.T, crmURL string) *contractor {
 	t.Cleanup(c.killIfAlive)
 	return c
 }
+
+// url is where the bidder is asked.
+func (c *contractor) url() string { return "http://" + c.listen }
 
 // run runs one of the program's commands in this process.
 func (c *contractor) run(args ...string) (code int, stdout, stderr string) {
@@ -149,7 +153,7 @@ func (c *contractor) awaitDelivered() {
 // books opens what the bidder left, to read.
 func (c *contractor) books() store.Store {
 	c.t.Helper()
-	books, err := server.ReadStore(c.t.Context(), "sqlite:data/bidder.db", c.dir)
+	books, err := server.ReadStore(c.t.Context(), c.store, c.dir)
 	if err != nil {
 		c.t.Fatal(err)
 	}

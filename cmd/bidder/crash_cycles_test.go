@@ -57,7 +57,7 @@ func TestCrashCycles(t *testing.T) {
 	go func() {
 		defer close(load)
 		done := seller.bringHomeowners(ctx, seed)
-		callers.call(ctx, 4, func() string { return "http://" + bidder.listen })
+		callers.call(ctx, 4, bidder.url)
 		<-done
 	}()
 	began := time.Now()
@@ -102,7 +102,7 @@ func TestCrashCycles(t *testing.T) {
 		seller.drain()
 	}
 	bidder.awaitDelivered()
-	callers.repeat(t.Context(), "http://"+bidder.listen, 50)
+	callers.repeat(t.Context(), bidder.url, 50)
 	seller.stop()
 	bidder.stop()
 	tap.stop()

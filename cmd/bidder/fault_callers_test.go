@@ -28,6 +28,11 @@ type callers struct {
 	client *http.Client
 	next   atomic.Int64
 
+	pause    atomic.Int64              // of each caller between two leads, in nanoseconds
+	patience time.Duration             // for one answer
+	tries    int                       // for one post, each at any address
+	service  func(number int64) string // that a lead is about
+
 	mu         sync.Mutex
 	accepted   map[string]taken // by ping id
 	pings      int
@@ -36,29 +41,35 @@ type callers struct {
 	rejected   map[string]int // by reason
 	busy       int            // posts that were put off
 	unanswered int            // posts without an answer
+	noBids     map[string]int // by reason
 }
 
 // taken is a lead that a bidder has accepted.
 type taken struct {
 	lead, bid string
+	service   string
 	price     pingpost.Cents
 	body      []byte // of the post
 }
 
 func newCallers(t *testing.T, name string) *callers {
-	c := &callers{t: t, name: name, accepted: map[string]taken{}, rejected: map[string]int{}}
+	c := &callers{t: t, name: name, accepted: map[string]taken{}, rejected: map[string]int{}, noBids: map[string]int{},
+		patience: patience, tries: 1, service: func(int64) string { return "hvac" }}
 	c.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: patience}
 	t.Cleanup(c.client.CloseIdleConnections)
 	return c
 }
 
-// call sends leads, many at once, until ctx ends. base gives the address to ask next.
+// call sends leads, many at once, until ctx ends. base gives the address for each ping and post.
 func (c *callers) call(ctx context.Context, many int, base func() string) {
 	var group sync.WaitGroup
 	for range many {
 		group.Go(func() {
 			for ctx.Err() == nil {
-				if !c.bring(ctx, base()) {
+				if pause := c.pause.Load(); pause > 0 {
+					wait(ctx, time.Duration(pause))
+				}
+				if !c.bring(ctx, base) {
 					wait(ctx, 2*time.Millisecond) // nobody is there, or nobody bids
 				}
 			}
@@ -77,17 +88,19 @@ func wait(ctx context.Context, length time.Duration) {
 }
 
 // bring asks for a bid for one lead, and posts it. It tells whether there was a bid.
-func (c *callers) bring(ctx context.Context, base string) (bid bool) {
+func (c *callers) bring(ctx context.Context, base func() string) (bid bool) {
 	number := c.next.Add(1)
 	ping := fmt.Sprintf("%s-%d", c.name, number)
 	var offer struct {
 		Status string         `json:"status"`
 		Bid    pingpost.Cents `json:"bid"`
 		ID     string         `json:"bid_id"`
+		Reason string         `json:"reason"`
 	}
 	c.count(&c.pings)
-	status, answer, err := c.send(ctx, base+"/v1/ping/"+c.name, fmt.Appendf(nil, `{"ping_id":%q,"tmax_ms":5000,`+
-		`"service":"hvac","job":"repair","zip":"60614","state":"IL","exclusive":true,"lead_score":%d}`, ping, number%100))
+	service := c.service(number)
+	status, answer, err := c.send(ctx, base()+"/v1/ping/"+c.name, fmt.Appendf(nil, `{"ping_id":%q,"tmax_ms":5000,`+
+		`"service":%q,"job":"repair","zip":"60614","state":"IL","exclusive":true,"lead_score":%d}`, ping, service, number%100))
 	if err != nil {
 		return false
 	}
@@ -95,21 +108,31 @@ func (c *callers) bring(ctx context.Context, base string) (bid bool) {
 		c.t.Errorf("ping %s was answered %d: %s", ping, status, answer)
 	}
 	if offer.Status != "bid" {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.noBids[service+" "+offer.Reason]++
 		return false
 	}
 	c.count(&c.bids)
 	price := offer.Bid - pingpost.Cents(number%500)
-	c.post(ctx, base, ping, taken{bid: offer.ID, price: price, body: fmt.Appendf(nil,
-		`{"ping_id":%q,"bid_id":%q,"price":%s,"service":"hvac","job":"repair","exclusive":true,`+
+	c.post(ctx, base, ping, taken{bid: offer.ID, service: service, price: price, body: fmt.Appendf(nil,
+		`{"ping_id":%q,"bid_id":%q,"price":%s,"service":%q,"job":"repair","exclusive":true,`+
 			`"lead":{"first_name":"Jo","last_name":"Doe","email":"%s@example.com","state":"IL","zip":"60614"}}`,
-		ping, offer.ID, strings.TrimPrefix(price.String(), "$"), ping)})
+		ping, offer.ID, strings.TrimPrefix(price.String(), "$"), service, ping)})
 	return true
 }
 
-// post posts a lead, and puts down how it ended.
-func (c *callers) post(ctx context.Context, base, ping string, lead taken) {
-	c.count(&c.posts)
-	status, answer, err := c.send(ctx, base+"/v1/post/"+c.name, lead.body)
+// post posts a lead until there is an answer, and puts down how it ended.
+func (c *callers) post(ctx context.Context, base func() string, ping string, lead taken) {
+	var status int
+	var answer []byte
+	var err error
+	for range c.tries {
+		c.count(&c.posts)
+		if status, answer, err = c.send(ctx, base()+"/v1/post/"+c.name, lead.body); err == nil && status != http.StatusServiceUnavailable {
+			break
+		}
+	}
 	var verdict struct {
 		Status string `json:"status"`
 		Lead   string `json:"lead_id"`
@@ -139,6 +162,8 @@ func (c *callers) post(ctx context.Context, base, ping string, lead taken) {
 }
 
 func (c *callers) send(ctx context.Context, url string, body []byte) (status int, answer []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		return 0, nil, err
@@ -191,7 +216,7 @@ func (c *callers) check(leads map[string]store.Lead) (charged pingpost.Cents) {
 }
 
 // repeat posts some of what was accepted again: the answer is the same.
-func (c *callers) repeat(ctx context.Context, base string, most int) {
+func (c *callers) repeat(ctx context.Context, base func() string, most int) {
 	for ping, lead := range c.accepted {
 		if most--; most < 0 {
 			return
@@ -203,8 +228,8 @@ func (c *callers) repeat(ctx context.Context, base string, most int) {
 func (c *callers) String() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return fmt.Sprintf("%d pings, %d bids, %d posts: %d accepted, rejected %v, %d put off, %d unanswered",
-		c.pings, c.bids, c.posts, len(c.accepted), c.rejected, c.busy, c.unanswered)
+	return fmt.Sprintf("%d pings, %d bids, no bids %v; %d posts: %d accepted, rejected %v, %d put off, %d unanswered",
+		c.pings, c.bids, c.noBids, c.posts, len(c.accepted), c.rejected, c.busy, c.unanswered)
 }
 
 // taken counts what was accepted.
@@ -226,4 +251,16 @@ func numberFrom(t *testing.T, name string, otherwise int) int {
 		t.Fatalf("%s=%q: say a whole number from 1", name, text)
 	}
 	return number
+}
+
+// bought is what the accepted leads of a service come to.
+func (c *callers) bought(service string) (sum pingpost.Cents) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, lead := range c.accepted {
+		if lead.service == service {
+			sum += lead.price
+		}
+	}
+	return sum
 }

@@ -80,7 +80,7 @@ func traced(t *testing.T, posts int, more ...string) synctrace.Report {
 	for range 4 {
 		group.Go(func() {
 			for ctx.Err() == nil && callers.taken() < posts {
-				callers.bring(ctx, "http://"+bidder.listen)
+				callers.bring(ctx, bidder.url)
 			}
 		})
 	}
@@ -196,7 +196,7 @@ func (c *contractor) suffer(callers *callers, posts int) (end string) {
 		load := make(chan struct{})
 		go func() {
 			defer close(load)
-			callers.call(ctx, 4, func() string { return "http://" + c.listen })
+			callers.call(ctx, 4, c.url)
 		}()
 		waitFor(patience, func() bool { return c.hasEnded() || callers.taken() >= posts })
 		stop()
@@ -238,7 +238,7 @@ func (c *contractor) recover(callers *callers) {
 	c.awaitReady()
 	c.verify()
 	callers.check(c.leads())
-	callers.repeat(c.t.Context(), "http://"+c.listen, 20)
+	callers.repeat(c.t.Context(), c.url, 20)
 	c.stop()
 	c.verify()
 }
