@@ -33,6 +33,7 @@ type meters struct {
 	silent, heard            *prometheus.GaugeVec // by exchange
 	unauthorized, overloaded prometheus.Counter
 	panics                   prometheus.Counter
+	returns                  *prometheus.GaugeVec // by exchange and state
 }
 
 type pingMeters struct {
@@ -76,6 +77,8 @@ func newMeters() *meters {
 	m.capLimit = gauges("bidder_cap_limit", "A cap's limit: dollars or leads.", "scope", "name", "period", "unit")
 	m.silent = gauges("bidder_exchange_silent", "1 while bids are withheld because no post and no notice comes.", "exchange")
 	m.heard = gauges("bidder_exchange_heard_timestamp_seconds", "When the last post or notice came.", "exchange")
+	m.returns = gauges("bidder_leads_to_return", "Leads disputed or undeliverable and not credited; state soon: the exchange's deadline is near.",
+		"exchange", "state")
 	m.unauthorized = counter("bidder_unauthorized_total", "Requests of an unknown exchange or with a wrong key.")
 	m.overloaded = counter("bidder_overload_total", "Requests turned away because too many were under way.")
 	m.panics = counter("bidder_panics_total", "Requests that panicked: each is a defect.")

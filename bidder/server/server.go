@@ -163,6 +163,7 @@ func (s *Server) Start(ctx context.Context) error {
 	s.publicListener, s.adminListener = public, admin
 	s.spawn(func() { s.leaseLoop(background) })
 	s.spawn(func() { s.keyLoop(background) })
+	s.spawn(func() { s.returnsLoop(background) })
 	s.spawn(func() { s.record.loop(background) })
 	s.spawn(func() { s.pauseLoop(background) })
 	s.spawn(func() {

@@ -35,6 +35,7 @@ type Status struct {
 	Observed      []ObservedStatus   `json:"observed,omitempty"`
 	Caps          []bidder.CapStatus `json:"caps"`
 	Books         store.Counts       `json:"books"`
+	Returns       []ReturnStatus     `json:"returns"`
 	Recording     *RecordingStatus   `json:"recording,omitempty"`
 }
 
@@ -87,6 +88,9 @@ func (s *Server) Status(ctx context.Context) (Status, error) {
 	for _, use := range uses {
 		status.Caps = append(status.Caps, bidder.CapStatusOf(use))
 	}
+	if status.Returns, err = s.returns(ctx); err != nil {
+		return status, err
+	}
 	status.Books, err = s.store.Counts(ctx)
 	return status, err
 }
@@ -117,6 +121,7 @@ func (s *Server) adminRoutes() http.Handler {
 		_ = json.NewEncoder(w).Encode(status)
 	})
 	routes.HandleFunc("POST /-/keys/rotate", s.serveRotate)
+	routes.HandleFunc("POST /-/dispute", s.serveDispute)
 	if s.options.Load != nil {
 		routes.HandleFunc("POST /-/reload", func(w http.ResponseWriter, r *http.Request) {
 			// Whoever asked may go away; what has begun is ended.

@@ -16,7 +16,10 @@ const longestError = 300
 const leadColumns = `l.id, l.exchange, l.campaign, l.ping_id, l.bid_id, l.price_cents, l.at_ms, l.credited > 0, l.body,
 	(SELECT count(*) FROM outbox o WHERE o.lead = l.id),
 	(SELECT count(*) FROM outbox o WHERE o.lead = l.id AND o.state = 'done'),
-	(SELECT count(*) FROM outbox o WHERE o.lead = l.id AND o.state = 'dead')`
+	(SELECT count(*) FROM outbox o WHERE o.lead = l.id AND o.state = 'dead'),
+	coalesce((SELECT d.at_ms FROM dispute d WHERE d.lead = l.id), 0),
+	coalesce((SELECT d.reason FROM dispute d WHERE d.lead = l.id), ''),
+	coalesce((SELECT d.note FROM dispute d WHERE d.lead = l.id), '')`
 
 const dueDeliveries = `SELECT o.id, o.target, o.attempts, o.first_ms, ` + leadColumns + `
 	FROM outbox o JOIN lead l ON l.id = o.lead
@@ -24,10 +27,10 @@ const dueDeliveries = `SELECT o.id, o.target, o.attempts, o.first_ms, ` + leadCo
 
 // scanLead reads leadColumns, after what comes before them.
 func scanLead(rows *sql.Rows, l *Lead, before ...any) error {
-	var at int64
+	var at, disputed int64
 	var body string
 	into := append(before, &l.ID, &l.Exchange, &l.Campaign, &l.PingID, &l.BidID, centsInto(&l.Price), &at,
-		&l.Returned, &body, &l.Owed, &l.Delivered, &l.Dead)
+		&l.Returned, &body, &l.Owed, &l.Delivered, &l.Dead, &disputed, &l.Dispute.Reason, &l.Dispute.Note)
 	if err := rows.Scan(into...); err != nil {
 		return err
 	}
@@ -35,10 +38,18 @@ func scanLead(rows *sql.Rows, l *Lead, before ...any) error {
 	if l.Post, err = decodeLead(body); err != nil {
 		return fmt.Errorf("lead %s: %w", l.ID, err)
 	}
-	l.At = instant(at)
+	l.At, l.Dispute.At = instant(at), instant(disputed)
+	if disputed != 0 {
+		l.Dispute.LeadID = l.ID
+	}
 	l.Post.Exchange, l.Post.PingID, l.Post.BidID = l.Exchange, l.PingID, l.BidID
 	return nil
 }
+
+// returnable begins at the disputes and dead letters, which are few, and not at the leads.
+const returnable = `l.credited = 0 AND l.id IN (SELECT lead FROM dispute UNION
+	SELECT o.lead FROM outbox o WHERE o.state = 'dead' AND NOT EXISTS (
+		SELECT 1 FROM outbox other WHERE other.lead = o.lead AND other.state <> 'dead'))`
 
 func (s *sqlite) Leads(ctx context.Context, filter LeadFilter) (leads []Lead, err error) {
 	conditions, args := []string{"l.at_ms >= ?"}, []any{milliseconds(filter.Since)}
@@ -48,6 +59,9 @@ func (s *sqlite) Leads(ctx context.Context, filter LeadFilter) (leads []Lead, er
 		if c.value != "" {
 			conditions, args = append(conditions, c.column+" = ?"), append(args, c.value)
 		}
+	}
+	if filter.Returnable {
+		conditions = append(conditions, returnable)
 	}
 	limit := filter.Max
 	if limit <= 0 {
@@ -125,6 +139,7 @@ const counts = `SELECT
 	(SELECT count(*) FROM post WHERE accepted = 0),
 	(SELECT CAST(coalesce(sum(price_cents), 0) AS BIGINT) FROM lead),
 	(SELECT CAST(coalesce(sum(price_cents), 0) AS BIGINT) FROM lead WHERE credited > 0),
+	(SELECT count(*) FROM dispute WHERE (SELECT credited FROM lead WHERE id = dispute.lead) = 0),
 	(SELECT count(*) FROM outbox WHERE state = 'owed'),
 	(SELECT count(*) FROM outbox) - (SELECT count(*) FROM outbox WHERE state = 'owed')
 		- (SELECT count(*) FROM outbox WHERE state = 'dead'),
@@ -132,7 +147,7 @@ const counts = `SELECT
 
 func (s *sqlite) Counts(ctx context.Context) (c Counts, err error) {
 	err = s.db.Read().QueryRowContext(ctx, counts).Scan(&c.Leads, &c.Returned, &c.Refused, centsInto(&c.Charged),
-		centsInto(&c.Credited), &c.Owed, &c.Delivered, &c.Dead, &c.OpenLeases)
+		centsInto(&c.Credited), &c.Disputed, &c.Owed, &c.Delivered, &c.Dead, &c.OpenLeases)
 	if err != nil {
 		return Counts{}, fmt.Errorf("%w: counting: %w", ErrAway, err)
 	}

@@ -61,6 +61,11 @@ type Store interface {
 	// bid that was not posted is refused from now on. Repeats change nothing.
 	Credit(ctx context.Context, credit Credit) (CreditAnswer, error)
 
+	// Dispute notes that a bought lead is bad, so that its return is not forgotten; again, it replaces
+	// the reason and the note. It moves no money: the exchange's returned notice does. lead is as it is
+	// then; of one that was credited already nothing is noted. found is false where none has that id.
+	Dispute(ctx context.Context, dispute Dispute) (lead Lead, found bool, err error)
+
 	// Due lists deliveries whose time has come, oldest first, at most max.
 	Due(ctx context.Context, now time.Time, max int) ([]Delivery, error)
 	// Attempted notes the end of one attempt at a delivery.
@@ -192,6 +197,18 @@ type LeadFilter struct {
 	Exchange string
 	Since    time.Time
 	Max      int
+
+	// Returnable is for leads to be returned: disputed, or bought and given up by every target of theirs;
+	// and not credited yet.
+	Returnable bool
+}
+
+// Dispute is what the contractor says against a bought lead.
+type Dispute struct {
+	LeadID string
+	At     time.Time
+	Reason string // a word, such as bad_phone
+	Note   string // for people
 }
 
 // Lead is an accepted lead in the books.
@@ -208,6 +225,7 @@ type Lead struct {
 	Owed      int // targets in all
 	Dead      int // targets given up
 	Post      pingpost.Post
+	Dispute   Dispute // its At is zero where there is none
 }
 
 // Counts sums up the books.
@@ -217,7 +235,8 @@ type Counts struct {
 	Refused    int64          `json:"refused"`
 	Charged    pingpost.Cents `json:"charged"` // of accepted leads, returned ones included
 	Credited   pingpost.Cents `json:"credited"`
-	Owed       int64          `json:"owed"` // deliveries not yet done nor dead
+	Disputed   int64          `json:"disputed"` // and not credited yet
+	Owed       int64          `json:"owed"`     // deliveries not yet done nor dead
 	Delivered  int64          `json:"delivered"`
 	Dead       int64          `json:"dead"`
 	OpenLeases int64          `json:"open_leases"`

@@ -18,6 +18,7 @@ import (
 	"leadbid/budget/store"
 	"leadbid/internal/cli"
 	"leadbid/pingpost"
+	"leadbid/rules"
 )
 
 func statusCommand(env *cli.Env) *cobra.Command {
@@ -46,12 +47,12 @@ func statusCommand(env *cli.Env) *cobra.Command {
 }
 
 // askAdmin asks the operators' listener of a running bidder. The caller closes the body.
-func askAdmin(ctx context.Context, method, address, path string) (*http.Response, error) {
+func askAdmin(ctx context.Context, method, address, path string, body io.Reader) (*http.Response, error) {
 	address = strings.TrimSuffix(strings.TrimPrefix(address, "http://"), "/")
 	if _, _, err := net.SplitHostPort(address); err != nil {
 		return nil, cli.Usage("--admin %q: say HOST:PORT, such as 127.0.0.1:8081", address)
 	}
-	request, err := http.NewRequestWithContext(ctx, method, "http://"+address+path, nil)
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+address+path, body)
 	if err != nil {
 		return nil, cli.Usage("--admin %q: say HOST:PORT, such as 127.0.0.1:8081", address)
 	}
@@ -70,7 +71,7 @@ func askAdmin(ctx context.Context, method, address, path string) (*http.Response
 func askStatus(ctx context.Context, address string) (*server.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	response, err := askAdmin(ctx, http.MethodGet, address, "/status")
+	response, err := askAdmin(ctx, http.MethodGet, address, "/status", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -96,6 +97,7 @@ func printStatus(env *cli.Env, status *server.Status) error {
 			env.Sayf("paused because their leads cannot be delivered: %s", strings.Join(status.Undeliverable, ", "))
 		}
 		saySilence(env, status)
+		sayReturns(env, status)
 		sayRules(env, status)
 		if status.StoreError != "" {
 			env.Sayf("the store is away: %s", status.StoreError)
@@ -116,6 +118,9 @@ func printStatus(env *cli.Env, status *server.Status) error {
 	if len(status.Observed) > 0 {
 		tables = append(tables, observedTable(status.Observed))
 	}
+	if len(status.Returns) > 0 {
+		tables = append(tables, returnsTable(status.Returns))
+	}
 	books := status.Books
 	return env.Print(status, append(tables, cli.Table{
 		Columns: []string{"leads", "charged_usd", "returned", "credited_usd", "refused", "delivered", "owed", "dead"},
@@ -134,6 +139,51 @@ func saySilence(env *cli.Env, status *server.Status) {
 			"but for a few that probe", exchange.Exchange,
 			exchange.Heard.In(atHome(status).Location()).Format("Mon 15:04:05"), exchange.Withheld)
 	}
+}
+
+// sayReturns warns of leads that can be returned only for a little while, and of those that cannot any
+// more.
+func sayReturns(env *cli.Env, status *server.Status) {
+	var soon, over int
+	var first time.Time
+	for _, one := range status.Returns {
+		switch one.State {
+		case server.ReturnSoon:
+			if soon++; soon == 1 {
+				first = one.Until // they come in the order of their deadlines
+			}
+		case server.ReturnOver:
+			over++
+		}
+	}
+	if soon > 0 {
+		env.Sayf("to be returned soon: %d disputed or undeliverable, the first until %s; tell the exchange, nothing is sent to it",
+			soon, first.In(atHome(status).Location()).Format("Mon 2 Jan 15:04 MST"))
+	}
+	if over > 0 {
+		env.Sayf("no longer to be returned: %d disputed or undeliverable, whose deadline passed without a credit", over)
+	}
+}
+
+// returnsTable lists what the exchanges have not credited yet.
+func returnsTable(returns []server.ReturnStatus) cli.Table {
+	table := cli.Table{Columns: []string{"to_return", "exchange", "why", "price_usd", "until", "state"}}
+	for _, one := range returns {
+		why := one.Why
+		if one.Reason != "" {
+			why = one.Reason
+		}
+		table.Add(one.Lead, one.Exchange, why, one.Price, untilCell(one.Until), one.State)
+	}
+	return table
+}
+
+// untilCell is empty where there is no deadline.
+func untilCell(until time.Time) any {
+	if until.IsZero() {
+		return nil
+	}
+	return until
 }
 
 // sayRules tells which rules are in force, and why not those of the file.
@@ -201,15 +251,17 @@ func leadsCommand(env *cli.Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			table := cli.Table{Columns: []string{"lead", "at", "exchange", "campaign", "price_usd", "state"}}
-			for _, lead := range leads {
-				table.Rows = append(table.Rows, []any{lead.ID, lead.At.In(rs.Settings().Business.Location),
-					lead.Exchange, lead.Campaign, lead.Price, leadState(lead)})
-			}
 			if len(leads) == 0 {
+				if err := knownBuyer(cmd.Context(), rs, opened, filter); err != nil {
+					return err
+				}
 				env.Sayf("no lead was bought that this asks for")
 			}
-			return env.Print(nil, table)
+			if filter.ID != "" && len(leads) == 1 && leads[0].Dispute.Note != "" {
+				env.Sayf("disputed on %s: %s", leads[0].Dispute.At.In(rs.Settings().Business.Location).Format("Mon 2 Jan 15:04"),
+					leads[0].Dispute.Note)
+			}
+			return env.Print(nil, leadsTable(rs, leads, time.Now()))
 		},
 	}
 	command.Flags().StringVar(&filter.Campaign, "campaign", "", "only this `campaign`")
@@ -218,6 +270,53 @@ func leadsCommand(env *cli.Env) *cobra.Command {
 	command.Flags().DurationVar(&since, "since", 0, "only the last `24h`, for example")
 	command.Flags().IntVar(&filter.Max, "max", 100, "at most this `many`")
 	return command
+}
+
+// knownBuyer refuses a campaign or an exchange that neither is in the configuration nor ever bought
+// anything: a misspelt name.
+func knownBuyer(ctx context.Context, rs *rules.Ruleset, opened store.Store, filter store.LeadFilter) error {
+	for _, named := range []struct {
+		what, name string
+		known      bool
+		there      []string
+	}{
+		{"campaign", filter.Campaign, filter.Campaign == "" || rs.Campaign(filter.Campaign) != nil, campaignNames(rs)},
+		{"exchange", filter.Exchange, filter.Exchange == "" || rs.Exchange(filter.Exchange) != nil, exchangeNames(rs)},
+	} {
+		if named.known {
+			continue
+		}
+		only := store.LeadFilter{Campaign: named.name, Max: 1}
+		if named.what == "exchange" {
+			only = store.LeadFilter{Exchange: named.name, Max: 1}
+		}
+		switch leads, err := opened.Leads(ctx, only); {
+		case err != nil:
+			return err
+		case len(leads) == 0:
+			return cli.Usage("there is no %s %q, and none of that name ever bought anything; there are: %s",
+				named.what, named.name, strings.Join(named.there, ", "))
+		}
+	}
+	return nil
+}
+
+func leadsTable(rs *rules.Ruleset, leads []store.Lead, now time.Time) cli.Table {
+	table := cli.Table{Columns: []string{"lead", "at", "exchange", "campaign", "price_usd", "state", "dispute", "return_until"}}
+	for _, lead := range leads {
+		zone := rs.Settings().Business.Location
+		until, dispute := any(nil), any(nil)
+		if lead.Dispute.Reason != "" {
+			dispute = lead.Dispute.Reason
+		}
+		// A lead that nobody has anything against has no deadline to be shown.
+		standing := server.ReturnOf(lead, rs.Exchange(lead.Exchange), now)
+		if wanted := !lead.Dispute.At.IsZero() || lead.Dead > 0; wanted && !lead.Returned && !standing.Until.IsZero() {
+			until = standing.Until.In(zone)
+		}
+		table.Add(lead.ID, lead.At.In(zone), lead.Exchange, lead.Campaign, lead.Price, leadState(lead), dispute, until)
+	}
+	return table
 }
 
 func leadState(lead store.Lead) string {

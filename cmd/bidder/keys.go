@@ -111,7 +111,7 @@ func keysRotateCommand(env *cli.Env) *cobra.Command {
 func askRotate(ctx context.Context, address string, revoke bool) (*server.KeyRotated, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	response, err := askAdmin(ctx, http.MethodPost, address, fmt.Sprintf("/-/keys/rotate?revoke=%t", revoke))
+	response, err := askAdmin(ctx, http.MethodPost, address, fmt.Sprintf("/-/keys/rotate?revoke=%t", revoke), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -53,7 +53,7 @@ const reloadTime = time.Minute
 func askReload(ctx context.Context, address string) (*server.Reloaded, error) {
 	ctx, cancel := context.WithTimeout(ctx, reloadTime)
 	defer cancel()
-	response, err := askAdmin(ctx, http.MethodPost, address, "/-/reload")
+	response, err := askAdmin(ctx, http.MethodPost, address, "/-/reload", nil)
 	if err != nil {
 		return nil, err
 	}

@@ -67,7 +67,8 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // send is "send ping|post|notice FILE": posts a body to $BIDDER as exchange north, with $BID_ID in
-// it replaced, prints the answer, and sets $BID_ID where the answer is a bid.
+// it replaced, prints the answer, and sets $BID_ID where the answer is a bid, $LEAD_ID where it is a
+// lead taken.
 func send(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: send ping|post|notice FILE")
@@ -83,9 +84,15 @@ func send(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	fmt.Fprintf(ts.Stdout(), "%d %s\n", response.StatusCode, answer)
 	var bid struct {
-		ID string `json:"bid_id"`
+		ID   string `json:"bid_id"`
+		Lead string `json:"lead_id"`
 	}
-	if json.Unmarshal(answer, &bid) == nil && bid.ID != "" {
-		ts.Setenv("BID_ID", bid.ID)
+	if json.Unmarshal(answer, &bid) != nil {
+		return
+	}
+	for name, id := range map[string]string{"BID_ID": bid.ID, "LEAD_ID": bid.Lead} {
+		if id != "" {
+			ts.Setenv(name, id)
+		}
 	}
 }

@@ -126,6 +126,7 @@ type leadRow struct {
 	bidAt    int64
 	lease    *leaseRow // nil: the caps paid directly
 	credited bool
+	dispute  store.Dispute
 	charges  int // entries
 	credits  int
 }

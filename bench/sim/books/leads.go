@@ -15,6 +15,7 @@ func (b *Books) lead(l *leadRow) store.Lead {
 	lead := store.Lead{
 		ID: l.id, Exchange: c.Exchange, Campaign: c.Line.Campaign, PingID: c.PingID, BidID: c.BidID, Price: c.Price,
 		At: instant(l.at), Returned: l.credited, Post: l.post.Lead, Owed: len(l.post.Deliveries),
+		Dispute: l.dispute,
 	}
 	for _, d := range b.outbox {
 		if d.lead == l && d.done {
@@ -27,6 +28,33 @@ func (b *Books) lead(l *leadRow) store.Lead {
 	return lead
 }
 
+// returnable tells whether a lead is to be returned: disputed, or given up by every target, and not
+// credited yet.
+func returnable(l store.Lead) bool {
+	return !l.Returned && (!l.Dispute.At.IsZero() || l.Dead > 0 && l.Dead == l.Owed)
+}
+
+// Dispute implements store.Store.
+func (b *Books) Dispute(_ context.Context, dispute store.Dispute) (lead store.Lead, found bool, err error) {
+	err = b.write("disputing", func() error {
+		at := slices.IndexFunc(b.leads, func(l *leadRow) bool { return l.id == dispute.LeadID })
+		if found = at >= 0; !found {
+			return nil
+		}
+		l := b.leads[at]
+		if !l.credited {
+			remember(b, &l.dispute)
+			if !l.dispute.At.IsZero() {
+				dispute.At = l.dispute.At
+			}
+			l.dispute = dispute
+		}
+		lead = b.lead(l)
+		return nil
+	})
+	return lead, found && err == nil, err
+}
+
 // Leads implements store.Store.
 func (b *Books) Leads(_ context.Context, filter store.LeadFilter) (leads []store.Lead, err error) {
 	err = b.read("listing leads", func() {
@@ -34,7 +62,8 @@ func (b *Books) Leads(_ context.Context, filter store.LeadFilter) (leads []store
 			c := &l.post.Charge
 			if l.at >= milliseconds(filter.Since) && (filter.ID == "" || filter.ID == l.id) &&
 				(filter.Campaign == "" || filter.Campaign == c.Line.Campaign) &&
-				(filter.Exchange == "" || filter.Exchange == c.Exchange) {
+				(filter.Exchange == "" || filter.Exchange == c.Exchange) &&
+				(!filter.Returnable || returnable(b.lead(l))) {
 				leads = append(leads, b.lead(l))
 			}
 		}
@@ -92,6 +121,9 @@ func (b *Books) Counts(context.Context) (c store.Counts, err error) {
 		for _, l := range b.leads {
 			c.Leads++
 			c.Charged += l.post.Charge.Price
+			if !l.credited && !l.dispute.At.IsZero() {
+				c.Disputed++
+			}
 			if l.credited {
 				c.Returned++
 				c.Credited += l.post.Charge.Price

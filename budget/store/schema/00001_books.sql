@@ -135,6 +135,14 @@ CREATE TABLE lead_cap (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX lead_cap_cap ON lead_cap (cap);
 
+-- What the contractor says against bought leads. It moves no money.
+CREATE TABLE dispute (
+    lead   TEXT    NOT NULL PRIMARY KEY REFERENCES lead (id),
+    at_ms  INTEGER NOT NULL,
+    reason TEXT    NOT NULL,
+    note   TEXT    NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE contact (
     hash  BLOB    NOT NULL PRIMARY KEY CHECK (length(hash) = 32),
     lead  TEXT    NOT NULL REFERENCES lead (id),
@@ -168,7 +176,7 @@ CREATE TABLE outbox (
     UNIQUE (lead, target)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX outbox_owed ON outbox (next_ms, id) WHERE state = 'owed';
-CREATE INDEX outbox_dead ON outbox (next_ms) WHERE state = 'dead';
+CREATE INDEX outbox_dead ON outbox (lead) WHERE state = 'dead';
 
 -- +goose StatementBegin
 CREATE TRIGGER entry_stays BEFORE UPDATE ON entry

@@ -46,6 +46,7 @@ func Run(t *testing.T, open Open) {
 		"keys stay, runs count up":                    testRuns,
 		"one key is made, and signs a minute later":   testRotation,
 		"a revoked key is told as such":               testRevocation,
+		"disputes last until the lead is credited":    testDisputes,
 		"a closed store is away":                      testClosed,
 		"random operations agree with a naive ledger": testRandom,
 	} {
@@ -261,7 +262,8 @@ func testClosed(t *testing.T, b *bench) {
 	_, leads := b.s.Leads(ctx, store.LeadFilter{})
 	_, keys := b.s.Keys(ctx)
 	_, rotate := b.s.Rotate(ctx, store.Rotation{})
-	for i, err := range []error{post, upkeep, begin, answer, verify, leads, keys, rotate} {
+	_, _, dispute := b.s.Dispute(ctx, store.Dispute{LeadID: "x", At: start, Reason: "bad_phone"})
+	for i, err := range []error{post, upkeep, begin, answer, verify, leads, keys, rotate, dispute} {
 		if !errors.Is(err, store.ErrAway) {
 			t.Errorf("%d: a closed store answered %v", i, err)
 		}
