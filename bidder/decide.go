@@ -38,7 +38,7 @@ func (d *Decision) ExpiresIn() time.Duration { return d.Ref.Expires.Sub(d.At) }
 
 // Decide prices a ping and holds the money for the bid, or says why not. The ping's Exchange and
 // Digest must be set. Its strings are not kept.
-func (a *Agent) Decide(now time.Time, p *pingpost.Ping) Decision {
+func (a *Agent) Decide(now time.Time, p *pingpost.Ping) (decision Decision) {
 	key, consent := keyOf(p), consentKeyOf(p)
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -52,7 +52,7 @@ func (a *Agent) Decide(now time.Time, p *pingpost.Ping) Decision {
 	if a.repeats.offered(consent, stamp.At) {
 		return Decision{Stamp: stamp, Reason: pingpost.DuplicatePing, Generation: a.inForce.number}
 	}
-	decision := a.decideLocked(stamp, p)
+	a.decideLocked(stamp, p, &decision)
 	if decision.Bid && !decision.Test {
 		a.sendLocked(&decision, p.Exchange)
 	}
@@ -61,27 +61,28 @@ func (a *Agent) Decide(now time.Time, p *pingpost.Ping) Decision {
 }
 
 // decideLocked asks the candidates in the order that the contractor chose; the first that holds its
-// price bids.
-func (a *Agent) decideLocked(stamp Stamp, p *pingpost.Ping) Decision {
-	decision := Decision{Stamp: stamp, Generation: a.inForce.number}
+// price bids. decision is blank.
+func (a *Agent) decideLocked(stamp Stamp, p *pingpost.Ping, decision *Decision) {
+	decision.Stamp, decision.Generation = stamp, a.inForce.number
 	a.scratch, decision.Reason = a.inForce.rules.Candidates(p, a.scratch[:0])
 	a.inForce.eval.Begin(stamp.At, p)
 	if a.inForce.rules.Settings().Business.Choose == rules.ChooseValue {
 		a.sortByValueLocked(stamp.At, p)
 	}
 	for _, campaign := range a.scratch {
-		attempt := a.tryLocked(stamp, p, campaign)
+		attempt := Decision{Stamp: stamp, Campaign: campaign.Name, Generation: a.inForce.number}
+		a.tryLocked(p, campaign, &attempt)
 		if attempt.Reason == pingpost.ReasonNone {
 			if decision.Reason == pingpost.Observing {
 				attempt.Would = Would{decision.Campaign, decision.Price}
 			}
-			return attempt
+			*decision = attempt
+			return
 		}
 		if attempt.Reason > decision.Reason {
-			decision = attempt
+			*decision = attempt
 		}
 	}
-	return decision
 }
 
 // sortByValueLocked brings the candidates into the order of what each would bid, the most first; of
@@ -111,28 +112,28 @@ type value struct {
 	price    pingpost.Cents
 }
 
-// tryLocked takes one campaign through checks, price, limits and money, in that order.
-func (a *Agent) tryLocked(stamp Stamp, p *pingpost.Ping, campaign *rules.Campaign) Decision {
-	attempt := Decision{Stamp: stamp, Campaign: campaign.Name, Generation: a.inForce.number}
-	if attempt.Reason = a.priceLocked(stamp.At, p, campaign, &attempt, nil); attempt.Reason != pingpost.ReasonNone {
-		return attempt
+// tryLocked takes one campaign through checks, price, limits and money, in that order. attempt comes
+// with the campaign's name and goes with what became of it.
+func (a *Agent) tryLocked(p *pingpost.Ping, campaign *rules.Campaign, attempt *Decision) {
+	if attempt.Reason = a.priceLocked(attempt.At, p, campaign, attempt, nil); attempt.Reason != pingpost.ReasonNone {
+		return
 	}
 	exchange := a.inForce.rules.Exchange(p.Exchange)
 	if p.Test {
-		return a.testBid(attempt, p, exchange)
+		a.testBid(attempt, p, campaign, exchange)
+		return
 	}
 	if a.inForce.rules.ModeOf(campaign, exchange) == rules.Observe {
 		attempt.Reason = pingpost.Observing
-		return attempt
+		return
 	}
-	ticket, price, reason := hold(a.book, stamp, p, campaign, exchange, attempt.Price)
+	ticket, price, reason := hold(a.book, attempt.Stamp, p, campaign, exchange, attempt.Price)
 	if reason != pingpost.ReasonNone {
 		attempt.Reason = reason
-		return attempt
+		return
 	}
 	attempt.Bid, attempt.Price = true, price
-	attempt.Ref = a.refOf(attempt, p, ticket.Lease, ticket.Expires)
-	return attempt
+	attempt.Ref = a.refOf(attempt, p, campaign, ticket.Lease, ticket.Expires)
 }
 
 // hold takes the price out of the book, or less where the contractor lets a short budget clip it:
@@ -179,16 +180,16 @@ func (a *Agent) priceLocked(now time.Time, p *pingpost.Ping, campaign *rules.Cam
 
 // testBid answers a test ping with the bid that a real one would get, of lease 0, which no store
 // ever grants: its post is recognised by that, and books nothing.
-func (a *Agent) testBid(attempt Decision, p *pingpost.Ping, exchange *rules.Exchange) Decision {
+func (a *Agent) testBid(attempt *Decision, p *pingpost.Ping, campaign *rules.Campaign, exchange *rules.Exchange) {
 	attempt.Bid, attempt.Test = true, true
-	attempt.Ref = a.refOf(attempt, p, 0, wholeMillisecond(attempt.At.Add(exchange.BidTTL)))
-	return attempt
+	attempt.Ref = a.refOf(attempt, p, campaign, 0, wholeMillisecond(attempt.At.Add(exchange.BidTTL)))
 }
 
-func (a *Agent) refOf(d Decision, p *pingpost.Ping, lease budget.LeaseID, expires time.Time) budget.BidRef {
+func (a *Agent) refOf(d *Decision, p *pingpost.Ping, campaign *rules.Campaign, lease budget.LeaseID,
+	expires time.Time) budget.BidRef {
 	return budget.BidRef{
 		Lease:    lease,
-		Campaign: budget.CampaignTag(d.Campaign),
+		Campaign: campaign.Tag,
 		Price:    d.Price,
 		Expires:  expires,
 		Run:      a.run,
@@ -211,19 +212,13 @@ func (a *Agent) rememberUntil(d *Decision, exchange string) time.Time {
 // fillFactsLocked tells the rules how far the campaign's caps are used, as far as is known.
 func (a *Agent) fillFactsLocked(now time.Time, campaign *rules.Campaign) {
 	a.facts.WinRate = a.outcomes.rate(campaign.Tag)
-	scope := budget.Scope{Kind: budget.ScopeCampaign, Name: campaign.Name}
-	for _, period := range pingpost.Periods() {
-		a.facts.Budget[period], a.facts.Capacity[period] = rules.Usage{}, rules.Usage{}
-		if !campaign.Budget[period].Set && !campaign.Capacity[period].Set {
-			continue
-		}
-		use, known := a.book.Use(scope, period)
-		if !known {
-			continue
-		}
+	a.facts.Budget, a.facts.Capacity = [pingpost.NumPeriods]rules.Usage{}, [pingpost.NumPeriods]rules.Usage{}
+	uses := a.usesLocked(campaign)
+	for i := range uses {
+		use := &uses[i]
 		elapsed := elapsedShare(use, now)
-		a.facts.Budget[period] = usage(use.Cap.Cents, int64(use.UsedCents), elapsed, 100)
-		a.facts.Capacity[period] = usage(use.Cap.Leads, use.UsedLeads, elapsed, 1)
+		a.facts.Budget[use.Cap.Period] = usage(use.Cap.Cents, int64(use.UsedCents), elapsed, 100)
+		a.facts.Capacity[use.Cap.Period] = usage(use.Cap.Leads, use.UsedLeads, elapsed, 1)
 	}
 }
 
@@ -244,7 +239,7 @@ func usage(limit budget.Limit, used int64, elapsed float64, unit float64) rules.
 }
 
 // elapsedShare is how much of the cap's window is over; all of it for a total, which has no end.
-func elapsedShare(use budget.CapUse, now time.Time) float64 {
+func elapsedShare(use *budget.CapUse, now time.Time) float64 {
 	if use.End.IsZero() || !now.Before(use.End) {
 		return 1
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"leadbid/budget"
+	"leadbid/pingpost"
 	"leadbid/rules"
 )
 
@@ -17,6 +18,7 @@ type generation struct {
 	number uint32 // from 1
 	rules  *rules.Ruleset
 	eval   *rules.Evaluation
+	uses   []capUses // by Campaign.Index
 
 	// Of a former one:
 	last  uint64    // the last input that it decided
@@ -24,7 +26,34 @@ type generation struct {
 }
 
 func newGeneration(number uint32, rs *rules.Ruleset) generation {
-	return generation{number: number, rules: rs, eval: rs.NewEvaluation()}
+	return generation{number: number, rules: rs, eval: rs.NewEvaluation(), uses: make([]capUses, len(rs.Campaigns()))}
+}
+
+// capUses is how far the caps of a campaign are used, as the Book told it last. Asking the Book for
+// each ping would cost as much as the hold does.
+type capUses struct {
+	asked   bool
+	changes uint64 // budget.Book.Changes when it was asked
+	uses    []budget.CapUse
+}
+
+// usesLocked gives the uses of a campaign's own caps, as far as they are known.
+func (a *Agent) usesLocked(campaign *rules.Campaign) []budget.CapUse {
+	told := &a.inForce.uses[campaign.Index]
+	if told.asked && told.changes == a.book.Changes() {
+		return told.uses
+	}
+	told.asked, told.changes, told.uses = true, a.book.Changes(), told.uses[:0]
+	scope := budget.Scope{Kind: budget.ScopeCampaign, Name: campaign.Name}
+	for _, period := range pingpost.Periods() {
+		if !campaign.Budget[period].Set && !campaign.Capacity[period].Set {
+			continue
+		}
+		if use, known := a.book.Use(scope, period); known {
+			told.uses = append(told.uses, use)
+		}
+	}
+	return told.uses
 }
 
 // Swap puts other rules in force, whole, from this input on. number is their generation: one more

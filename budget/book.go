@@ -39,7 +39,8 @@ type Book struct {
 	freed  []*hold // to be used again
 	ending ends    // the open holds, soonest end first; entries of removed holds go when they are due
 
-	queued bool // some line may be waiting for room
+	queued  bool // some line may be waiting for room
+	changes uint64
 
 	uses map[capKey]*use
 
@@ -306,6 +307,7 @@ func (b *Book) Lost(now time.Time, seq uint64) {
 // refusing is free, needs its hold no longer. A repeat is no news of the lease: its hold ends and
 // waits for a reading. Posts of former runs only bring the state of their lease.
 func (b *Book) Charged(now time.Time, c Charged) {
+	b.changes++
 	b.expire(now)
 	if c.Lease != nil {
 		b.apply(*c.Lease)
@@ -348,6 +350,7 @@ func (b *Book) chargedDirectly(now time.Time, c Charged) {
 // caps than a line has now back no new bids; limits that only became lower cut them at the store,
 // which the next Upkeep asks for.
 func (b *Book) SetPlan(now time.Time, plan *Plan) {
+	b.changes++
 	b.expire(now)
 	b.adopt(plan)
 	b.swapped = true
@@ -525,6 +528,10 @@ func (b *Book) Use(scope Scope, period pingpost.Period) (u CapUse, ok bool) {
 	u.UsedLeads += leads
 	return u, true
 }
+
+// Changes counts the inputs that may have changed what Use tells: while it stays the same, so does
+// every answer of Use. Bids are none of them.
+func (b *Book) Changes() uint64 { return b.changes }
 
 // since sums up what was charged to a cap after the store told its use.
 func (b *Book) since(told *use) (cents pingpost.Cents, leads int64) {

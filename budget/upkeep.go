@@ -111,6 +111,7 @@ func (b *Book) Due(now time.Time) (due time.Time, ok bool) {
 // Surrender gives the last question of a process that stops: to take back whatever no bid holds.
 // No bid is made from this Book afterwards.
 func (b *Book) Surrender(now time.Time) (ask Upkeep, ok bool) {
+	b.changes++
 	b.expire(now)
 	b.stopping = true
 	for _, lease := range b.leases {
@@ -135,6 +136,7 @@ func (b *Book) StoreAway(now time.Time, away bool) {
 // another way, without an At, settle nothing and bring no lease: a credit may tell of one that a
 // former run holds, whose open bids this Book knows nothing of.
 func (b *Book) Answer(now time.Time, a UpkeepAnswer) {
+	b.changes++
 	b.expire(now)
 	if b.underWay && a.At.Equal(b.asked) {
 		b.underWay, b.away = false, false

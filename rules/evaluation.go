@@ -95,7 +95,7 @@ func (e *Evaluation) Begin(now time.Time, p *pingpost.Ping) {
 	e.consent(now, &p.Consent)
 	e.attributes(p.Attrs)
 	env.Exchange, env.Auction = p.Exchange, ""
-	exchange, known := e.rs.exchangeIndex[p.Exchange]
+	exchange, known := e.rs.exchangeAt(p.Exchange)
 	if known {
 		env.Auction = e.rs.exchanges[exchange].Auction.String()
 	} else {

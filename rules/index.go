@@ -128,7 +128,7 @@ func (i *campaignIndex) at(service pingpost.Service, zip pingpost.ZIP) []entryOf
 // that got furthest: ExchangeNotBought, ServiceNotBought or OutsideArea. It does not allocate
 // where dst has room.
 func (rs *Ruleset) Candidates(p *pingpost.Ping, dst []*Campaign) ([]*Campaign, pingpost.Reason) {
-	at, ok := rs.exchangeIndex[p.Exchange]
+	at, ok := rs.exchangeAt(p.Exchange)
 	if !ok || !rs.index.bought[at] {
 		return dst, pingpost.ExchangeNotBought
 	}

@@ -95,10 +95,24 @@ func (rs *Ruleset) Exchanges() []*Exchange { return rs.exchanges }
 
 // Exchange finds an exchange by name; nil where there is none.
 func (rs *Ruleset) Exchange(name string) *Exchange {
-	if i, ok := rs.exchangeIndex[name]; ok {
+	if i, ok := rs.exchangeAt(name); ok {
 		return rs.exchanges[i]
 	}
 	return nil
+}
+
+// exchangeAt is the position of an exchange. Few are found sooner by looking at each than by a map.
+func (rs *Ruleset) exchangeAt(name string) (at int, ok bool) {
+	if len(rs.exchanges) > 8 {
+		at, ok = rs.exchangeIndex[name]
+		return at, ok
+	}
+	for at, exchange := range rs.exchanges {
+		if exchange.Name == name {
+			return at, true
+		}
+	}
+	return 0, false
 }
 
 // Campaigns lists the campaigns in the order in which they are asked: that of the file, or of their
