@@ -1,7 +1,8 @@
 package pingpost
 
 import (
-	"strconv"
+	"encoding/binary"
+	"math"
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
@@ -96,41 +97,36 @@ func (p *Ping) Attr(name string) (attr Attr, ok bool) {
 // ping that only has less time left is still the same ping. It does not allocate for pings of
 // usual size.
 func (p *Ping) ComputeDigest() uint64 {
-	var space [512]byte
-	b := space[:0]
-	text := func(value string) {
-		b = strconv.AppendInt(b, int64(len(value)), 10)
-		b = append(append(b, ':'), value...)
-	}
-	text(p.Exchange)
-	text(p.ID)
-	text(p.Task)
-	text(string(p.State))
-	text(p.City)
-	text(p.Source)
-	for _, sub := range p.SubIDs {
-		text(sub)
-	}
-	text(p.Consent.TrustedFormURL)
-	text(p.Consent.LeadID)
-	b = append(b, '|', byte(p.Auction), byte(p.Service), byte(p.Job), byte(p.Urgency), byte(p.Property),
+	var space [768]byte
+	b := append(space[:0], byte(p.Auction), byte(p.Service), byte(p.Job), byte(p.Urgency), byte(p.Property),
 		byte(p.Homeowner), byte(p.Consent.Agreed), bit(p.Consent.TrustedFormPromised),
 		bit(p.Consent.LeadIDPromised), bit(p.Exclusive), bit(p.Test), bit(p.LeadScore.Known))
-	for _, number := range [...]int64{int64(p.ZIP), int64(p.MaxSold), int64(p.SoldSoFar), int64(p.Floor)} {
-		b = append(strconv.AppendInt(b, number, 10), ',')
+	order := binary.LittleEndian
+	b = order.AppendUint64(b, uint64(p.ZIP))
+	b = order.AppendUint64(b, uint64(p.MaxSold))
+	b = order.AppendUint64(b, uint64(p.SoldSoFar))
+	b = order.AppendUint64(b, uint64(p.Floor))
+	b = order.AppendUint64(b, uint64(p.Consent.GivenAt))
+	b = order.AppendUint64(b, math.Float64bits(p.LeadScore.Value))
+	for _, text := range [...]string{p.Exchange, p.ID, p.Task, string(p.State), p.City, p.Source,
+		p.Consent.TrustedFormURL, p.Consent.LeadID} {
+		b = appendSized(b, text)
 	}
-	if p.LeadScore.Known {
-		b = append(strconv.AppendFloat(b, p.LeadScore.Value, 'g', -1, 64), ',')
+	b = order.AppendUint32(b, uint32(len(p.SubIDs)))
+	for _, sub := range p.SubIDs {
+		b = appendSized(b, sub)
 	}
-	if p.Consent.GivenAt != 0 {
-		b = append(strconv.AppendInt(append(b, '@'), p.Consent.GivenAt, 10), ',')
-	}
-	for _, attr := range p.Attrs {
-		text(attr.Name)
-		text(attr.Value)
-		b = append(b, byte(attr.Kind))
+	for i := range p.Attrs {
+		attr := &p.Attrs[i]
+		b = appendSized(append(b, byte(attr.Kind)), attr.Name)
+		b = appendSized(b, attr.Value)
 	}
 	return xxhash.Sum64(b)
+}
+
+// appendSized appends a text with its length in front, so that no two rows of texts look alike.
+func appendSized(b []byte, text string) []byte {
+	return append(binary.LittleEndian.AppendUint32(b, uint32(len(text))), text...)
 }
 
 // Clone copies the ping with all its strings, so that it outlives the body it was decoded from.

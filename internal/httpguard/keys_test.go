@@ -27,6 +27,7 @@ func TestKeys(t *testing.T) {
 		{"Bearer key-of-nort", ""},
 		{"Bearer key-of-northx", ""},
 		{"Bearer ", ""},
+		{"Bearer    ", ""},
 		{"Bearer", ""},
 		{"", ""},
 		{"Basic key-of-north", ""},

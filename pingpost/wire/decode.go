@@ -53,6 +53,13 @@ func (d *decoder) read(shape *body) bool {
 func (d *decoder) object(shape *body) bool {
 	next := 0 // where the name is that follows in the profile, and mostly in the message too
 	for first := true; ; first = false {
+		if m := d.expected(shape, next, first); m != nil {
+			next = m.index + 1
+			if !d.place(shape, m, m.name) {
+				return false
+			}
+			continue
+		}
 		name, more := d.member(first)
 		if !more {
 			return d.problem == ""
@@ -70,6 +77,25 @@ func (d *decoder) object(shape *body) bool {
 			return false
 		}
 	}
+}
+
+// expected goes to the next value where the message is spelled as the profile spells it, with one of
+// the next few names of the profile and no space around it: that is one comparison. nil, with nothing
+// read, where it is not.
+func (d *decoder) expected(shape *body, next int, first bool) *member {
+	const few = 4 // names that a message may leave out at one place
+	skip := 0
+	rest := d.body[d.pos:]
+	if first {
+		skip, rest = 1, rest[1:] // a brace instead of the comma
+	}
+	for _, m := range shape.members[next:min(next+few, len(shape.members))] {
+		if key := m.key[skip:]; len(rest) > len(key) && string(rest[:len(key)]) == key {
+			d.pos += skip + len(key)
+			return m
+		}
+	}
+	return nil
 }
 
 // place reads the value of a name to where it belongs; m is nil for a name that is not mapped.
@@ -231,7 +257,11 @@ func (d *decoder) whole(f field, low, high int64) int64 {
 	if !ok {
 		return 0
 	}
-	whole, err := strconv.ParseInt(digits, 10, 64)
+	whole, short := shortWhole(digits)
+	var err error
+	if !short {
+		whole, err = strconv.ParseInt(digits, 10, 64)
+	}
 	if err != nil || whole < low || whole > high {
 		d.invalid(f, "must be a whole number from "+strconv.FormatInt(low, 10)+" to "+
 			strconv.FormatInt(high, 10))
@@ -239,10 +269,27 @@ func (d *decoder) whole(f field, low, high int64) int64 {
 	return whole
 }
 
+// shortWhole reads a number of a few digits and nothing else, as nearly all are.
+func shortWhole(digits string) (whole int64, ok bool) {
+	if len(digits) > 9 {
+		return 0, false
+	}
+	for i := 0; i < len(digits); i++ {
+		if digits[i]-'0' > 9 {
+			return 0, false
+		}
+		whole = whole*10 + int64(digits[i]-'0')
+	}
+	return whole, len(digits) > 0
+}
+
 func (d *decoder) score(f field) pingpost.Score {
 	digits, ok := d.of(f, kindNumber, "a number from 0 to 100")
 	if !ok {
 		return pingpost.Score{}
+	}
+	if whole, short := shortWhole(digits); short && whole <= 100 {
+		return pingpost.Score{Value: float64(whole), Known: true}
 	}
 	score, err := strconv.ParseFloat(digits, 64)
 	if err != nil || score < 0 || score > 100 {
