@@ -1,7 +1,6 @@
 package budget
 
 import (
-	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
@@ -10,8 +9,8 @@ import (
 	"leadbid/pingpost"
 )
 
-// A bid id is the base64url of 69 bytes: format, key in 4 bytes, the BidRef in 48 bytes, and the first
-// 128 bits of an HMAC-SHA256 over all that and over whose ping it answers.
+// A bid id is the base64url of 69 bytes: format, key in 4 bytes, the BidRef in 48 bytes, and the 128
+// bits of an AES-256-CMAC over all that and over whose ping it answers.
 const (
 	bidIDFormat = 1
 	headBytes   = 5
@@ -33,8 +32,8 @@ func (k *Keyring) AppendBidID(dst []byte, ref BidRef, exchange, pingID string) [
 	id[0] = bidIDFormat
 	binary.BigEndian.PutUint32(id[1:], key.ID)
 	putRef(id[headBytes:signedBytes], ref)
-	mac := signature(&key.Secret, id[:signedBytes], exchange, pingID)
-	copy(id[signedBytes:], mac[:macBytes])
+	mac := k.macs[k.signer].signature(id[:signedBytes], exchange, pingID)
+	copy(id[signedBytes:], mac[:])
 	return base64.RawURLEncoding.AppendEncode(dst, id[:])
 }
 
@@ -61,8 +60,8 @@ func (k *Keyring) OpenBidID(id, exchange, pingID string) (BidRef, Seal) {
 		return BidRef{}, SealBroken
 	}
 	key, until := &k.keys[place], k.honours[place]
-	mac := signature(&key.Secret, raw[:signedBytes], exchange, pingID)
-	if subtle.ConstantTimeCompare(mac[:macBytes], raw[signedBytes:]) != 1 {
+	mac := k.macs[place].signature(raw[:signedBytes], exchange, pingID)
+	if subtle.ConstantTimeCompare(mac[:], raw[signedBytes:]) != 1 {
 		return BidRef{}, SealBroken
 	}
 	ref := getRef(raw[headBytes:signedBytes])
@@ -96,27 +95,16 @@ func getRef(b []byte) BidRef {
 	}
 }
 
-// signature is HMAC-SHA256 (RFC 2104) written out over arrays on the stack: crypto/hmac allocates
-// two hashes for each message, and this is on the way of every bid. The length of the exchange's
+// signature is the code over what an id says and whose ping it answers. The length of the exchange's
 // name goes in front of it, so that no two pairs of names give the same bytes.
-func signature(key *[32]byte, signed []byte, exchange, pingID string) [sha256.Size]byte {
-	var space [512]byte
-	inner := space[:sha256.BlockSize]
-	var outer [sha256.BlockSize + sha256.Size]byte
-	for i := range sha256.BlockSize {
-		var k byte
-		if i < len(key) {
-			k = key[i]
-		}
-		inner[i], outer[i] = k^0x36, k^0x5c
-	}
-	inner = append(inner, signed...)
-	inner = binary.BigEndian.AppendUint32(inner, uint32(len(exchange)))
-	inner = append(inner, exchange...)
-	inner = append(inner, pingID...)
-	digest := sha256.Sum256(inner)
-	copy(outer[sha256.BlockSize:], digest[:])
-	return sha256.Sum256(outer[:])
+func (c *cmac) signature(signed []byte, exchange, pingID string) [macBytes]byte {
+	scratch := c.scratch.Get().(*cmacScratch)
+	message := append(scratch.message[:0], signed...)
+	message = binary.BigEndian.AppendUint32(message, uint32(len(exchange)))
+	scratch.message = append(append(message, exchange...), pingID...)
+	mac := c.sum(scratch)
+	c.scratch.Put(scratch)
+	return mac
 }
 
 // CampaignTag is a campaign's name in 32 bits (FNV-1a), for a bid id to carry.

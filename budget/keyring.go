@@ -25,6 +25,7 @@ const keyOutlives = 48 * time.Hour
 // Keyring is every key of the store, and which one of them signs. It is immutable and safe to share.
 type Keyring struct {
 	keys    []SigningKey // by ID
+	macs    []cmac       // of each key: what makes its signatures
 	signer  int          // its place in keys
 	honours []time.Time  // of each key: its bids expire before this; zero: no end is known
 }
@@ -34,6 +35,9 @@ type Keyring struct {
 func NewKeyring(keys []SigningKey, now time.Time) *Keyring {
 	ring := &Keyring{keys: slices.Clone(keys), signer: -1, honours: make([]time.Time, len(keys))}
 	slices.SortFunc(ring.keys, func(a, b SigningKey) int { return int(int64(a.ID) - int64(b.ID)) })
+	for i := range ring.keys {
+		ring.macs = append(ring.macs, newCMAC(&ring.keys[i].Secret))
+	}
 	var successor time.Time // when the next key that counts begins to sign
 	for i, key := range slices.Backward(ring.keys) {
 		if !successor.IsZero() {
