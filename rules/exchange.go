@@ -87,7 +87,9 @@ func (l *loader) loadExchange(name string, node yamlfile.Node) *Exchange {
 			*length.into = value
 		}
 	}
-	exchange.loadSilence(m.Get("silent_after"))
+	if length, ok := durationOrNever(m.Get("silent_after"), time.Minute, 24*time.Hour); ok {
+		exchange.SilentAfter = length
+	}
 	if word, ok := m.Get("auction").Word(pingpost.AuctionWords()); ok {
 		exchange.Auction, _ = pingpost.ParseAuction(word)
 	}
@@ -102,21 +104,6 @@ func (l *loader) loadExchange(name string, node yamlfile.Node) *Exchange {
 	exchange.ReturnsWithin = loadReturns(m.Get("returns"))
 	exchange.Pause = l.loadPause(m)
 	return exchange
-}
-
-// loadSilence reads silent_after: 15m, or never.
-func (e *Exchange) loadSilence(node yamlfile.Node) {
-	word, ok := node.Literal("a length of time such as 15m, or never")
-	switch {
-	case !ok:
-		return
-	case word == "never":
-		e.SilentAfter = 0
-		return
-	}
-	if length, ok := node.Duration(time.Minute, 24*time.Hour); ok {
-		e.SilentAfter = length
-	}
 }
 
 // loadReturns reads {within: 72h}: until when the exchange credits a lead that turns out bad.

@@ -88,7 +88,7 @@ func (l *loader) hash(name string, text []byte) {
 
 var (
 	rootKeys = []string{"version", "business", "server", "store", "mode", "exchanges", "lists", "tables", "holidays", "campaigns",
-		"record", "pause_file", "tests"}
+		"record", "pause_file", "verify", "tests"}
 	plannedRootKeys = []string{"lookup", "experiments", "defaults", "crews", "calendar",
 		"alerts", "users", "dashboard", "blocklist", "sources"}
 )
@@ -108,6 +108,7 @@ func (l *loader) load(file *yamlfile.File) {
 	if file, ok := root.Get("pause_file").Text("a path"); ok {
 		l.rs.settings.PauseFile = file
 	}
+	l.loadVerify(root.Get("verify"))
 	for _, item := range root.Get("tests").OneOrList() {
 		if name, ok := item.Text("the path of a file with cases for bidder test"); ok {
 			l.rs.settings.Tests = append(l.rs.settings.Tests, name)
@@ -285,6 +286,33 @@ func (l *loader) notePlaces(file string, root yamlfile.Node) {
 // Place is where a setting that only a restart changes stands, or what it would stand under: a fault
 // that says nothing yet.
 func (rs *Ruleset) Place(key string) yamlfile.Fault { return rs.places[key] }
+
+// defaultVerify is how often the books are verified.
+const defaultVerify = 5 * time.Minute
+
+// loadVerify reads verify: {every: 5m}, or never.
+func (l *loader) loadVerify(node yamlfile.Node) {
+	l.rs.settings.VerifyEvery = defaultVerify
+	m, ok := node.Map([]string{"every"})
+	if !ok {
+		return
+	}
+	if length, ok := durationOrNever(m.Get("every"), time.Second, 24*time.Hour); ok {
+		l.rs.settings.VerifyEvery = length
+	}
+}
+
+// durationOrNever reads a length of time; never is 0.
+func durationOrNever(node yamlfile.Node, low, high time.Duration) (length time.Duration, ok bool) {
+	word, ok := node.Literal("a length of time such as 15m, or never")
+	switch {
+	case !ok:
+		return 0, false
+	case word == "never":
+		return 0, true
+	}
+	return node.Duration(low, high)
+}
 
 // loadBudget reads {day: $400, month: $8000} into cents.
 func loadBudget(node yamlfile.Node) (limits Limits) {

@@ -24,7 +24,10 @@ type Settings struct {
 	SaysMode  bool // the configuration itself does; otherwise Mode is the default
 	Record    Record
 	PauseFile string
-	Tests     []string // files of cases beside the configuration; none where the default holds
+
+	VerifyEvery time.Duration // how often a serving bidder verifies its books; 0: never by itself
+
+	Tests []string // files of cases beside the configuration; none where the default holds
 }
 
 // Business is whose money it is.

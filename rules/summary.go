@@ -24,6 +24,13 @@ func (rs *Ruleset) Summary() []string {
 	} else {
 		lines = append(lines, "nothing is recorded, so that nothing can be replayed: record: {dir: data/recordings} would")
 	}
+	switch every := rs.settings.VerifyEvery; every {
+	case defaultVerify:
+	case 0:
+		lines = append(lines, "the books are verified only by `bidder verify` and, in part, at each start")
+	default:
+		lines = append(lines, "the books are verified every "+showSeconds(every))
+	}
 	if budget := describeBudget(rs.settings.Business.Budget); budget != "" {
 		lines = append(lines, "the business spends at most "+budget)
 	}

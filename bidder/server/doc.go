@@ -21,6 +21,6 @@
 // # Goroutines
 //
 // Requests are handled in parallel by fasthttp. Beside them run one goroutine for the leases, one
-// for the recording, one that reads the pause file, and those of the deliverer; Close ends all of
+// for the recording, one that reads the pause file, one that verifies the books, and those of the deliverer; Close ends all of
 // them and waits.
 package server

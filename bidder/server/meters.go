@@ -31,6 +31,8 @@ type meters struct {
 	posts, notices, badInput *prometheus.CounterVec
 	capUsed, capLimit        *prometheus.GaugeVec
 	silent, heard            *prometheus.GaugeVec // by exchange
+	verified, verifyTook     prometheus.Gauge
+	findings                 prometheus.Gauge
 	unauthorized, overloaded prometheus.Counter
 	panics                   prometheus.Counter
 	returns                  *prometheus.GaugeVec // by exchange and state
@@ -75,6 +77,14 @@ func newMeters() *meters {
 	m.badInput = counters("bidder_bad_input_total", "Bodies that could not be read.", "exchange", "reason")
 	m.capUsed = gauges("bidder_cap_used", "What a cap's present window has come to: dollars or leads.", "scope", "name", "period", "unit")
 	m.capLimit = gauges("bidder_cap_limit", "A cap's limit: dollars or leads.", "scope", "name", "period", "unit")
+	gauge := func(name, help string) prometheus.Gauge {
+		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
+		m.registry.MustRegister(g)
+		return g
+	}
+	m.verified = gauge("bidder_verified_timestamp_seconds", "When the books were verified last.")
+	m.verifyTook = gauge("bidder_verify_seconds", "How long the last verification took, its rests included.")
+	m.findings = gauge("bidder_verify_findings", "Broken promises that the last verification found, accepted ones included.")
 	m.silent = gauges("bidder_exchange_silent", "1 while bids are withheld because no post and no notice comes.", "exchange")
 	m.heard = gauges("bidder_exchange_heard_timestamp_seconds", "When the last post or notice came.", "exchange")
 	m.returns = gauges("bidder_leads_to_return", "Leads disputed or undeliverable and not credited; state soon: the exchange's deadline is near.",
@@ -95,6 +105,11 @@ func (m *meters) watch(s *Server) {
 			Name: "bidder_store_away", Help: "1 while the store does not answer.",
 		}, func() float64 {
 			return oneIf(s.storeErr.Load() != nil)
+		}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "bidder_books_broken", Help: "1 while nothing is bid because a promise about money is broken.",
+		}, func() float64 {
+			return oneIf(s.books.why() != "")
 		}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "bidder_rules_generation", Help: "The generation of the rules in force, from 1; a reload that changes them adds one.",

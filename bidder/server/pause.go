@@ -86,6 +86,7 @@ type pauseState struct {
 	mu     sync.Mutex
 	byHand bidder.Pauses
 	down   []string // campaigns whose leads cannot be delivered
+	books  bool     // a promise about money is broken
 }
 
 // load reads the file. It is small enough to be read at every look, and neither its time nor its
@@ -105,6 +106,13 @@ func (p *pauseState) set(byHand bidder.Pauses) {
 	p.byHand = byHand
 }
 
+// setBooks notes whether a promise about money is broken.
+func (p *pauseState) setBooks(broken bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.books = broken
+}
+
 // setDown notes whether a campaign's leads can be delivered.
 func (p *pauseState) setDown(campaign string, down bool) {
 	p.mu.Lock()
@@ -115,11 +123,12 @@ func (p *pauseState) setDown(campaign string, down bool) {
 	}
 }
 
-// effective joins both reasons to pause.
+// effective joins all reasons to pause.
 func (p *pauseState) effective() (all bidder.Pauses, down []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	all = p.byHand
+	all.All = all.All || p.books
 	all.Campaigns = append(slices.Clone(p.byHand.Campaigns), p.down...)
 	slices.Sort(all.Campaigns)
 	all.Campaigns = slices.Compact(all.Campaigns)
@@ -132,6 +141,7 @@ func (s *Server) pauseLoop(ctx context.Context) {
 	faulty := false
 	for pause(ctx, pauseLook) {
 		before, _ := s.pauses.effective()
+		s.followStop()
 		if err := s.pauses.load(s.pauseFile()); err != nil {
 			if !faulty {
 				s.log.Error().Err(err).Msg("the pauses stay as they were")

@@ -64,6 +64,7 @@ type Server struct {
 	publicListener, adminListener net.Listener
 
 	pauses   pauseState
+	books    booksGuard
 	silent   map[string]bool        // by exchange, as it was told last; of the lease loop
 	storeErr atomic.Pointer[string] // why the store did not answer last; nil while it does
 	wake     chan struct{}          // the lease loop should look now
@@ -89,7 +90,7 @@ func New(ctx context.Context, options Options) (*Server, error) {
 		return nil, err
 	}
 	s.inForce.Store(first)
-	if s.store, err = openStore(ctx, settings.Store, options.Dir, store.Options{Clock: s.clock.now}); err != nil {
+	if s.store, err = openStore(ctx, settings.Store, options.Dir, store.Options{Clock: s.clock.now, VerifyRest: verifyRest}); err != nil {
 		return nil, err
 	}
 	if s.run, err = s.store.Begin(ctx); err != nil {
@@ -149,6 +150,9 @@ func (s *Server) Start(ctx context.Context) error {
 	if err := s.pauses.load(s.pauseFile()); err != nil {
 		return err
 	}
+	if err := s.beginBooks(ctx); err != nil {
+		return err
+	}
 	s.applyPauses()
 	s.tendLeases(ctx)
 	settings := s.options.Rules.Settings().Server
@@ -166,6 +170,7 @@ func (s *Server) Start(ctx context.Context) error {
 	s.spawn(func() { s.returnsLoop(background) })
 	s.spawn(func() { s.record.loop(background) })
 	s.spawn(func() { s.pauseLoop(background) })
+	s.spawn(func() { s.verifyLoop(background) })
 	s.spawn(func() {
 		if err := s.mail.Run(background); err != nil && background.Err() == nil {
 			s.log.Error().Err(err).Msg("delivery stopped")
@@ -251,7 +256,7 @@ func (s *Server) ready() error {
 	if why := s.storeErr.Load(); why != nil {
 		return fmt.Errorf("the store is away: %s", *why)
 	}
-	return nil
+	return s.degraded()
 }
 
 func (s *Server) panicked(value any) {

@@ -18,7 +18,7 @@ import (
 type Status struct {
 	Now      time.Time `json:"now"`
 	Timezone string    `json:"timezone"`
-	State    string    `json:"state"` // "live", "observing", "paused", "store away" or "stopping"
+	State    string    `json:"state"` // "live", "observing", "paused", "books broken", "store away" or "stopping"
 	Business string    `json:"business"`
 	Rules    string    `json:"rules"` // the first 12 digits of the hash of the rules in force
 
@@ -31,6 +31,7 @@ type Status struct {
 	Undeliverable []string           `json:"undeliverable,omitempty"`
 	StoreError    string             `json:"store_error,omitempty"`
 	Exchanges     []ExchangeStatus   `json:"exchanges"`
+	Verification  BooksStatus        `json:"verification"`
 	Answers       AnswerCounts       `json:"answers"`
 	Observed      []ObservedStatus   `json:"observed,omitempty"`
 	Caps          []bidder.CapStatus `json:"caps"`
@@ -71,8 +72,8 @@ func (s *Server) Status(ctx context.Context) (Status, error) {
 		Business: settings.Business.Name, Rules: inForce.rules.Hash()[:12],
 		Generation: inForce.generation, RulesSince: inForce.since.In(settings.Business.Location),
 		LastReload: s.lastReload.Load(), Observed: s.meters.wouldBids(),
-		Exchanges: s.hearings(settings.Business.Location),
-		Pauses:    pauses, Undeliverable: down, State: s.state(pauses), Answers: s.meters.answers(),
+		Exchanges: s.hearings(settings.Business.Location), Verification: s.books.status(settings.Business.Location),
+		Pauses: pauses, Undeliverable: down, State: s.state(pauses), Answers: s.meters.answers(),
 	}
 	if why := s.storeErr.Load(); why != nil {
 		status.StoreError = *why
@@ -99,6 +100,8 @@ func (s *Server) state(pauses bidder.Pauses) string {
 	switch {
 	case s.draining.Load():
 		return "stopping"
+	case s.books.why() != "":
+		return "books broken"
 	case pauses.All:
 		return "paused"
 	case s.storeErr.Load() != nil:

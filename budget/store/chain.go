@@ -10,6 +10,9 @@ import (
 	"slices"
 )
 
+// stepEntries is how many entries are read between two rests.
+const stepEntries = 1000
+
 // trail reads every entry with what it tells of: a row for each cap of a grant or a charge, one for
 // any other entry. Entries of one run come in the order in which they were written.
 const trail = `SELECT e.id, e.run, e.at_ms, e.kind, coalesce(e.lease, 0), coalesce(e.lead, ''), e.cents, e.leads, e.hash,
@@ -71,12 +74,14 @@ type chain struct {
 	check  Check
 	ends   map[int64][]byte // by run: the hash of its last entry
 	heads  map[int64][]byte // by run: what is still looked for
+	pace   *pace
 }
 
 // verifyChain recomputes the hash of every entry after one, from the one before it in its run and from
 // the rows that it tells of, and looks for the entry that each run says it came to.
-func verifyChain(ctx context.Context, tx *sql.Tx, after int64, report *Report) error {
+func verifyChain(ctx context.Context, tx *sql.Tx, after int64, pace *pace, report *Report) error {
 	c := chain{
+		pace:   pace,
 		report: report, ends: map[int64][]byte{}, heads: map[int64][]byte{},
 		check: Check{ID: "audit", What: "each entry holds the hash of the one before it in its run and of what it tells of; no chain is cut short"},
 	}
@@ -142,7 +147,9 @@ func (c *chain) walk(ctx context.Context, tx *sql.Tx, after int64) error {
 			return err
 		}
 		if present == nil || row.id != last.id {
-			c.end(present, &last)
+			if c.end(present, &last); c.check.Rows%stepEntries == 0 {
+				c.pace.rest(ctx)
+			}
 			present, last = row.begin(), row
 		}
 		if row.cap.id != 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"time"
 )
 
 const (
@@ -40,11 +41,11 @@ var recentInvariants = []invariant{
 
 // Verify reads everything in one transaction, so that it may run beside traffic.
 func (s *sqlite) Verify(ctx context.Context) (Report, error) {
-	return s.verify(ctx, func(context.Context, *sql.Tx) (after int64, err error) { return 0, nil })
+	return s.verify(ctx, s.rest, func(context.Context, *sql.Tx) (after int64, err error) { return 0, nil })
 }
 
 func (s *sqlite) VerifyRecent(ctx context.Context) (Report, error) {
-	return s.verify(ctx, func(ctx context.Context, tx *sql.Tx) (after int64, err error) {
+	return s.verify(ctx, 0, func(ctx context.Context, tx *sql.Tx) (after int64, err error) {
 		err = tx.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM entry`).Scan(&after)
 		if after <= wholeUpTo {
 			return 0, err
@@ -54,7 +55,7 @@ func (s *sqlite) VerifyRecent(ctx context.Context) (Report, error) {
 }
 
 // verify checks all where the trail is read from its beginning, else what does not grow with history.
-func (s *sqlite) verify(ctx context.Context, from func(context.Context, *sql.Tx) (int64, error)) (report Report, err error) {
+func (s *sqlite) verify(ctx context.Context, rest int, from func(context.Context, *sql.Tx) (int64, error)) (report Report, err error) {
 	tx, err := s.db.Read().BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return Report{}, fmt.Errorf("%w: verifying: %w", ErrAway, err)
@@ -62,7 +63,7 @@ func (s *sqlite) verify(ctx context.Context, from func(context.Context, *sql.Tx)
 	defer tx.Rollback()
 	after, err := from(ctx, tx)
 	if err == nil {
-		report, err = verifyRows(ctx, tx, after)
+		report, err = verifyRows(ctx, tx, after, rest)
 	}
 	if err != nil {
 		return Report{}, fmt.Errorf("%w: verifying: %w", ErrAway, err)
@@ -71,19 +72,41 @@ func (s *sqlite) verify(ctx context.Context, from func(context.Context, *sql.Tx)
 }
 
 // verifyRows checks the rows that a transaction sees: all, or where the trail is read from a later
-// entry on, the open leases and what they were carved from.
-func verifyRows(ctx context.Context, tx *sql.Tx, after int64) (report Report, err error) {
+// entry on, the open leases and what they were carved from. Between two steps it rests.
+func verifyRows(ctx context.Context, tx *sql.Tx, after int64, rest int) (report Report, err error) {
 	properties := invariants
 	if after > 0 {
 		properties = recentInvariants
 	}
+	pace := pace{times: rest, began: time.Now()}
 	for _, property := range properties {
 		if err := property.verify(ctx, tx, &report); err != nil {
 			return Report{}, fmt.Errorf("%s: %w", property.id, err)
 		}
+		pace.rest(ctx)
 	}
-	if err := verifyChain(ctx, tx, after, &report); err != nil {
+	if err := verifyChain(ctx, tx, after, &pace, &report); err != nil {
 		return Report{}, fmt.Errorf("the audit trail: %w", err)
 	}
 	return report, nil
+}
+
+// pace lets a long verification rest.
+type pace struct {
+	times int // as long as the last step took
+	began time.Time
+}
+
+// rest ends a step.
+func (p *pace) rest(ctx context.Context) {
+	if p.times == 0 {
+		return
+	}
+	timer := time.NewTimer(time.Duration(p.times) * time.Since(p.began))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+	p.began = time.Now()
 }

@@ -21,6 +21,10 @@ type Options struct {
 	// Clock is the store's time, by which leases begin and end; time.Now where nil.
 	Clock func() time.Time
 
+	// VerifyRest lets Verify rest this many times as long as each of its steps took, so that it is in
+	// nobody's way for long. VerifyRecent never rests.
+	VerifyRest int
+
 	// ReadOnly opens the books beside the process that writes them: for looking and for Verify.
 	// Everything that would write answers ErrAway.
 	ReadOnly bool
@@ -31,6 +35,7 @@ type Options struct {
 type sqlite struct {
 	db    *sqlstore.DB
 	clock func() time.Time
+	rest  int           // Options.VerifyRest
 	run   atomic.Uint32 // the run that Begin started here: whose chain the entries continue
 }
 
@@ -46,7 +51,7 @@ func OpenSQLite(ctx context.Context, path string, opts Options) (Store, error) {
 	if clock == nil {
 		clock = time.Now
 	}
-	return &sqlite{db: db, clock: clock}, nil
+	return &sqlite{db: db, clock: clock, rest: opts.VerifyRest}, nil
 }
 
 func (s *sqlite) Err() error {

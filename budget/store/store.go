@@ -14,6 +14,7 @@ package store
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"leadbid/budget"
@@ -255,8 +256,14 @@ type Check struct {
 	Rows int64  `json:"rows"`
 }
 
-// Finding is one broken invariant, in words, with the rows that show it.
+// Finding is one broken invariant, in words that begin with the row which shows it.
 type Finding struct {
 	ID   string `json:"id"`
 	What string `json:"what"`
+}
+
+// Key names the promise and the row, as in "B7 cap 3": it stays the same while amounts move on.
+func (f Finding) Key() string {
+	words := append(strings.Fields(f.What), "", "")
+	return strings.TrimSpace(f.ID + " " + words[0] + " " + strings.Trim(words[1], ":,"))
 }

@@ -234,7 +234,7 @@ func foundAfter(t *testing.T, db *sql.DB, statement string, args ...any) string 
 		}
 		return err.Error()
 	}
-	report, err := verifyRows(context.Background(), tx, 0)
+	report, err := verifyRows(context.Background(), tx, 0, 0)
 	if err != nil {
 		return err.Error() // unreadable is as good as found: nothing is bid
 	}
@@ -326,7 +326,7 @@ func TestRecentIsAPartOfTheWhole(t *testing.T) {
 		if _, err := tx.Exec(statement); err != nil {
 			t.Fatal(err)
 		}
-		report, err := verifyRows(t.Context(), tx, after)
+		report, err := verifyRows(t.Context(), tx, after, 0)
 		if err != nil {
 			t.Fatal(err)
 		}

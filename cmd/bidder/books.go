@@ -96,6 +96,7 @@ func printStatus(env *cli.Env, status *server.Status) error {
 		if len(status.Undeliverable) > 0 {
 			env.Sayf("paused because their leads cannot be delivered: %s", strings.Join(status.Undeliverable, ", "))
 		}
+		sayBooks(env, status)
 		saySilence(env, status)
 		sayReturns(env, status)
 		sayRules(env, status)
@@ -127,6 +128,22 @@ func printStatus(env *cli.Env, status *server.Status) error {
 		Rows: [][]any{{books.Leads, books.Charged, books.Returned, books.Credited, books.Refused,
 			books.Delivered, books.Owed, books.Dead}},
 	})...)
+}
+
+// sayBooks tells that nothing is bid because a promise about money is broken.
+func sayBooks(env *cli.Env, status *server.Status) {
+	books := &status.Verification
+	if books.Error != "" {
+		env.Sayf("the books could not be verified: %s", books.Error)
+	}
+	if books.Stopped.IsZero() {
+		return
+	}
+	env.Sayf("nothing is bid since %s: the books do not hold", books.Stopped.In(atHome(status).Location()).Format("Mon 15:04:05"))
+	for _, finding := range books.Findings {
+		env.Sayf("  %s: %s", finding.ID, finding.What)
+	}
+	env.Sayf("look at them (`bidder verify`), then `bidder resume`; posts for bids already sent are still taken")
 }
 
 // saySilence tells which exchanges get no bids because nothing is heard of them.
@@ -337,17 +354,28 @@ func verifyCommand(env *cli.Env) *cobra.Command {
 		Short: "Recompute every promise about money from the books; exit 4 where one is broken",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, opened, err := books(cmd.Context(), env)
+			report, err := verifyBooks(cmd.Context(), env)
 			if err != nil {
 				return err
 			}
-			report, err := opened.Verify(cmd.Context())
-			if err = errors.Join(err, opened.Close()); err != nil {
+			if err := printReport(env, report); err != nil {
 				return err
 			}
-			return printReport(env, report)
+			return sayStop(env)
 		},
 	}
+}
+
+// sayStop tells that the bidding is stopped although the books hold.
+func sayStop(env *cli.Env) error {
+	path, err := pauseFile(env, scope{})
+	if err != nil {
+		return err
+	}
+	if stop, err := server.ReadBooksStop(server.BooksStopFile(path)); err != nil || stop.Stopped() {
+		env.Sayf("the books hold now; nothing is bid until `bidder resume`")
+	}
+	return nil
 }
 
 func printReport(env *cli.Env, report store.Report) error {

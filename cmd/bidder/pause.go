@@ -58,27 +58,6 @@ func pauseCommand(env *cli.Env) *cobra.Command {
 	return command
 }
 
-func resumeCommand(env *cli.Env) *cobra.Command {
-	var what scope
-	command := &cobra.Command{
-		Use:   "resume",
-		Short: "Bid again: all, or a campaign or exchange",
-		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			return changePauses(env, what, func(p *bidder.Pauses) {
-				if what.all() {
-					*p = bidder.Pauses{}
-					return
-				}
-				p.Campaigns = without(p.Campaigns, what.campaigns)
-				p.Exchanges = without(p.Exchanges, what.exchanges)
-			})
-		},
-	}
-	what.flags(command)
-	return command
-}
-
 func changePauses(env *cli.Env, what scope, change func(*bidder.Pauses)) error {
 	path, err := pauseFile(env, what)
 	if err != nil {

@@ -41,6 +41,7 @@ func TestScripts(t *testing.T) {
 			"hangup":      scripttest.Hangup,
 			"interrupt":   scripttest.Interrupt,
 			"await":       await,
+			"fetch":       fetch,
 			"tamper":      scripttest.Tamper,
 		},
 	})
@@ -64,6 +65,19 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("the status never came to %s: %s", pattern, status)
 		}
 	}
+}
+
+// fetch is "fetch PATH": prints what the operators' listener of the serving bidder answers.
+func fetch(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: fetch PATH")
+	}
+	response, err := http.Get("http://" + ts.Getenv("ADMIN") + args[0])
+	ts.Check(err)
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	ts.Check(err)
+	fmt.Fprintf(ts.Stdout(), "%d %s\n", response.StatusCode, answer)
 }
 
 // send is "send ping|post|notice FILE": posts a body to $BIDDER as exchange north, with $BID_ID in

@@ -1,6 +1,7 @@
 package httpguard
 
 import (
+	"errors"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -10,15 +11,26 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
+// Degraded is an error of a program that should get its traffic all the same: readiness tells it, and
+// stays ready.
+type Degraded string
+
+func (d Degraded) Error() string { return string(d) }
+
 // AdminMux makes the routes that every operators' listener has: /healthz (the process lives),
 // /readyz (ready gives nil; its error's text is the answer otherwise, so it must hold no secret),
-// /metrics of the given registry, and /debug/pprof. The caller adds its own routes and serves the
-// whole through NewAdminServer.
+// a Degraded is told with status 200), /metrics of the given registry, and /debug/pprof. The caller
+// adds its own routes and serves the whole through NewAdminServer.
 func AdminMux(registry prometheus.Gatherer, ready func() error) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answerText(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if err := ready(); err != nil {
+		var degraded Degraded
+		switch err := ready(); {
+		case errors.As(err, &degraded):
+			answerText(w, http.StatusOK, degraded.Error())
+			return
+		case err != nil:
 			answerText(w, http.StatusServiceUnavailable, err.Error())
 			return
 		}
