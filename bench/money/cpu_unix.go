@@ -3,6 +3,8 @@
 package main
 
 import (
+	"os"
+	"runtime"
 	"syscall"
 	"time"
 )
@@ -14,4 +16,16 @@ func cpuTime() time.Duration {
 		panic("money: the kernel does not tell the CPU time: " + err.Error())
 	}
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+// peakMemory is the most that an ended process had in memory, in MiB.
+func peakMemory(ended *os.ProcessState) int64 {
+	used, ok := ended.SysUsage().(*syscall.Rusage)
+	switch {
+	case !ok:
+		return 0
+	case runtime.GOOS == "darwin" || runtime.GOOS == "ios":
+		return int64(used.Maxrss) >> 20 // in bytes there, in KiB elsewhere
+	}
+	return int64(used.Maxrss) >> 10
 }

@@ -40,7 +40,8 @@ type part struct {
 	run  func(ctx context.Context, s *settings, out io.Writer) (any, error)
 }
 
-var parts = []part{{"charges", measureCharges}, {"leases", measureLeases}, {"zones", measureZones}}
+var parts = []part{{"charges", measureCharges}, {"leases", measureLeases}, {"zones", measureZones},
+	{"startup", measureStartup}, {"memory", measureMemory}}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
