@@ -81,18 +81,17 @@ func copyFile(from, to string) error {
 }
 
 func writeHistory(ctx context.Context, path string, leads int) error {
+	const together = 10 // leases that are open at a time: their posts share commits
 	steps := (leads + leadsPerLease - 1) / leadsPerLease
-	b, err := openBooks(ctx, path, historyEnd.Add(-time.Duration(steps+1)*historyStep))
+	b, err := openBooks(ctx, path, historyEnd.Add(-time.Duration(steps+2*together)*historyStep))
 	if err != nil {
 		return err
 	}
 	defer b.store.Close()
-	// Several leases at a time: their posts share commits.
-	const together = 10
 	for left := leads; left > 0; {
 		var posts []store.Post
+		b.now.Add(int64(together * historyStep))
 		for range min(together, (left+leadsPerLease-1)/leadsPerLease) {
-			b.now.Add(int64(historyStep))
 			if err := b.grant(ctx, leadsPerLease+leadsPerLease/12); err != nil {
 				return err
 			}
