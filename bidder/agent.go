@@ -89,7 +89,8 @@ func (a *Agent) Charged(now time.Time, answer budget.Charged) Stamp {
 
 // Notify applies an authentic notice. ref is the bid that it names, as its signature says. A lost
 // bid's hold is freed where the exchange's posts can be refused. A voided bid's hold is freed
-// everywhere: the shell calls Notify for it only once its refusal is durable.
+// everywhere, and its ping gets no bid any more: the shell calls Notify for it only once its refusal is
+// durable.
 func (a *Agent) Notify(now time.Time, outcome pingpost.Outcome, ref budget.BidRef) Stamp {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -106,6 +107,7 @@ func (a *Agent) Notify(now time.Time, outcome pingpost.Outcome, ref budget.BidRe
 		a.outcomes.note(ref, false)
 	case pingpost.OutcomeVoided:
 		a.book.Release(stamp.At, ref.Seq)
+		a.repeats.withdraw(ref.Seq)
 	}
 	return stamp
 }

@@ -340,6 +340,28 @@ func TestSettleOfACampaignThatIsGone(t *testing.T) {
 	}
 }
 
+// TestVoidedPingGetsNoDeadBid: what was withdrawn can never be posted, so that its ping, asked again,
+// gets no bid; the same request under another id does.
+func TestVoidedPingGetsNoDeadBid(t *testing.T) {
+	agent := newAgent(t, twoCampaigns)
+	token := func(p *pingpost.Ping) { p.Consent.LeadID = "A1B2C3D4-0000-4000-8000-0123456789AB" }
+	d := agent.Decide(monday, ping("p", token))
+	if again := agent.Decide(monday, ping("p", token)); !again.Bid || again.Ref != d.Ref {
+		t.Fatalf("the same ping again got %+v", again)
+	}
+	agent.Notify(monday, pingpost.OutcomeVoided, d.Ref)
+	agent.Notify(monday, pingpost.OutcomeVoided, d.Ref)
+	if again := agent.Decide(monday, ping("p", token)); again.Bid || again.Reason != pingpost.Voided || !again.Repeat {
+		t.Errorf("the ping of a withdrawn bid got %+v", again)
+	}
+	if other := agent.Decide(monday, ping("q", token)); !other.Bid {
+		t.Errorf("the same request under another id got %v", other.Reason)
+	}
+	if err := agent.Check(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestTimeNeverRunsBackwards(t *testing.T) {
 	agent := newAgent(t, twoCampaigns)
 	first := agent.Decide(monday.Add(time.Second), ping("p", nil))

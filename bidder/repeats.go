@@ -154,7 +154,7 @@ func (r *repeats) offered(consent uint64, now time.Time) bool {
 		return false
 	}
 	place, known := r.indexes[byConsent].find(r, byConsent, consent)
-	return known && r.at(place).until > now.UnixNano()
+	return known && r.at(place).bid && r.at(place).until > now.UnixNano()
 }
 
 // remember keeps an answer until an instant, which of a bid is its expiry.
@@ -244,6 +244,28 @@ func (r *repeats) blank() *stretch {
 // where the bid was an answer to a repeat as well, and so may have been sent after all. Answers
 // stand in the order of their numbers.
 func (r *repeats) forget(seq uint64) bool {
+	entry := r.bidOf(seq)
+	switch {
+	case entry == nil:
+		return true
+	case entry.repeated:
+		return false
+	}
+	entry.forgotten = true
+	return true
+}
+
+// withdraw makes the answer to a ping whose bid was withdrawn a refusal: no post of that ping is taken
+// any more, so that the same bid again would promise what is over. The homeowner's request is free
+// for another ping.
+func (r *repeats) withdraw(seq uint64) {
+	if entry := r.bidOf(seq); entry != nil {
+		entry.bid, entry.reason = false, pingpost.Voided
+	}
+}
+
+// bidOf finds the remembered bid of an input; nil where there is none.
+func (r *repeats) bidOf(seq uint64) *kept {
 	low, high := r.first, r.next
 	for low < high {
 		middle := low + (high-low)/2
@@ -254,13 +276,9 @@ func (r *repeats) forget(seq uint64) bool {
 		}
 	}
 	if low == r.next || r.at(low).seq != seq || !r.at(low).bid {
-		return true
+		return nil
 	}
-	if r.at(low).repeated {
-		return false
-	}
-	r.at(low).forgotten = true
-	return true
+	return r.at(low)
 }
 
 // expire forgets answers whose time is over. The queue is in order of asking, and times differ by

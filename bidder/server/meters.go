@@ -195,7 +195,7 @@ func newPingMeters(exchange string, bids, dollars, noBids *prometheus.CounterVec
 		dollars: dollars.WithLabelValues(exchange),
 	}
 	for _, reason := range pingpost.Reasons() {
-		if reason <= pingpost.Observing || reason == pingpost.Internal {
+		if reason <= pingpost.Observing || reason == pingpost.Voided || reason == pingpost.Internal {
 			p.noBids[reason] = &counted{Counter: noBids.WithLabelValues(exchange, reason.String())}
 		}
 	}
