@@ -202,8 +202,8 @@ func (c *partsCounter) Visit(node *ast.Node) {
 
 // What a regular expression costs. Each character of a text may be held against each of its steps.
 const (
-	patternParts    = 150
-	partsPerStep    = 5
+	patternParts    = 100
+	partsPerStep    = 4
 	maxPattern      = 500 // bytes
 	maxPatternSteps = 500
 )

@@ -54,18 +54,20 @@ type campaignIndex struct {
 	columns  columns
 	bounds   []uint32 // by class and column: where its list begins in entries; one more for the end
 	entries  []entryOfCampaign
-	buysOn   []uint64 // by campaign: bit set over the exchanges
-	services []uint64 // by exchange: what is bought there at all
-	bought   []bool   // by exchange: whether any campaign buys there
+	postings []posting // of all campaigns, one after the other
+	buysOn   []uint64  // by campaign: bit set over the exchanges
+	services []uint64  // by exchange: what is bought there at all
+	bought   []bool    // by exchange: whether any campaign buys there
 }
 
-// entryOfCampaign is a campaign in a list. The lists are in file order.
+// entryOfCampaign is a campaign in a list, with the places of its postings among those of all
+// campaigns. The lists are in file order.
 type entryOfCampaign struct {
 	campaign         uint32
 	here, everywhere postingSpan
 }
 
-// postingSpan is a part of a campaign's postings.
+// postingSpan is a part of the postings of all campaigns.
 type postingSpan struct{ from, to uint32 }
 
 // buildCampaignIndex needs the indexes of the campaigns' rules. The ZIPs that rules pick split the
@@ -74,6 +76,7 @@ func buildCampaignIndex(exchanges int, campaigns []*Campaign, p *partition) camp
 	index := campaignIndex{services: make([]uint64, exchanges), bought: make([]bool, exchanges)}
 	var services []uint64
 	p.reset()
+	index.postings = gatherPostings(campaigns)
 	for i, c := range campaigns {
 		for exchange := range exchanges {
 			if c.exchanges&(1<<exchange) != 0 {
@@ -115,6 +118,23 @@ func buildCampaignIndex(exchanges int, campaigns []*Campaign, p *partition) camp
 	index.bounds = append(index.bounds, uint32(len(index.entries)))
 	index.entries = slices.Clip(index.entries)
 	return index
+}
+
+// gatherPostings puts the postings of all campaigns into one list, so that a ping finds them without
+// asking each campaign where its own are.
+func gatherPostings(campaigns []*Campaign) []posting {
+	count := 0
+	for _, c := range campaigns {
+		count += len(c.ruleIndex.postings)
+	}
+	all := make([]posting, 0, count)
+	for _, c := range campaigns {
+		index := &c.ruleIndex
+		index.first = uint32(len(all))
+		all = append(all, index.postings...)
+		index.postings = all[index.first:len(all):len(all)]
+	}
+	return all
 }
 
 // at lists the campaigns that buy a service in a ZIP.
@@ -185,6 +205,7 @@ type ruleIndex struct {
 	columns  columns
 	bounds   []uint32 // by class and column: where its list begins in postings; one more for the end
 	postings []posting
+	first    uint32 // where postings begin among those of all campaigns
 }
 
 func buildRuleIndex(rules []*Rule, scale *scoreScale, p *partition) ruleIndex {
@@ -251,7 +272,9 @@ func (i *ruleIndex) entry(campaign uint32, service pingpost.Service, zip pingpos
 	return found
 }
 
-func (i *ruleIndex) cell(at int) postingSpan { return postingSpan{i.bounds[at], i.bounds[at+1]} }
+func (i *ruleIndex) cell(at int) postingSpan {
+	return postingSpan{i.first + i.bounds[at], i.first + i.bounds[at+1]}
+}
 
 // asking walks the rules of a campaign that may hold for a ping, in file order.
 type asking struct {
@@ -262,8 +285,7 @@ type asking struct {
 
 // ask begins such a walk for the ping of Begin.
 func (e *Evaluation) ask(c *Campaign) asking {
-	found := e.entryOf(c)
-	postings := c.ruleIndex.postings
+	found, postings := e.entryOf(c), e.rs.index.postings
 	return asking{here: postings[found.here.from:found.here.to],
 		everywhere: postings[found.everywhere.from:found.everywhere.to], facets: e.facets, rank: e.rank}
 }

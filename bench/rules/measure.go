@@ -147,12 +147,14 @@ func (w worst) measure(folder string, rounds int) (worstRow, error) {
 	}
 	e := rs.NewEvaluation()
 	var space []*rules.Campaign
-	took := make([]time.Duration, population)
+	took, least := make([]time.Duration, population), make([]time.Duration, population)
 	for range rounds {
 		for i, p := range pings {
 			began := time.Now()
 			cents := decide(rs, e, p, &space)
-			took[i] = time.Since(began)
+			if took[i] = time.Since(began); least[i] == 0 || took[i] < least[i] {
+				least[i] = took[i]
+			}
 			if cents != 0 {
 				return row, fmt.Errorf("%s: a rule holds that must not", w.name)
 			}
@@ -163,6 +165,8 @@ func (w worst) measure(folder string, rounds int) (worstRow, error) {
 			row.P50, row.P99 = micros(took[len(took)/2]), p99
 		}
 	}
+	slices.Sort(least)
+	row.Own = micros(least[len(least)*99/100])
 	return row, nil
 }
 
