@@ -1,6 +1,7 @@
 package bidder
 
 import (
+	"math"
 	"slices"
 
 	"leadbid/budget"
@@ -57,6 +58,21 @@ func (o outcomes) rate(campaign uint32) rules.Rate {
 		}
 	}
 	return rules.Rate{Value: float64(won) / float64(len(latest)), Known: true}
+}
+
+// LatestBids is how many decided bids of a campaign win_rate is about, at most.
+const LatestBids = maxOutcomes
+
+// Recall gives a new Agent a past: of the latest LatestBids bids of a campaign so many were won. It
+// serves cases and other looks at what would be; an Agent that bids learns from what happens.
+func (a *Agent) Recall(campaign string, won int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for i := range LatestBids {
+		// Sequence numbers that no bid will get.
+		ref := budget.BidRef{Lease: 1, Campaign: budget.CampaignTag(campaign), Seq: math.MaxUint64 - uint64(i)}
+		a.outcomes.note(ref, i < won)
+	}
 }
 
 func (o outcomes) clone() outcomes {

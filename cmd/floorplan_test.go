@@ -49,7 +49,7 @@ const floorPlan = `
 	FLOOR0 < exchange
 
 	# What both shells need. The core uses none of it, yamlfile apart.
-	pingpost < internal/retry, internal/safedial, internal/lifecycle, internal/cli
+	pingpost < internal/retry, internal/safedial, internal/lifecycle, internal/cli, internal/contact
 	pingpost < internal/sqlstore, internal/httpguard
 	internal/retry, internal/safedial < internal/webhook
 	internal/yamlfile, internal/retry, internal/safedial, internal/lifecycle < TOOLS
@@ -61,6 +61,7 @@ const floorPlan = `
 	budget/store, rules < bidder/delivery
 	bidder, budget/store, bidder/delivery < bidder/server
 	bidder < bidder/backtest, bidder/cases
+	internal/contact < bidder/server, bidder/cases
 
 	# Floor 3, the exchange's side.
 	exchange, TOOLS < exchange/store
@@ -163,6 +164,7 @@ var revealers = map[string]string{
 	"budget/store":           "keeps accepted leads for delivery and for their owner",
 	"budget/store/storetest": "compares what a store kept with what it was given, in tests",
 	"bidder/server":          "hashes contacts under the store's key to find duplicates",
+	"internal/contact":       "spells and hashes contacts for the contractor's reject rules",
 	"bidder/delivery":        "delivers the lead to the contractor's own systems",
 	"exchange/store":         "keeps offered leads until they are sold",
 	"exchange/server":        "shows a bought lead to the buyer who paid for it",

@@ -21,6 +21,7 @@ type Case struct {
 	Want Outcome
 
 	used map[capKey]usedUp
+	won  map[string]int // of the latest bidder.LatestBids bids, by campaign
 }
 
 // Outcome is what came of a ping, or ought to. In an expectation the zero value of a field asks
@@ -133,6 +134,9 @@ func (c Case) run(rs *rules.Ruleset) Result {
 	plan := bidder.PlanOf(rs)
 	book := bidder.FundedBook(plan, c.At, c.uses(plan))
 	agent := bidder.New(0, rs, book)
+	for campaign, won := range c.won {
+		agent.Recall(campaign, won)
+	}
 	result := Result{Name: c.Name, File: c.File, Line: c.Line, Want: c.Want}
 	result.Explanation = agent.Explain(c.At, &c.Ping)
 	result.Got = outcomeOf(result.Explanation)

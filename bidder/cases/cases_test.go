@@ -1,9 +1,12 @@
 package cases
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -40,11 +43,19 @@ campaigns:
     reject:
       - {name: landlord, when: lead.notes contains "landlord", reason: renter}
       - {name: far, when: lead.zip != "60614"}
+      - {name: expensive to call, when: lead.phone_type == "premium"}
+      - {name: customers, customers: {file: customers.txt}, reason: known}
 `
+
+// customers is a file of one phone number and one address.
+func customers() string {
+	return fmt.Sprintf("%x\n%x\n", sha256.Sum256([]byte("+13125550123")), sha256.Sum256([]byte("jo@example.org")))
+}
 
 func load(t *testing.T, cases string) (*rules.Ruleset, []Case, *yamlfile.Faults) {
 	t.Helper()
-	files := fstest.MapFS{"bidder.yaml": {Data: []byte(strings.TrimSpace(configuration))}, "cases.yaml": {Data: []byte(cases)}}
+	files := fstest.MapFS{"bidder.yaml": {Data: []byte(strings.TrimSpace(configuration))}, "cases.yaml": {Data: []byte(cases)},
+		"customers.txt": {Data: []byte(customers())}}
 	rs, faults := rules.LoadOffline(files, "bidder.yaml", func(string) (string, bool) { return "", false })
 	if rs == nil {
 		t.Fatal(faults)
@@ -105,6 +116,9 @@ func TestPosts(t *testing.T) {
 	f("post accepted", "")
 	f("post accepted", "lead: {first_name: Jo, email: jo@example.com, notes: call me}")
 	f(`post rejected: renter by "landlord"`, "lead: {notes: my landlord pays}")
+	f(`post rejected: rejected_by_rule by "expensive to call"`, "lead: {phone: 900-234-5678}")
+	f(`post rejected: known by "customers"`, "lead: {phone: (312) 555-0123}")
+	f(`post rejected: known by "customers"`, "lead: {phone: 312-555-0199, email: Jo@Example.org}")
 	f("post rejected: ping_mismatch", "lead: {zip: 60618}")
 	f("post rejected: ping_mismatch", "job: install")
 	f("post rejected: price_mismatch", "price: $20.01")
@@ -131,7 +145,8 @@ cases:
 	}
 	report := Run(rs, all)
 	want := []Uncovered{{"urgent", "rule", "same name", 16}, {"urgent", "rule", "not wanted", 17},
-		{"any", "rule", "old system", 23}, {"any", "reject", "far", 27}}
+		{"any", "rule", "old system", 23}, {"any", "reject", "far", 27},
+		{"any", "reject", "expensive to call", 28}, {"any", "reject", "customers", 29}}
 	if diff := cmp.Diff(want, report.Uncovered); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
@@ -153,7 +168,8 @@ cases:
     ping: {ping_id: p, auction: second, service: hvac, task: furnace, job: repair, zip: 02108, state: MA,
       city: Boston, urgency: asap, property_type: condo, homeowner: false, lead_score: 71.5, source: s,
       sub_ids: [a, b], exclusive: true, max_sold: 3, sold_so_far: 1, floor: $12.50, test: true,
-      consent: {agreed: true, trustedform_url: "https://cert.trustedform.com/x", leadid: l, leadid_promised: true},
+      consent: {agreed: true, trustedform_url: "https://cert.trustedform.com/x", leadid: l, leadid_promised: true,
+        given_at: 2026-03-02 09:50},
       attrs: {text: "5", number: 5, truth: true, word: five}}
     expect: {no_bid: outside_area}
 `)
@@ -167,7 +183,7 @@ cases:
 		LeadScore: pingpost.Score{Value: 71.5, Known: true}, Source: "s", SubIDs: []string{"a", "b"}, Exclusive: true,
 		MaxSold: 3, SoldSoFar: 1, Floor: 1250, Test: true,
 		Consent: pingpost.Consent{Agreed: pingpost.Yes, TrustedFormURL: "https://cert.trustedform.com/x", LeadID: "l",
-			LeadIDPromised: true},
+			LeadIDPromised: true, GivenAt: all[0].At.Truncate(time.Minute).Add(-10 * time.Minute).UnixMilli()},
 		Attrs: []pingpost.Attr{{Name: "text", Value: "5"}, {Name: "number", Value: "5", Kind: pingpost.AttrNumber},
 			{Name: "truth", Value: "true", Kind: pingpost.AttrBool}, {Name: "word", Value: "five"}},
 	}
@@ -178,4 +194,46 @@ cases:
 	if at := all[0].At.UTC().Format("15:04:05"); at != "16:00:30" {
 		t.Errorf("at %s", at)
 	}
+}
+
+// TestLiveStateCanBeSet asks for every live fact that rules may read, through what a case says of it.
+func TestLiveStateCanBeSet(t *testing.T) {
+	f := func(want, when, state string) {
+		t.Helper()
+		text := strings.NewReplacer("    capacity: {leads: {day: 2}}", "    budget: {day: $240}\n    capacity: {leads: {day: 12, week: 40}}",
+			"      - {name: customers, customers: {file: customers.txt}, reason: known}\n", "", `{name: other, bid: 20}`, `{name: state, when: '`+when+`', bid: 30}`).Replace(configuration)
+		files := fstest.MapFS{"bidder.yaml": {Data: []byte(strings.TrimSpace(text))}, "cases.yaml": {Data: []byte(
+			"version: 1\nat: 2026-03-02 12:00\ncases:\n  - name: case\n    ping: {service: plumbing, zip: 60618}\n" + state +
+				"    expect: {bid: 1}\n")}}
+		rs, faults := rules.LoadOffline(files, "bidder.yaml", func(string) (string, bool) { return "", false })
+		if rs == nil {
+			t.Fatal(faults)
+		}
+		faults = &yamlfile.Faults{}
+		all := Load(files, "cases.yaml", rs, faults)
+		got := faults.String()
+		if !faults.Any() {
+			got = Run(rs, all).Results[0].Got.String()
+		}
+		if !strings.Contains(got, want) {
+			t.Errorf("%s with %s: %s, want %s", when, state, got, want)
+		}
+	}
+	const bids, none = `bid $30.00 by any, rule "state"`, "no bid: no_rule"
+	spent := func(what string) string { return "    used: {campaigns: {any: {" + what + "}}}\n" }
+	f(bids, "budget.day.spent_share == 0.25", spent("budget: {day: $60}"))
+	f(bids, "budget.day.left == 180", spent("budget: {day: $60}"))
+	f(bids, "budget.day.pace == 0.5", spent("budget: {day: $60}")) // half of the day is over
+	f(bids, "budget.day.spent_share == 0", "")
+	f(bids, "capacity.day.left == 9 and capacity.week.left == 37", spent("capacity: {leads: {day: 3, week: 3}}"))
+	f(bids, "capacity.day.pace == 0.5 and capacity.day.spent_share == 0.25", spent("capacity: {leads: {day: 3}}"))
+	f(bids, "win_rate == 0.24", "    win_rate: {any: 24%}\n")
+	f(none, "win_rate == 0.24", "    win_rate: {urgent: 24%}\n")
+	f(bids, "win_rate == 0", "    win_rate: {any: 0%}\n")
+	f(bids, "win_rate == 1", "    win_rate: {any: 100%}\n")
+	f(none, "known(win_rate)", "")
+	f("of which that would be 12.5", "win_rate == 0.25", "    win_rate: {any: 25%}\n")
+	f("type: 24%", "win_rate == 0.24", "    win_rate: {any: 0.24}\n")
+	f("type: 26%", "win_rate == 0.25", "    win_rate: {any: 25%}\n")
+	f("type: any", "win_rate == 0.24", "    win_rate: {ani: 24%}\n")
 }

@@ -12,7 +12,8 @@ import (
 // FuzzLoad holds that no file of cases takes the program down, and that what loads without a fault
 // can be run.
 func FuzzLoad(f *testing.F) {
-	configured := fstest.MapFS{"bidder.yaml": {Data: []byte(strings.TrimSpace(configuration))}}
+	configured := fstest.MapFS{"bidder.yaml": {Data: []byte(strings.TrimSpace(configuration))},
+		"customers.txt": {Data: []byte(customers())}}
 	rs, faults := rules.LoadOffline(configured, "bidder.yaml", func(string) (string, bool) { return "", false })
 	if rs == nil {
 		f.Fatal(faults)

@@ -1,9 +1,12 @@
 package cases
 
 import (
+	"fmt"
 	"io/fs"
+	"math"
 	"time"
 
+	"leadbid/bidder"
 	"leadbid/budget"
 	"leadbid/internal/yamlfile"
 	"leadbid/pingpost"
@@ -47,11 +50,11 @@ func Load(fsys fs.FS, name string, rs *rules.Ruleset, faults *yamlfile.Faults) [
 }
 
 func (l *loader) load(node yamlfile.Node) (one Case, ok bool) {
-	m, ok := node.Map([]string{"name", "at", "exchange", "ping", "used", "post", "expect"})
+	m, ok := node.Map([]string{"name", "at", "exchange", "ping", "used", "win_rate", "post", "expect"})
 	if !ok {
 		return one, false
 	}
-	one = Case{File: l.file, Line: node.Line(), At: l.at, used: map[capKey]usedUp{}}
+	one = Case{File: l.file, Line: node.Line(), At: l.at, used: map[capKey]usedUp{}, won: map[string]int{}}
 	if name, ok := m.Need("name", "what the case is about").Text("what the case is about"); ok {
 		if l.names[name] {
 			m.Get("name").Fault("two cases are called "+yamlfile.Quote(name), "a name of its own for each", "")
@@ -68,6 +71,7 @@ func (l *loader) load(node yamlfile.Node) (one Case, ok bool) {
 	one.Ping.Exchange = exchange
 	one.Ping.Digest = one.Ping.ComputeDigest()
 	l.used(&one, m.Get("used"))
+	l.winRate(&one, m.Get("win_rate"))
 	if m.Get("post").Exists() {
 		one.Post = l.post(m.Get("post"), &one.Ping)
 	}
@@ -133,6 +137,23 @@ func (l *loader) used(one *Case, node yamlfile.Node) {
 			scope := budget.Scope{Kind: budget.ScopeCampaign, Name: name}
 			campaign := l.rs.Campaign(name)
 			l.scope(one, entry, scope, campaign.Budget, campaign.Capacity)
+		}
+	}
+}
+
+// winRate reads which share of the latest bids of each campaign was won.
+func (l *loader) winRate(one *Case, node yamlfile.Node) {
+	entries, _ := node.Entries("campaigns with the share of their latest bids that was won: {hvac-chicago: 24%}")
+	for _, entry := range entries {
+		name, ok := entry.Key().Word(l.campaigns())
+		share, isShare := entry.Percent(1)
+		if !ok || !isShare {
+			continue
+		}
+		won := share * bidder.LatestBids
+		if one.won[name] = int(math.Round(won)); math.Abs(won-math.Round(won)) > 1e-9 {
+			entry.Fault(fmt.Sprintf("win_rate is about the latest %d bids, of which that would be %.4g", bidder.LatestBids, won),
+				"a share of 2% or several times that", fmt.Sprintf("%d%%", int(math.Round(won))*100/bidder.LatestBids))
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"leadbid/internal/contact"
 	"leadbid/internal/yamlfile"
 	"leadbid/pingpost"
 )
@@ -152,6 +153,7 @@ func (l *loader) post(node yamlfile.Node, ping *pingpost.Ping) *pingpost.Post {
 	if !post.Lead.Phone.Known() && !post.Lead.Email.Known() {
 		post.Lead.Phone = pingpost.NewPrivate(anyPhone)
 	}
+	post.Contact = contact.Of(&post.Lead)
 	return post
 }
 

@@ -5,16 +5,15 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/nyaruka/phonenumbers"
 	"github.com/valyala/fasthttp"
 
 	"leadbid/bidder"
 	"leadbid/budget"
 	"leadbid/budget/store"
+	"leadbid/internal/contact"
 	"leadbid/internal/httpguard"
 	"leadbid/pingpost"
 )
@@ -30,7 +29,7 @@ func (s *Server) servePost(ctx *fasthttp.RequestCtx, x *exchange) {
 		s.refuseInput(ctx, x, err)
 		return
 	}
-	post.Exchange, post.Contact = x.Name, contactOf(&post.Lead)
+	post.Exchange, post.Contact = x.Name, contact.Of(&post.Lead)
 	verdict := s.settle(now, x, &post)
 	s.meters.settled(x, verdict)
 	s.log.Info().Str("exchange", x.Name).Str("ping_id", post.PingID).Str("lead_id", verdict.LeadID).
@@ -112,20 +111,12 @@ func contactHashes(key []byte, lead *pingpost.Lead) [][32]byte {
 		hashes = append(hashes, [32]byte(mac.Sum(nil)))
 	}
 	if lead.Phone.Known() {
-		add("phone", onePhoneSpelling(lead.Phone.Reveal()))
+		add("phone", contact.Phone(lead.Phone.Reveal()))
 	}
 	if lead.Email.Known() {
-		add("email", strings.ToLower(strings.TrimSpace(lead.Email.Reveal())))
+		add("email", contact.Email(lead.Email.Reveal()))
 	}
 	return hashes
-}
-
-func onePhoneSpelling(phone string) string {
-	number, err := phonenumbers.Parse(phone, "US")
-	if err != nil {
-		return strings.TrimSpace(phone)
-	}
-	return phonenumbers.Format(number, phonenumbers.E164)
 }
 
 func (s *Server) serveNotice(ctx *fasthttp.RequestCtx, x *exchange) {

@@ -189,6 +189,9 @@ func (n Node) Percent(most float64) (share float64, ok bool) {
 	case err != nil || !decimalNumber.MatchString(digits) || number < 0 || number/100 > most:
 		n.Fault(Quote(text)+" does not fit here", expected, "")
 		return 0, false
+	case !hasSign && number > 0 && number <= 1: // a share, as most of the world writes it
+		n.Fault(Quote(text)+" lacks its percent sign", expected, strconv.FormatFloat(number*100, 'g', 6, 64)+"%")
+		return 0, false
 	case !hasSign:
 		n.Fault(Quote(text)+" lacks its percent sign", expected, digits+"%")
 		return 0, false

@@ -1,4 +1,4 @@
-package server
+package contact
 
 import (
 	"crypto/sha256"
@@ -7,7 +7,7 @@ import (
 	"leadbid/pingpost"
 )
 
-func TestContactOf(t *testing.T) {
+func TestOf(t *testing.T) {
 	f := func(phone, email string, kind pingpost.PhoneType, spelling string) {
 		t.Helper()
 		lead := pingpost.Lead{Phone: pingpost.NewPrivate(phone), Email: pingpost.NewPrivate(email)}
@@ -18,7 +18,7 @@ func TestContactOf(t *testing.T) {
 		if email != "" {
 			want.Digests[1] = sha256.Sum256([]byte("jo@example.com"))
 		}
-		if got := contactOf(&lead); got != want {
+		if got := Of(&lead); got != want {
 			t.Errorf("%q %q: %s, want %s, or another hash", phone, email, got.PhoneType, kind)
 		}
 	}
