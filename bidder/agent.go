@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"leadbid/budget"
+	"leadbid/internal/planted"
 	"leadbid/pingpost"
 	"leadbid/rules"
 )
@@ -48,6 +49,9 @@ type Agent struct {
 // New makes an Agent for one run of a process. run is the number that the store gave the run: it
 // becomes part of every bid id, so that no two runs ever sign the same one.
 func New(run uint32, rs *rules.Ruleset, book *budget.Book) *Agent {
+	if planted.Is(planted.SameRun) {
+		run = 1
+	}
 	return &Agent{run: run, inForce: newGeneration(1, rs), book: book, hearings: hearings{}}
 }
 

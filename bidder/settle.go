@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"leadbid/budget"
+	"leadbid/internal/planted"
 	"leadbid/pingpost"
 	"leadbid/rules"
 )
@@ -117,6 +118,9 @@ func (a *Agent) settleLocked(now time.Time, facts PostFacts, ref budget.BidRef, 
 		Ref: ref, Line: line, Price: facts.Price, BidAt: bidAt, Caps: a.windowsLocked(line, bidAt, settlement.Campaign, exchange),
 	}
 	charge := &settlement.Charge
+	if planted.Is(planted.ChargeBid) {
+		charge.Price = ref.Price
+	}
 	if charge.Refuse, charge.Detail = checkTerms(settlement.At, facts, ref, exchange, campaign); charge.Refuse != 0 {
 		return settlement
 	}
@@ -137,11 +141,11 @@ func checkTerms(now time.Time, facts PostFacts, ref budget.BidRef, exchange *rul
 		return pingpost.TestPing, ""
 	case !campaign.ConsentPosted(facts.Consent):
 		return pingpost.ConsentMissing, ""
-	case now.After(ref.Expires.Add(exchange.Grace)):
+	case now.After(ref.Expires.Add(exchange.Grace)) && !planted.Is(planted.AnyTime):
 		return pingpost.BidExpired, ""
-	case facts.Price > ref.Price || facts.Price <= 0:
+	case (facts.Price > ref.Price || facts.Price <= 0) && !planted.Is(planted.AnyPrice):
 		return pingpost.PriceMismatch, ""
-	case facts.Terms != ref.Terms:
+	case facts.Terms != ref.Terms && !planted.Is(planted.AnyTerms):
 		return pingpost.PingMismatch, ""
 	}
 	return pingpost.ReasonNone, ""

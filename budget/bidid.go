@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"time"
 
+	"leadbid/internal/planted"
 	"leadbid/pingpost"
 )
 
@@ -61,7 +62,7 @@ func (k *Keyring) OpenBidID(id, exchange, pingID string) (BidRef, Seal) {
 	}
 	key, until := &k.keys[place], k.honours[place]
 	mac := k.macs[place].signature(raw[:signedBytes], exchange, pingID)
-	if subtle.ConstantTimeCompare(mac[:], raw[signedBytes:]) != 1 {
+	if subtle.ConstantTimeCompare(mac[:], raw[signedBytes:]) != 1 && !planted.Is(planted.AnySignature) {
 		return BidRef{}, SealBroken
 	}
 	ref := getRef(raw[headBytes:signedBytes])
@@ -119,6 +120,9 @@ func CampaignTag(name string) uint32 {
 // TermsHash says in one number what a bid was made for. It is exact: no two different terms share
 // a number, since all of them fit into 64 bits side by side.
 func TermsHash(zip pingpost.ZIP, service pingpost.Service, job pingpost.Job, exclusive bool) uint64 {
+	if planted.Is(planted.TermsWithoutJob) {
+		service, job = 0, 0
+	}
 	terms := uint64(zip)<<32 | uint64(service)<<24 | uint64(job)<<16
 	if exclusive {
 		terms |= 1

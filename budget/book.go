@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"leadbid/internal/planted"
 	"leadbid/pingpost"
 )
 
@@ -180,6 +181,9 @@ func (l *lease) backs(now time.Time, price pingpost.Cents, tmax time.Duration) b
 
 // lasts tells whether a bid made now is decided before the lease ends, in an auction of usual length.
 func (l *lease) lasts(now time.Time, tmax time.Duration) bool {
+	if planted.Is(planted.BidPastLease) {
+		return !l.retired
+	}
 	return !l.retired && l.BidUntil.Sub(now) > min(tmax, longAuction)+skew
 }
 
@@ -188,6 +192,9 @@ func (b *Book) take(now time.Time, line *line, lease *lease, seq uint64, price p
 	end := expires.Add(line.Terms.Grace)
 	if line.Terms.Refusable {
 		end = now.Add(tmax + line.Terms.HoldFor)
+	}
+	if planted.Is(planted.HoldHalf) {
+		price /= 2
 	}
 	h := b.blank()
 	*h = hold{seq: seq, lease: lease, price: price, end: end, firm: !line.Terms.Refusable}
@@ -298,7 +305,7 @@ func (b *Book) LineOf(id LeaseID) (line Line, open bool) {
 // refused; a binding bid stays a promise until its end, whatever the notice says.
 func (b *Book) Lost(now time.Time, seq uint64) {
 	b.expire(now)
-	if h := b.holds[seq]; h != nil && !h.firm {
+	if h := b.holds[seq]; h != nil && (!h.firm || planted.Is(planted.LossFreesBinding)) {
 		b.free(h)
 	}
 }
@@ -413,7 +420,9 @@ func (b *Book) expire(now time.Time) {
 		}
 		b.ending.pop()
 		if h := b.holds[due.seq]; h != nil && !h.ended {
-			b.end(h, h.end)
+			if b.end(h, h.end); planted.Is(planted.FreeUnsettledHold) {
+				b.free(h)
+			}
 		}
 	}
 }
@@ -450,6 +459,9 @@ func (b *Book) free(h *hold) {
 func (b *Book) giveBack(h *hold) {
 	h.lease.heldCents -= h.price
 	h.lease.heldLeads--
+	if planted.Is(planted.ReleaseHoldTwice) {
+		h.lease.heldCents -= h.price
+	}
 	b.forget(h)
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"leadbid/internal/planted"
 	"leadbid/pingpost"
 )
 
@@ -279,6 +280,9 @@ func (b *Book) keep(now time.Time, lease *lease, spare map[*line]room) (keep Kee
 		keep.Extend = left && (b.swapped || b.extendable(now, lease))
 	}
 	keep.ReturnCents, keep.ReturnLeads = back.cents, back.leads
+	if planted.Is(planted.ReturnHeld) {
+		keep.ReturnCents, keep.OutstandingCents = keep.ReturnCents+lease.heldCents, 0
+	}
 	// A few leads that no money goes with are no reason to ask.
 	return keep, keep.Extend || keep.ReturnCents > 0 || keep.ReturnLeads > 0 && free.cents == 0
 }

@@ -3,6 +3,7 @@ package budget
 import (
 	"time"
 
+	"leadbid/internal/planted"
 	"leadbid/pingpost"
 )
 
@@ -13,6 +14,9 @@ import (
 // one starts: 23, 24 or 25 hours where clocks change. Weeks begin on Monday. An hour never spans a
 // change of the clocks: an hour that is repeated is a window of its own.
 func WindowOf(period pingpost.Period, at time.Time, loc *time.Location) (start, end time.Time) {
+	if planted.Is(planted.ResetAtUTC) {
+		loc = time.UTC
+	}
 	local := at.In(loc)
 	year, month, day := local.Date()
 	switch period {
@@ -41,6 +45,9 @@ func stretch(at time.Time, loc *time.Location, nth func(n int) (int, time.Month,
 			continue
 		}
 		start, end = end, next
+	}
+	if planted.Is(planted.DayOf24Hours) && end.Sub(start) < 26*time.Hour {
+		end = start.Add(24 * time.Hour)
 	}
 	return start, end
 }

@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
 )
 
 // floorPlan is who may import whom. It is the floor plan of ARCHITECTURE.md as text, and this
@@ -34,6 +35,8 @@ import (
 const floorPlan = `
 	# Floor 0: words, values and formats. CORE, as are floors 1 and 2: see coreRules.
 	NONE < pingpost
+	NONE < internal/planted
+	internal/planted < budget, bidder, budget/store, bidder/server, exchange, internal/sqlstore, bench/sim, bench/planted
 	pingpost < internal/yamlfile
 	internal/yamlfile < pingpost/wire, pingpost/zips
 	pingpost/wire < pingpost/recording

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"leadbid/internal/planted"
 	"leadbid/pingpost"
 )
 
@@ -226,6 +227,10 @@ func (m *Market) rejected(now time.Time, o *offer, c PostAnswered) {
 // answer until the post deadline, and then withdraws the post.
 func (m *Market) postUnknown(now time.Time, o *offer, latency time.Duration) {
 	if !now.Before(o.hop.postBy) {
+		if planted.Is(planted.RerouteUnknown) {
+			m.rejected(now, o, PostAnswered{Buyer: o.hop.buyer})
+			return
+		}
 		m.void(now, o, 1)
 		return
 	}

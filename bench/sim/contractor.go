@@ -41,6 +41,7 @@ type promise struct {
 	at       time.Time
 	binding  bool
 	until    time.Time // a post until then comes in time
+	expires  time.Time // of the bid, by the clock of whoever is asked
 	terms    pingpost.Ping
 
 	answered bool
@@ -63,7 +64,7 @@ func (c *contractor) promised(r *replica, ping *pingpost.Ping, decision *bidder.
 	}
 	x := r.rules.Exchange(ping.Exchange)
 	p := &promise{
-		exchange: ping.Exchange, ping: ping.ID, id: id, price: decision.Price, at: c.w.now, terms: *ping,
+		expires: decision.Ref.Expires, exchange: ping.Exchange, ping: ping.ID, id: id, price: decision.Price, at: c.w.now, terms: *ping,
 	}
 	if x != nil {
 		p.binding = x.Commitment == 0
@@ -82,7 +83,7 @@ func (c *contractor) heard(reason pingpost.Reason) {
 
 // said holds a reply to a post against everything that was said before, and against what the disk
 // has: B2, B3, B6, and what a binding bid promised.
-func (c *contractor) said(r *replica, post *pingpost.Post, verdict pingpost.Verdict) {
+func (c *contractor) said(r *replica, post *pingpost.Post, verdict pingpost.Verdict, came time.Time) {
 	w := c.w
 	w.note(r.name, "says "+verdictWord(verdict), post.PingID, int64(post.Price))
 	w.count.Posts++
@@ -96,7 +97,7 @@ func (c *contractor) said(r *replica, post *pingpost.Post, verdict pingpost.Verd
 		case !known:
 			w.fail("B3", "%s accepted the post of bid %s for %s, which nobody sent", r.name, post.BidID, post.PingID)
 		default:
-			c.accepted(r, post, p)
+			c.accepted(r, post, p, came)
 		}
 	case pingpost.VerdictRejected:
 		w.count.refuse(verdict.Reason)
@@ -111,9 +112,14 @@ func (c *contractor) said(r *replica, post *pingpost.Post, verdict pingpost.Verd
 	}
 }
 
-// accepted: at most the price of the bid, for what was bid for, and on the disk.
-func (c *contractor) accepted(r *replica, post *pingpost.Post, p *promise) {
+// grace is how long after its expiry a bid can still be posted in the native profile.
+const grace = 2 * time.Second
+
+// accepted: in time, at most the price of the bid, for what was bid for, and on the disk.
+func (c *contractor) accepted(r *replica, post *pingpost.Post, p *promise, came time.Time) {
 	switch {
+	case !p.answered && came.After(p.expires.Add(grace)):
+		c.w.fail("B5", "%s accepted %s at %v, and the bid stood until %v", r.name, post.PingID, came, p.expires)
 	case post.Price > p.price || post.Price <= 0:
 		c.w.fail("B3", "%s accepted at %v a bid of %v", r.name, post.Price, p.price)
 	case post.ZIP != p.terms.ZIP || post.Service != p.terms.Service || post.Job != p.terms.Job || post.Exclusive != p.terms.Exclusive:

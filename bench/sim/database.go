@@ -6,6 +6,7 @@ import (
 
 	"leadbid/bench/sim/books"
 	"leadbid/budget/store"
+	"leadbid/internal/planted"
 )
 
 // database is the process that keeps a contractor's books: a server that several replicas reach over
@@ -62,14 +63,14 @@ func (d *database) group() {
 		default:
 			q.begun = true
 			err := q.do(d.store)
-			if q.write && err == nil {
+			if q.write && err == nil && !planted.Is(planted.ReplyBeforeSync) {
 				written = append(written, q)
 			} else {
 				q.answer(err)
 			}
 		}
 	}
-	if len(written) == 0 {
+	if len(written) == 0 && d.books.Unsynced() == 0 {
 		return
 	}
 	d.syncing = true

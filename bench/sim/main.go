@@ -20,6 +20,7 @@ func main() {
 	traced := flag.Bool("trace", false, "print every step of the day of --seed")
 	days := flag.Uint64("days", 100, "how many days to play")
 	from := flag.Uint64("from", 1, "the first seed")
+	most := flag.Int("failures", 5, "how many failing seeds end the campaign")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		fmt.Fprintln(os.Stderr, "sim: there are only flags")
@@ -39,7 +40,7 @@ func main() {
 		}
 	}
 	began := time.Now()
-	total, failures := campaign(*from, *days, func() bool { return false }, print, os.Stderr)
+	total, failures := campaign(*from, *days, *most, func() bool { return false }, print, os.Stderr)
 	total.print(os.Stdout, time.Since(began))
 	if len(failures) > 0 {
 		pprof.StopCPUProfile()
@@ -48,13 +49,13 @@ func main() {
 }
 
 // campaign plays days until enough of them are over, or stop says so. Only failing seeds are kept.
-func campaign(from, days uint64, stop func() bool, print func(step), faults io.Writer) (total counts, failures []*failure) {
+func campaign(from, days uint64, most int, stop func() bool, print func(step), faults io.Writer) (total counts, failures []*failure) {
 	for seed := from; seed < from+days && !stop(); seed++ {
 		w := play(seed, print)
 		total.add(&w.count)
 		if w.failure != nil {
 			w.failure.print(faults)
-			if failures = append(failures, w.failure); len(failures) >= 5 {
+			if failures = append(failures, w.failure); len(failures) >= most {
 				return total, failures
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"leadbid/bidder/server"
 	"leadbid/budget"
 	"leadbid/budget/store"
+	"leadbid/internal/planted"
 	"leadbid/pingpost"
 )
 
@@ -127,7 +128,7 @@ func (p *posting) reply(verdict pingpost.Verdict) {
 		return
 	}
 	p.over = true
-	p.r.c.said(p.r, &p.post, verdict)
+	p.r.c.said(p.r, &p.post, verdict, p.came)
 	p.answer(verdict)
 }
 
@@ -162,7 +163,8 @@ func (r *replica) apply(notice pingpost.Notice, ref budget.BidRef, seal budget.S
 	switch {
 	case ref.Lease == 0:
 		acknowledge()
-	case notice.Outcome != pingpost.OutcomeReturned && notice.Outcome != pingpost.OutcomeVoided:
+	case notice.Outcome != pingpost.OutcomeReturned && notice.Outcome != pingpost.OutcomeVoided,
+		notice.Outcome == pingpost.OutcomeVoided && planted.Is(planted.NoticeFirst):
 		tell()
 	default:
 		credit := store.Credit{

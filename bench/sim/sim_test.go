@@ -22,7 +22,7 @@ func TestDays(t *testing.T) {
 		late = func() bool { return time.Since(began) > bound || time.Until(deadline) < 10*time.Second }
 	}
 	var faults bytes.Buffer
-	total, failures := campaign(uint64(began.UnixNano()), 1<<40, late, nil, &faults)
+	total, failures := campaign(uint64(began.UnixNano()), 1<<40, 5, late, nil, &faults)
 	if len(failures) > 0 {
 		t.Error(faults.String())
 	}

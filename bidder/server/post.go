@@ -15,6 +15,7 @@ import (
 	"leadbid/budget/store"
 	"leadbid/internal/contact"
 	"leadbid/internal/httpguard"
+	"leadbid/internal/planted"
 	"leadbid/pingpost"
 )
 
@@ -165,7 +166,7 @@ func (s *Server) notify(x *exchange, notice *pingpost.Notice, ref budget.BidRef)
 	if ref.Lease == 0 {
 		return nil
 	}
-	if notice.Outcome == pingpost.OutcomeReturned || notice.Outcome == pingpost.OutcomeVoided {
+	if notice.Outcome == pingpost.OutcomeReturned || notice.Outcome == pingpost.OutcomeVoided && !planted.Is(planted.NoticeFirst) {
 		ctx, cancel := context.WithTimeout(context.Background(), postTimeout)
 		defer cancel()
 		answer, err := s.store.Credit(ctx, store.Credit{

@@ -6,6 +6,7 @@ import (
 	"leadbid/bidder"
 	"leadbid/budget"
 	"leadbid/budget/store"
+	"leadbid/internal/planted"
 	"leadbid/pingpost"
 )
 
@@ -57,6 +58,9 @@ func NotBooked(post *pingpost.Post, settlement bidder.Settlement) pingpost.Verdi
 func VerdictOf(post *pingpost.Post, answer store.PostAnswer) pingpost.Verdict {
 	verdict := pingpost.Verdict{
 		PingID: post.PingID, LeadID: answer.LeadID, Reason: answer.Reason, Detail: answer.Detail,
+	}
+	if planted.Is(planted.AcceptRefused) && answer.Reason == pingpost.BudgetExhausted {
+		answer.Outcome = store.PostAccepted
 	}
 	switch answer.Outcome {
 	case store.PostAccepted:

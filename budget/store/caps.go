@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"leadbid/budget"
+	"leadbid/internal/planted"
 	"leadbid/internal/sqlstore"
 	"leadbid/pingpost"
 )
@@ -91,6 +92,9 @@ func (r *capRow) catchUp(tx *sqlstore.Tx, run uint32) error {
 	cents, leads, err := r.boughtPast(tx)
 	if err != nil {
 		return err
+	}
+	if planted.Is(planted.ForgetAway) {
+		cents, leads = 0, 0
 	}
 	_, err = tx.Row(`UPDATE cap SET limit_cents = ?2, limit_leads = ?3, run = ?4,
 		spent_cents = spent_cents + max(?5 - opening_cents - late_cents, 0), late_cents = max(late_cents, ?5 - opening_cents),

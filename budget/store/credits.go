@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"leadbid/budget"
+	"leadbid/internal/planted"
 	"leadbid/internal/sqlstore"
 	"leadbid/pingpost"
 )
@@ -59,7 +60,7 @@ func giveCredit(tx *sqlstore.Tx, credit Credit, run uint32, now time.Time) (answ
 	if err != nil {
 		return answer, err
 	}
-	if lead.credited != notCredited {
+	if lead.credited != notCredited && !planted.Is(planted.CreditTwice) {
 		return CreditAnswer{Found: true, Repeat: true}, nil
 	}
 	answer = CreditAnswer{Found: true, Credited: pingpost.Cents(lead.price)}
@@ -83,6 +84,9 @@ type bought struct {
 // the caps that it was taken from; and in those that paid or counted the lead itself. They are the
 // windows of the bid.
 func (l *bought) giveBack(tx *sqlstore.Tx) (*budget.LeaseState, error) {
+	if planted.Is(planted.ForgetUsed) {
+		return nil, l.mark(tx, creditedLease)
+	}
 	lease, open, err := leaseRow(tx, `UPDATE lease SET used_cents = used_cents - ?1, used_leads = used_leads - 1,
 		rev = rev + 1 WHERE id = ?2 AND state = 'open' RETURNING `+leaseColumns, l.price, l.lease)
 	if err != nil {
@@ -105,5 +109,9 @@ func (l *bought) giveBack(tx *sqlstore.Tx) (*budget.LeaseState, error) {
 }
 
 func (l *bought) mark(tx *sqlstore.Tx, how int) error {
+	if planted.Is(planted.CreditTwice) {
+		_, err := tx.Exec(`UPDATE lead SET credited = ? WHERE id = ?`, how, l.id)
+		return err
+	}
 	return mustHit(tx.Exec(`UPDATE lead SET credited = ? WHERE id = ? AND credited = 0`, how, l.id))
 }

@@ -3,9 +3,11 @@ package store
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"leadbid/budget"
+	"leadbid/internal/planted"
 	"leadbid/internal/sqlstore"
 	"leadbid/pingpost"
 )
@@ -131,7 +133,11 @@ func leaseRows(tx *sqlstore.Tx, query string, args ...any) (states []budget.Leas
 // closeDue closes the leases of all runs whose time is over: what they used is spent, the rest is
 // free again.
 func (u *upkeep) closeDue() error {
-	due, err := leaseRows(u.tx, dueLeases, u.now.UnixMilli())
+	by := u.now
+	if planted.Is(planted.CloseEarly) {
+		by = by.Add(time.Minute)
+	}
+	due, err := leaseRows(u.tx, dueLeases, by.UnixMilli())
 	if err != nil {
 		return err
 	}
@@ -175,7 +181,13 @@ func (u *upkeep) keep(ask budget.Keep) error {
 		if err != nil {
 			return err
 		}
+		if planted.Is(planted.IgnoreLowered) {
+			cut = room{}
+		}
 		back = room{max(back.cents, cut.cents), max(back.leads, cut.leads)}
+	}
+	if planted.Is(planted.ReturnMore) {
+		ask.OutstandingCents, ask.OutstandingLeads = 0, 0
 	}
 	back.cents = min(back.cents, int64(lease.Cents-lease.UsedCents-ask.OutstandingCents))
 	back.leads = min(back.leads, lease.Leads-lease.UsedLeads-ask.OutstandingLeads)
@@ -240,7 +252,7 @@ func (u *upkeep) extend(lease *budget.LeaseState) (cut room, err error) {
 		return room{}, err
 	}
 	until := u.now.Add(leaseLength).UnixMilli()
-	if end > 0 {
+	if end > 0 && !planted.Is(planted.ExtendPastEnd) {
 		until = min(until, end)
 	}
 	if until > lease.BidUntil.UnixMilli() && until > u.now.UnixMilli() {
@@ -344,7 +356,11 @@ func (u *upkeep) carve(plan budget.LinePlan, amount room, until time.Time) (budg
 // show answers with the state of every open lease of this run, and of those that were asked for
 // and are not open any more.
 func (u *upkeep) show(reads []budget.LeaseID) error {
-	states, err := leaseRows(u.tx, openLeases, u.run.ID)
+	query := openLeases
+	if planted.Is(planted.ResumeLeases) {
+		query = strings.Replace(openLeases, "run =", "run <=", 1)
+	}
+	states, err := leaseRows(u.tx, query, u.run.ID)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"leadbid/budget"
+	"leadbid/internal/planted"
 	"leadbid/internal/sqlstore"
 	"leadbid/pingpost"
 )
@@ -46,10 +47,10 @@ func scanStored(s *stored) (into []any, finish func()) {
 // answer is what the stored post says to a post of that key: its own answer if it is the same one.
 func (s *stored) answer(key PostKey) (PostAnswer, error) {
 	same := s.key.BidID == key.BidID && s.key.Exchange == key.Exchange && s.key.PingID == key.PingID
-	if !same || !s.withdraw && !bytes.Equal(s.key.BodyHash[:], key.BodyHash[:]) {
+	if !same || !s.withdraw && !bytes.Equal(s.key.BodyHash[:], key.BodyHash[:]) && !planted.Is(planted.AnyBody) {
 		return PostAnswer{Outcome: PostConflict, Repeat: true}, nil
 	}
-	if s.voided {
+	if s.voided && !planted.Is(planted.AcceptVoided) {
 		return PostAnswer{Outcome: PostRefused, Reason: pingpost.Voided, Repeat: true}, nil
 	}
 	if s.accepted {
@@ -133,6 +134,9 @@ func (p *posting) do() (PostAnswer, error) {
 	if err != nil || reason == pingpost.ReasonNone {
 		return answer, err
 	}
+	if planted.Is(planted.KeepRefused) {
+		return PostAnswer{Outcome: PostRefused, Reason: reason}, nil
+	}
 	if err := p.tx.Undo(); err != nil {
 		return PostAnswer{}, err
 	}
@@ -170,6 +174,9 @@ func findPost(tx *sqlstore.Tx, key PostKey) (row stored, found bool, err error) 
 
 // insertPost makes the row of a post, unless its bid or its ping has one.
 func insertPost(tx *sqlstore.Tx, key PostKey, hash any, at time.Time, accepted bool, reason pingpost.Reason, detail string) (hit int64, err error) {
+	if planted.Is(planted.SkipPingUnique) {
+		key.PingID += key.BidID
+	}
 	return tx.Exec(`INSERT INTO post (bid_id, exchange, ping_id, body_hash, at_ms, accepted, reason, detail)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 		key.BidID, key.Exchange, key.PingID, hash, at.UnixMilli(), accepted, reason.String(), detail)
@@ -353,6 +360,9 @@ func (p *posting) noteCap(row capRow) error {
 func (p *posting) chargeCaps(caps []capRow) (refused pingpost.Reason, err error) {
 	price, covered := int64(p.post.Charge.Price), false
 	for _, row := range caps {
+		if planted.Is(planted.SkipLeadCap) {
+			row.limits[1] = nil
+		}
 		covered = covered || row.cap.Cents.Set
 		hit, err := row.takeFrom(p.tx, "spent", price, 1)
 		switch {
@@ -379,7 +389,7 @@ func (p *posting) chargeCaps(caps []capRow) (refused pingpost.Reason, err error)
 func (p *posting) claimContacts() (refused pingpost.Reason, err error) {
 	at := p.post.At.UnixMilli()
 	free := at - p.post.DedupeFor.Milliseconds()
-	if p.post.DedupeFor <= 0 {
+	if p.post.DedupeFor <= 0 || planted.Is(planted.SkipContact) {
 		free = 1<<63 - 1
 	}
 	for _, hash := range p.post.Contacts {

@@ -10,6 +10,8 @@ import (
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"leadbid/internal/planted"
 )
 
 // writer is the one goroutine that writes. Callers queue jobs; it takes what has gathered while
@@ -195,6 +197,9 @@ func (w *writer) attempt() (begun bool, err error) {
 		if err := w.do(j); err != nil {
 			return true, err
 		}
+	}
+	if planted.Is(planted.ReplyBeforeSync) {
+		w.answer(nil)
 	}
 	if _, err := w.tx.Exec("COMMIT"); err != nil {
 		return true, fmt.Errorf("committing: %w", err)

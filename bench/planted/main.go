@@ -1,0 +1,197 @@
+// Command planted makes each mistake of internal/planted in turn and tells what catches it: the
+// simulation, in at most so many days, or one of the suites. It builds both once with the tag, prints
+// a table and writes it as JSON. A mistake that nothing catches is an error.
+//
+//	go run ./bench/planted
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"leadbid/internal/planted"
+)
+
+func main() {
+	days := flag.Int("days", 100, "the most days to simulate for one mistake")
+	only := flag.String("only", "", "make this one alone")
+	out := flag.String("out", "bench/results/planted", "folder of the JSON; empty writes none")
+	flag.Parse()
+	if err := run(os.Stdout, *days, planted.Bug(*only), *out); err != nil {
+		fmt.Fprintln(os.Stderr, "planted:", err)
+		os.Exit(1)
+	}
+}
+
+// caught is one line of the table.
+type caught struct {
+	Bug   planted.Bug `json:"bug"`
+	Where string      `json:"where"`
+	What  string      `json:"what"`
+	By    string      `json:"caught_by"` // "" where nothing caught it
+	How   string      `json:"how"`       // the broken promise and its seed, or the test
+	Days  int         `json:"days,omitempty"`
+}
+
+// suites are the tests that are asked, in this order. Each runs in the folder of its package.
+var suites = []struct {
+	pkg  string
+	args []string
+}{
+	{"budget/store", []string{"-test.run=TestSQLite|TestBooks", "-rapid.checks=20"}},
+	{"budget", []string{"-test.short", "-rapid.checks=20"}},
+	{"bench/sim", []string{"-test.run=TestBooksAgreeWithSQL"}},
+	{"bidder", []string{"-test.short", "-rapid.checks=20"}},
+}
+
+func run(out io.Writer, days int, only planted.Bug, folder string) error {
+	built, err := build()
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(built)
+	var rows []caught
+	missed := 0
+	for _, mistake := range planted.All() {
+		if only != "" && only != mistake.Bug {
+			continue
+		}
+		row := catch(built, mistake, days)
+		if row.By == "" {
+			missed++
+		}
+		fmt.Fprintf(os.Stderr, "%s: %s %s\n", row.Bug, row.By, row.How)
+		rows = append(rows, row)
+	}
+	if err := print(out, rows); err != nil {
+		return err
+	}
+	if folder != "" && only == "" {
+		if err := write(folder, rows); err != nil {
+			return err
+		}
+	}
+	if missed > 0 {
+		return fmt.Errorf("%d of %d mistakes were not caught", missed, len(rows))
+	}
+	return nil
+}
+
+// build makes the simulation and the suites once, with the mistakes in them.
+func build() (folder string, err error) {
+	if folder, err = os.MkdirTemp("", "leadbid-planted-"); err != nil {
+		return "", err
+	}
+	if err = command("", "go", "build", "-tags", "planted", "-o", filepath.Join(folder, "sim"), "./bench/sim"); err != nil {
+		return folder, err
+	}
+	for i, suite := range suites {
+		binary := filepath.Join(folder, strconv.Itoa(i)+".test")
+		if err = command("", "go", "test", "-c", "-tags", "planted", "-o", binary, "./"+suite.pkg); err != nil {
+			return folder, err
+		}
+	}
+	return folder, nil
+}
+
+func command(dir, name string, args ...string) error {
+	c := exec.Command(name, args...)
+	c.Dir, c.Stdout, c.Stderr = dir, os.Stderr, os.Stderr
+	return c.Run()
+}
+
+// catch makes one mistake. What lies beneath the modelled books, the simulation cannot meet.
+func catch(built string, mistake planted.Mistake, days int) caught {
+	row := caught{Bug: mistake.Bug, Where: mistake.Where, What: mistake.What}
+	if mistake.Where != "budget/store" && row.bySimulation(built, days) {
+		return row
+	}
+	for i, suite := range suites {
+		if row.bySuite(filepath.Join(built, strconv.Itoa(i)+".test"), suite.pkg, suite.args) {
+			return row
+		}
+	}
+	return row
+}
+
+var (
+	broken   = regexp.MustCompile(`(?m)^seed (\d+): (\w+): `)
+	played   = regexp.MustCompile(`(?m)^days +(\d+)$`)
+	failed   = regexp.MustCompile(`(?m)^ *--- FAIL: (\S+)`)
+	panicked = regexp.MustCompile(`(?m)^panic: `)
+)
+
+func (row *caught) bySimulation(built string, days int) bool {
+	output, err := row.output("", filepath.Join(built, "sim"), "--days", strconv.Itoa(days), "--failures", "1")
+	found := broken.FindSubmatch(output)
+	if err == nil || found == nil {
+		return false
+	}
+	if n := played.FindSubmatch(output); n != nil {
+		row.Days, _ = strconv.Atoi(string(n[1]))
+	}
+	row.Days++ // the last one did not come to its end
+	row.By, row.How = "simulation", fmt.Sprintf("%s, seed %s", found[2], found[1])
+	return true
+}
+
+func (row *caught) bySuite(binary, pkg string, args []string) bool {
+	output, err := row.output(pkg, binary, args...)
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return false
+	}
+	row.By, row.How = "tests of "+pkg, "a test that did not end"
+	// The last line is of the innermost test.
+	if all := failed.FindAllSubmatch(output, -1); all != nil {
+		row.How = string(all[len(all)-1][1])
+	} else if panicked.Match(output) {
+		row.How = "a panic"
+	}
+	return true
+}
+
+// output runs a program with the mistake in it, for a minute and a half at most.
+func (row *caught) output(dir, name string, args ...string) ([]byte, error) {
+	c := exec.Command(name, args...)
+	c.Dir = dir
+	c.Env = append(os.Environ(), "LEADBID_PLANTED="+string(row.Bug))
+	timer := time.AfterFunc(90*time.Second, func() { _ = c.Process.Kill() })
+	defer timer.Stop()
+	return c.CombinedOutput()
+}
+
+func print(out io.Writer, rows []caught) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "bug\twhere\twhat it does\tcaught by\tas\tdays")
+	for _, row := range rows {
+		days := ""
+		if row.Days > 0 {
+			days = strconv.Itoa(row.Days)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", row.Bug, row.Where, row.What, row.By, row.How, days)
+	}
+	return w.Flush()
+}
+
+func write(folder string, rows []caught) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(rows, "", "  ")
+	if err != nil {
+		return err
+	}
+	name := time.Now().UTC().Format(time.DateOnly) + ".json"
+	return os.WriteFile(filepath.Join(folder, name), append(text, '\n'), 0o644)
+}
