@@ -49,6 +49,12 @@ type Book struct {
 	underWay bool      // and has not answered
 	away     bool
 	swapped  bool // the plan changed since the store was last asked
+
+	// What no answer has shown yet may have been granted under a former plan: unshown while a question
+	// is under way or its answer was lost, doubtful where the plan was swapped meanwhile, and stale where
+	// that question is still under way.
+	unshown, doubtful, stale bool
+
 	stopping bool // everything is given back, nothing is wanted any more
 }
 
@@ -361,6 +367,7 @@ func (b *Book) SetPlan(now time.Time, plan *Plan) {
 	b.expire(now)
 	b.adopt(plan)
 	b.swapped = true
+	b.doubtful, b.stale = b.doubtful || b.unshown, b.underWay
 }
 
 func (b *Book) adopt(plan *Plan) {
@@ -379,7 +386,7 @@ func (b *Book) adopt(plan *Plan) {
 		}
 		if old := former[lp.Line]; old != nil {
 			same := formerZone.Location.String() == plan.Location.String() && sameWindows(old.Caps, lp.Caps)
-			l.inherit(old, same)
+			l.inherit(old, same && lp.Terms.longest() <= old.Terms.longest())
 		}
 		b.lines = append(b.lines, l)
 		b.byLine[lp.Line] = l
@@ -398,12 +405,17 @@ func (b *Book) adopt(plan *Plan) {
 	}
 }
 
-func (l *line) inherit(old *line, sameCaps bool) {
+// inherit takes over what the line was before. Its leases back no new bids unless they are good for
+// those of now: carved from the same caps, and open as long as a post can come.
+func (l *line) inherit(old *line, good bool) {
 	l.largestSeen, l.lastAsked, l.peak = old.largestSeen, old.lastAsked, old.peak
 	for _, lease := range old.leases {
-		lease.retired = lease.retired || !sameCaps
+		lease.retired = lease.retired || !good
 	}
 }
+
+// longest is how long after a bid its post may come.
+func (t Terms) longest() time.Duration { return t.BidTTL + t.Grace }
 
 // sameWindows tells whether two lists bound the same scopes over the same periods.
 func sameWindows(a, b []Cap) bool {

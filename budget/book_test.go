@@ -301,6 +301,65 @@ func TestSwapToOtherCapsRetiresLeases(t *testing.T) {
 	}
 }
 
+// TestGrantOfAFormerPlanBacksNoBid: a question may be under way while the plan is swapped, or its answer
+// lost before. What it was granted was carved from the former caps, so that the new one would not know
+// of a bid from it.
+func TestGrantOfAFormerPlanBacksNoBid(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		d := &desk{t: t, now: noon, store: newModelStore()}
+		d.plan = onePlan(refusable, 50_00, dollars(campaign("hvac"), pingpost.Day, 400_00))
+		d.book = NewBook(d.plan)
+		ask, _ := d.book.Upkeep(d.now)
+		granted := d.store.upkeep(d.now, d.plan, ask)
+		if lost {
+			d.book.StoreAway(d.now, true)
+		}
+		d.plan = onePlan(refusable, 50_00, dollars(campaign("hvac"), pingpost.Day, 400_00), dollars(campaign("hvac"), pingpost.Hour, 50_00))
+		d.book.SetPlan(d.now, d.plan)
+		if lost {
+			d.wait(time.Second)
+			d.upkeep()
+		} else {
+			d.book.Answer(d.now, granted)
+			d.wantHold(10_00, pingpost.StoreAway)
+		}
+		for range 5 {
+			d.wait(time.Second)
+			d.upkeep()
+		}
+		d.wantHold(30_00, pingpost.ReasonNone)
+		for range 5 {
+			d.wait(time.Second)
+			d.upkeep()
+		}
+		if _, reason := d.hold(30_00); reason == pingpost.ReasonNone {
+			t.Errorf("lost=%v: two bids of $30 under a cap of $50", lost)
+		}
+	}
+}
+
+// TestLongerBidsNeedLongerLeases: a lease pays posts until its bids cannot come any more. Where bids
+// stand longer by a new plan, a lease of before would be closed while they can.
+func TestLongerBidsNeedLongerLeases(t *testing.T) {
+	for _, longer := range []Terms{
+		{BidTTL: 10 * time.Minute, Grace: 2 * time.Second}, {BidTTL: time.Minute, Grace: time.Minute},
+	} {
+		d := newDesk(t, onePlan(Terms{BidTTL: time.Minute, Grace: 2 * time.Second}, 50_00, dollars(campaign("hvac"), pingpost.Day, 100_00)))
+		d.wantHold(30_00, pingpost.ReasonNone)
+		d.plan = onePlan(longer, 50_00, dollars(campaign("hvac"), pingpost.Day, 100_00))
+		d.book.SetPlan(d.now, d.plan)
+		d.wantHold(30_00, pingpost.StoreAway)
+		for range 3 {
+			d.wait(time.Second)
+			d.upkeep()
+		}
+		d.wantHold(30_00, pingpost.ReasonNone)
+		d.plan = onePlan(Terms{BidTTL: time.Second}, 50_00, dollars(campaign("hvac"), pingpost.Day, 100_00))
+		d.book.SetPlan(d.now, d.plan)
+		d.wantHold(30_00, pingpost.ReasonNone)
+	}
+}
+
 func TestSurrender(t *testing.T) {
 	d := newDesk(t, onePlan(refusable, 50_00, dollars(campaign("hvac"), pingpost.Day, 100_00)))
 	d.wantHold(30_00, pingpost.ReasonNone)

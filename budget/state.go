@@ -17,6 +17,9 @@ type State struct {
 	UnderWay bool         `json:"under_way,omitempty"`
 	Away     bool         `json:"away,omitempty"`
 	Swapped  bool         `json:"swapped,omitempty"`
+	Unshown  bool         `json:"unshown,omitempty"`
+	Doubtful bool         `json:"doubtful,omitempty"`
+	Stale    bool         `json:"stale,omitempty"`
 	Stopping bool         `json:"stopping,omitempty"`
 	Lines    []SavedLine  `json:"lines,omitempty"`
 	Leases   []SavedLease `json:"leases,omitempty"`
@@ -75,7 +78,8 @@ type SavedUse struct {
 
 // Snapshot copies out everything that the Book remembers, except its plan.
 func (b *Book) Snapshot() State {
-	s := State{Asked: b.asked, UnderWay: b.underWay, Away: b.away, Swapped: b.swapped, Stopping: b.stopping}
+	s := State{Asked: b.asked, UnderWay: b.underWay, Away: b.away, Swapped: b.swapped, Stopping: b.stopping,
+		Unshown: b.unshown, Doubtful: b.doubtful, Stale: b.stale}
 	for _, l := range b.lines {
 		s.Lines = append(s.Lines, SavedLine{
 			Line: l.Line, LargestSeen: l.largestSeen, Denied: l.denied, LastAsked: l.lastAsked,
@@ -113,6 +117,7 @@ func compareKeys(a, b capKey) int {
 func Restore(plan *Plan, s State) *Book {
 	b := NewBook(plan)
 	b.asked, b.underWay, b.away, b.swapped, b.stopping = s.Asked, s.UnderWay, s.Away, s.Swapped, s.Stopping
+	b.unshown, b.doubtful, b.stale = s.Unshown, s.Doubtful, s.Stale
 	for _, saved := range s.Lines {
 		l := b.byLine[saved.Line]
 		if l == nil {

@@ -57,6 +57,7 @@ func (b *Book) Upkeep(now time.Time) (ask Upkeep, ok bool) {
 		b.setAside(now, lease, keep)
 	}
 	b.asked, b.underWay, b.swapped = now, true, false
+	b.unshown, b.stale = true, false
 	return ask, true
 }
 
@@ -139,14 +140,19 @@ func (b *Book) StoreAway(now time.Time, away bool) {
 func (b *Book) Answer(now time.Time, a UpkeepAnswer) {
 	b.changes++
 	b.expire(now)
-	if b.underWay && a.At.Equal(b.asked) {
+	answered := b.underWay && a.At.Equal(b.asked)
+	if answered {
 		b.underWay, b.away = false, false
+	}
+	// Grants first: among the leases they stand again, where what is not known yet is one of before.
+	for _, grant := range a.Grants {
+		b.granted(grant)
 	}
 	for _, state := range a.Leases {
 		b.read(state, a.At)
 	}
-	for _, grant := range a.Grants {
-		b.granted(grant)
+	if answered {
+		b.unshown, b.doubtful, b.stale = false, false, false
 	}
 	if len(a.Caps) > 0 {
 		b.told(a)
@@ -156,7 +162,8 @@ func (b *Book) Answer(now time.Time, a UpkeepAnswer) {
 func (b *Book) read(state LeaseState, at time.Time) {
 	if b.byLease[state.ID] == nil {
 		if state.Open && !at.IsZero() && b.byLine[state.Line] != nil {
-			b.add(state) // a grant whose answer was lost
+			lost := b.add(state) // a grant whose answer was lost
+			lost.retired = lost.retired || b.doubtful
 		}
 		return
 	}
@@ -187,7 +194,8 @@ func (b *Book) granted(grant Grant) {
 		return
 	}
 	if b.byLease[grant.Lease.ID] == nil {
-		b.add(*grant.Lease)
+		fresh := b.add(*grant.Lease)
+		fresh.retired = fresh.retired || b.stale
 	} else {
 		b.apply(*grant.Lease)
 	}
