@@ -64,7 +64,11 @@ const floorPlan = `
 	budget/store, rules < bidder/delivery
 	bidder, budget/store, bidder/delivery < bidder/server
 	bidder < bidder/backtest, bidder/cases
+<<<<<<< HEAD
 	internal/contact < bidder/server, bidder/cases
+=======
+	budget/store < bidder/reconcile
+>>>>>>> fafa401 (bidder reconcile: what an exchange charged beside the books)
 
 	# Floor 3, the exchange's side.
 	exchange, TOOLS < exchange/store
@@ -74,7 +78,7 @@ const floorPlan = `
 	exchange/simulate < exchange/load
 
 	# Floor 4: flags, wiring, signals.
-	bidder/server, bidder/backtest, bidder/cases, internal/cli < cmd/bidder
+	bidder/server, bidder/backtest, bidder/cases, bidder/reconcile, internal/cli < cmd/bidder
 	exchange/server, exchange/load, internal/cli < cmd/exchange
 	bidder/server, bidder/backtest, exchange/server, exchange/load, internal/cli < cmd/demo
 	bidder/server, bidder/backtest, exchange/server, exchange/load < bench

@@ -1,0 +1,141 @@
+package reconcile_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"leadbid/bidder/reconcile"
+	"leadbid/budget/store"
+	"leadbid/pingpost"
+)
+
+var chicago = func() *time.Location {
+	zone, err := time.LoadLocation("America/Chicago")
+	if err != nil {
+		panic(err)
+	}
+	return zone
+}()
+
+func TestReadForms(t *testing.T) {
+	f := func(text string, want ...string) {
+		t.Helper()
+		statement, err := reconcile.Read(strings.NewReader(text), nil, chicago)
+		var got []string
+		if err != nil {
+			got = []string{err.Error()}
+		} else {
+			for _, l := range statement.Lines {
+				at := ""
+				if !l.At.IsZero() {
+					at = l.At.Format(" 2006-01-02T15:04")
+				}
+				got = append(got, fmt.Sprint(l.Number, " ", l.Lead, l.Bid, l.Ping, " ", l.Price, " ", l.Credit, at))
+			}
+			for _, fault := range statement.Unread {
+				got = append(got, fault.Error())
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%q: -want +got\n%s", text, diff)
+		}
+	}
+	f("lead_id,price\na,12.50\n", "2 a $12.50 false")
+	f("\ufeffPing ID;Amount (USD);Sold At\r\np-1;\"$1,234.50\";3/4/2026 3:04 PM\r\n\r\n", "2 p-1 $1,234.50 false 2026-03-04T15:04")
+	f("Bid-Id\tCOST\tDate\nb\t12\t2026-03-04\n", "2 b $12.00 false 2026-03-04T00:00")
+	f("ping,price,status\np,5,Sold\np,5,refunded\nq,-3,\nr,($3.00),\n",
+		"2 p $5.00 false", "3 p $5.00 true", "4 q $3.00 true", "5 r $3.00 true")
+	f("ping\tbid id\tprice\n\tb\t7\n", "2 b $7.00 false")
+	f("ping,price,date\n\"p\",1,\"Mar 4, 2026\"\n", "2 p $1.00 false 2026-03-04T00:00")
+	f("ping,price,date,status\np,1.005,,\np,x,,\np,1,31/12/2026,\np,1,,pending\n,1,,\np,1\np,1,000,,\n",
+		`line 2, column 2: "1.005" is not an amount of dollars, such as 1234.50 or $1,234.50`,
+		`line 3, column 2: "x" is not an amount of dollars, such as 1234.50 or $1,234.50`,
+		`line 4, column 3: "31/12/2026" is no date that is known here: such as 2026-03-04, 2026-03-04 15:04, 2026-03-04T15:04:05Z or 3/4/2026 (month first)`,
+		`line 5, column 4: "pending" is no status that is known here: charged, sold, accepted, billed, returned, refunded, credited or voided`,
+		`line 6: it names no lead, no bid and no ping`, `line 7: 2 fields, and the header has 4`, `line 8: 5 fields, and the header has 4`)
+	f("ping,price\np,\"1\"x\nq,2\n", "3 q $2.00 false", `line 2, column 5: extraneous or missing " in quoted-field (the column counts characters)`)
+	f("", "line 1: the statement is empty: expected a header with names of columns")
+	f("a,b\n", "line 1: no column looks like the price (a, b): say which with --column price=NAME")
+	f("price\n1\n", "line 1: no column looks like the id of a lead, bid or ping (price): say which with --column lead=NAME, bid=NAME or ping=NAME")
+	f("ping,price,amount\n", `line 1, column 3: both "price" and "amount" look like the price: say which with --column price=NAME`)
+}
+
+func TestCompare(t *testing.T) {
+	day := time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
+	lead := func(name string, price pingpost.Cents, change func(*store.Lead)) store.Lead {
+		l := store.Lead{ID: "lead-" + name, BidID: "bid-" + name, PingID: name, Exchange: "north", Price: price, At: day}
+		if change != nil {
+			change(&l)
+		}
+		return l
+	}
+	books := reconcile.Books{
+		Exchange: "north",
+		Leads: []store.Lead{
+			lead("same", 10_00, nil), lead("missing", 11_00, nil), lead("dear", 12_00, nil), lead("twice", 13_00, nil),
+			lead("returned", 14_00, func(l *store.Lead) { l.Returned = true }),
+			lead("given-back", 14_00, func(l *store.Lead) { l.Returned = true }),
+			lead("south", 15_00, func(l *store.Lead) { l.Exchange = "south" }),
+			lead("credited", 16_00, nil), lead("old", 17_00, func(l *store.Lead) { l.At = day.AddDate(0, -1, 0) }),
+		},
+		From:    day.Add(-time.Hour),
+		Refused: func(bid, ping string) (bool, error) { return ping == "refused", nil },
+	}
+	statement, err := reconcile.Read(strings.NewReader("lead,bid_id,ping,price,status\n"+
+		",,same,10,\nlead-dear,,,12.01,\n,bid-twice,,13,\n,,twice,13,\n,,returned,14,\n,,given-back,14,\n,,given-back,14,returned\n"+
+		",,south,15,\n,,credited,16,\n,,credited,16,credited\n,,stranger,20,\n,,refused,21,\n,,broken,x,\n"), nil, chicago)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := reconcile.Compare(statement, books)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, d := range report.Differences {
+		got = append(got, fmt.Sprint(d.What, ": ", d.Ping, " ", d.Statement, " ", d.Books, " ", d.Lines))
+	}
+	want := []string{
+		"charged another price than the books say: dear $12.01 $12.00 [3]",
+		"charged here, and bought on another exchange: south $15.00 $15.00 [9]",
+		"charged more than once: twice $26.00 $13.00 [4 5]",
+		"charged, and not in the books: stranger $20.00 $0.00 [12]",
+		"charged, though returned or voided: returned $14.00 $0.00 [6]",
+		"charged, though the post was refused or withdrawn: refused $21.00 $0.00 [13]",
+		"credited, and not returned in the books: credited $0.00 $16.00 [10 11]",
+		"in the books, and not on the statement: missing $0.00 $11.00 []",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if report.StatementTotal != 118_01 || report.BooksTotal != 62_00 || report.Matched != 2 || report.Leads != 7 || len(report.Unread) != 1 {
+		t.Errorf("%+v", report)
+	}
+}
+
+// FuzzRead: whatever the file holds, no line is lost, and nothing panics.
+func FuzzRead(f *testing.F) {
+	f.Add("lead_id,price,date,status\na,\"$1,234.50\",2026-03-04,sold\n")
+	f.Add("\ufeffping;amount\r\np;(3.00)\r\n\"")
+	f.Add("ping\tcost\np\t1\tx\n\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		statement, err := reconcile.Read(strings.NewReader(text), nil, time.UTC)
+		if err != nil {
+			return
+		}
+		for _, line := range statement.Lines {
+			if line.Price < 0 || line.Number < 2 || line.Lead == "" && line.Bid == "" && line.Ping == "" {
+				t.Errorf("%+v", line)
+			}
+		}
+		for _, fault := range statement.Unread {
+			if fault.Line < 1 || fault.Why == "" {
+				t.Errorf("%+v", fault)
+			}
+		}
+	})
+}
