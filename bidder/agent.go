@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"leadbid/bidder/strategy"
 	"leadbid/budget"
 	"leadbid/internal/planted"
 	"leadbid/pingpost"
@@ -41,6 +42,9 @@ type Agent struct {
 	scratch []*rules.Campaign
 	facts   rules.Facts
 
+	desk   *strategy.Desk
+	quoted quoted // what it said of the campaign that was priced last
+
 	values   []value // the scratch paper of sortByValueLocked
 	outcomes outcomes
 	hearings hearings
@@ -52,7 +56,8 @@ func New(run uint32, rs *rules.Ruleset, book *budget.Book) *Agent {
 	if planted.Is(planted.SameRun) {
 		run = 1
 	}
-	return &Agent{run: run, inForce: newGeneration(1, rs), book: book, hearings: hearings{}}
+	first := newGeneration(1, rs)
+	return &Agent{run: run, inForce: first, book: book, desk: strategy.NewDesk(first.plans.setup), hearings: hearings{}}
 }
 
 // Rules gives the rule set in force.
@@ -71,6 +76,7 @@ func (a *Agent) Cancel(now time.Time, seq uint64) Stamp {
 	if !a.repeats.forget(seq) {
 		return stamp
 	}
+	a.desk.Dropped(seq)
 	if line, held := a.book.Release(stamp.At, seq); held && a.hearings[line.Exchange] != nil {
 		a.hearings[line.Exchange].unsend()
 	}
@@ -83,6 +89,10 @@ func (a *Agent) Charged(now time.Time, answer budget.Charged) Stamp {
 	defer a.mu.Unlock()
 	stamp := a.stampLocked(now)
 	a.book.Charged(stamp.At, answer)
+	if answer.Accepted && answer.Ref.Run == a.run {
+		a.desk.Won(stamp.At, answer.Ref.Seq, dollarsOf(answer.Price))
+	}
+	a.readCapsLocked(stamp.At)
 	// Where the exchange tells of no lost bid, the won ones alone would make a rate of 100 %.
 	exchange := a.inForce.rules.Exchange(answer.Line.Exchange)
 	if answer.Accepted && answer.Ref.Run == a.run && exchange != nil && exchange.Tells != rules.TellsNone {
@@ -108,10 +118,12 @@ func (a *Agent) Notify(now time.Time, outcome pingpost.Outcome, ref budget.BidRe
 	switch outcome {
 	case pingpost.OutcomeLost:
 		a.book.Lost(stamp.At, ref.Seq)
+		a.desk.Lost(stamp.At, ref.Seq)
 		a.outcomes.note(ref, false)
 	case pingpost.OutcomeVoided:
 		a.book.Release(stamp.At, ref.Seq)
 		a.repeats.withdraw(ref.Seq)
+		a.desk.Dropped(ref.Seq)
 	}
 	return stamp
 }
@@ -133,6 +145,7 @@ func (a *Agent) Answered(now time.Time, answer budget.UpkeepAnswer) Stamp {
 	defer a.mu.Unlock()
 	stamp := a.stampLocked(now)
 	a.book.Answer(stamp.At, answer)
+	a.readCapsLocked(stamp.At)
 	return stamp
 }
 
@@ -176,6 +189,7 @@ func (a *Agent) stampLocked(now time.Time) Stamp {
 	a.last = later(now, a.last)
 	a.seq++
 	a.repeats.expire(a.last)
+	a.desk.Expire(a.last)
 	a.forgetFormerLocked()
 	return Stamp{Seq: a.seq, At: a.last}
 }

@@ -55,6 +55,7 @@ func (a *Agent) Decide(now time.Time, p *pingpost.Ping) (decision Decision) {
 	a.decideLocked(stamp, p, &decision)
 	if decision.Bid && !decision.Test {
 		a.sendLocked(&decision, p.Exchange)
+		a.placeLocked(&decision, p.Exchange)
 	}
 	a.repeats.remember(key, consent, p.Digest, &decision, a.rememberUntil(&decision, p.Exchange))
 	return decision
@@ -115,7 +116,11 @@ type value struct {
 // tryLocked takes one campaign through checks, price, limits and money, in that order. attempt comes
 // with the campaign's name and goes with what became of it.
 func (a *Agent) tryLocked(p *pingpost.Ping, campaign *rules.Campaign, attempt *Decision) {
-	if attempt.Reason = a.priceLocked(attempt.At, p, campaign, attempt, nil); attempt.Reason != pingpost.ReasonNone {
+	attempt.Reason = a.priceLocked(attempt.At, p, campaign, attempt, nil)
+	if !p.Test {
+		a.noteLocked(attempt.At)
+	}
+	if attempt.Reason != pingpost.ReasonNone {
 		return
 	}
 	exchange := a.inForce.rules.Exchange(p.Exchange)
@@ -156,6 +161,7 @@ func hold(book *budget.Book, stamp Stamp, p *pingpost.Ping, campaign *rules.Camp
 // priceLocked is all that comes before money. It fills in the rule and the price.
 func (a *Agent) priceLocked(now time.Time, p *pingpost.Ping, campaign *rules.Campaign,
 	attempt *Decision, trace *rules.Trace) pingpost.Reason {
+	a.quoted.line = plainLine
 	if slices.Contains(a.pauses.Campaigns, campaign.Name) {
 		return pingpost.Paused
 	}
@@ -173,8 +179,11 @@ func (a *Agent) priceLocked(now time.Time, p *pingpost.Ping, campaign *rules.Cam
 	if price.Reason != pingpost.ReasonNone {
 		return price.Reason
 	}
-	var reason pingpost.Reason
-	attempt.Price, reason = campaign.Bid(price.Dollars, p.Floor, trace)
+	dollars, reason := a.quoteLocked(p, campaign, price.Dollars, trace)
+	if reason != pingpost.ReasonNone {
+		return reason
+	}
+	attempt.Price, reason = campaign.Bid(dollars, p.Floor, trace)
 	return reason
 }
 

@@ -24,6 +24,7 @@ type input func(agent *bidder.Agent) string
 func TestReplayIsEqual(t *testing.T) {
 	t.Run("plain", func(t *testing.T) { replayIsEqual(t, twoCampaigns) })
 	t.Run("competing", func(t *testing.T) { replayIsEqual(t, competing) })
+	t.Run("strategic", func(t *testing.T) { replayIsEqual(t, strategic) })
 }
 
 func replayIsEqual(t *testing.T, text string) {

@@ -3,6 +3,7 @@ package bidder
 import (
 	"fmt"
 
+	"leadbid/bidder/strategy"
 	"leadbid/budget"
 	"leadbid/rules"
 )
@@ -20,6 +21,8 @@ type Snapshot struct {
 	Pauses     Pauses       `json:"pauses"`
 	Outcomes   outcomes     `json:"outcomes,omitempty"`
 	Hearings   hearings     `json:"hearings,omitempty"`
+
+	Strategy strategy.State `json:"strategy,omitzero"`
 }
 
 // Snapshot copies the Agent's state. It is not an input: it takes no sequence number.
@@ -35,6 +38,7 @@ func (a *Agent) snapshotLocked() Snapshot {
 		Run:   a.run, Generation: a.inForce.number, Rules: a.inForce.rules.Hash(),
 		Book: a.book.Snapshot(), Pauses: a.pauses, Repeats: a.repeats.all(a.run),
 		Outcomes: a.outcomes.clone(), Hearings: a.hearings.clone(),
+		Strategy: a.desk.State(),
 	}
 }
 
@@ -53,6 +57,7 @@ func Restore(snapshot Snapshot, rs *rules.Ruleset) (*Agent, error) {
 	if heard := snapshot.Hearings.clone(); heard != nil {
 		agent.hearings = heard
 	}
+	agent.desk = strategy.Restore(agent.inForce.plans.setup, snapshot.Strategy)
 	agent.repeats.restore(snapshot.Repeats)
 	return agent, nil
 }

@@ -19,6 +19,7 @@ type generation struct {
 	rules  *rules.Ruleset
 	eval   *rules.Evaluation
 	uses   []capUses // by Campaign.Index
+	plans  plans
 
 	// Of a former one:
 	last  uint64    // the last input that it decided
@@ -26,7 +27,8 @@ type generation struct {
 }
 
 func newGeneration(number uint32, rs *rules.Ruleset) generation {
-	return generation{number: number, rules: rs, eval: rs.NewEvaluation(), uses: make([]capUses, len(rs.Campaigns()))}
+	return generation{number: number, rules: rs, eval: rs.NewEvaluation(),
+		uses: make([]capUses, len(rs.Campaigns())), plans: plansOf(rs, PlanOf(rs))}
 }
 
 // capUses is how far the caps of a campaign are used, as the Book told it last. Asking the Book for
@@ -75,6 +77,8 @@ func (a *Agent) Swap(now time.Time, rs *rules.Ruleset, number uint32, after *Sna
 	a.inForce = next
 	clear(a.scratch[:cap(a.scratch)]) // or it would keep campaigns of the former rules alive
 	a.book.SetPlan(stamp.At, plan)
+	a.desk = a.desk.Adopt(next.plans.setup)
+	a.readCapsLocked(stamp.At)
 	a.followRulesLocked()
 	if after != nil {
 		*after = a.snapshotLocked()

@@ -13,7 +13,6 @@ import (
 // notYetReached are reasons of capabilities that are planned and not built; each names the one
 // that will give it. A reason that is reached must leave this list.
 var notYetReached = map[string]string{
-	"PacedOut":     "pacing",
 	"WindowClosed": "live leads",
 }
 

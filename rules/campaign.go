@@ -21,10 +21,10 @@ const (
 )
 
 var (
-	campaignKeys = []string{"services", "exchanges", "area", "hours", "budget", "capacity", "strategy",
+	campaignKeys = []string{"services", "exchanges", "area", "hours", "budget", "capacity", "strategy", "value",
 		"require", "mode", "priority", "pause", "snooze_until",
 		"rules", "ladder", "adjust", "arms", "limits", "on_short_budget", "reject", "duplicates", "delivery"}
-	plannedCampaignKeys = []string{"value", "snooze", "experiments", "lookup",
+	plannedCampaignKeys = []string{"snooze", "experiments", "lookup",
 		"tables", "on_floor", "crew_hours", "holdout", "explore", "sources", "blocklist", "goal",
 		"target_cpa", "until", "from", "notify", "weight"}
 )
@@ -64,9 +64,9 @@ func (l *loader) loadCampaign(node yamlfile.Node) *Campaign {
 	c.hours = l.loadHours(m.Get("hours"))
 	c.Budget = loadBudget(m.Get("budget"))
 	c.Capacity = loadCapacity(m.Get("capacity"))
-	loadStrategy(m.Get("strategy"))
 	c.require.load(m.Get("require"))
 	c.loadLimits(m.Get("limits"))
+	l.loadStrategy(c, m)
 	c.loadModes(m.Get("mode"))
 	l.loadRules(c, m)
 	c.loadLadder(m.Get("ladder"))
@@ -144,16 +144,6 @@ func loadCapacity(node yamlfile.Node) (limits Limits) {
 		}
 	}
 	return limits
-}
-
-// loadStrategy accepts what is built: bids as written, as soon as possible.
-func loadStrategy(node yamlfile.Node) {
-	m, ok := node.Map([]string{"pacing", "objective"}, "shading", "explore", "target", "shape", "reserve")
-	if !ok {
-		return
-	}
-	m.Get("pacing").Word([]string{"asap"}, "even", "smooth", "front", "shaped")
-	m.Get("objective").Word([]string{"as_written"}, "profit", "volume")
 }
 
 func (c *Campaign) loadLimits(node yamlfile.Node) {

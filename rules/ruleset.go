@@ -47,6 +47,8 @@ type Campaign struct {
 
 	Duplicates time.Duration // the same contact again within this time is a duplicate; 0 never
 	Delivery   []Target
+	Strategy   Strategy
+	Value      Value // what a lead is worth
 	Mode       Mode
 	Priority   int // 1 is asked first; above all that can be written where there is none
 	Pause      Pause

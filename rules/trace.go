@@ -19,6 +19,8 @@ const (
 	StepLadder StepKind = "ladder" // the price by the number of buyers
 	StepAdjust StepKind = "adjust" // an adjustment was asked
 	StepArm    StepKind = "arm"    // the ping's arm of an experiment
+	StepValue  StepKind = "value"  // what the lead is worth
+	StepPlan   StepKind = "plan"   // what the strategy makes of the price
 	StepLimit  StepKind = "limit"  // max_bid, min_bid, floor, the rounding to cents
 	StepReject StepKind = "reject" // a reject rule was asked, at the post
 )
@@ -49,11 +51,17 @@ func (t *Trace) add(step Step) {
 	}
 }
 
+// Plan notes what a strategy made of a price, in its own words.
+func (t *Trace) Plan(words string, before, after float64, reason pingpost.Reason) {
+	t.add(Step{Kind: StepPlan, Name: words, Held: true, Priced: reason == pingpost.ReasonNone,
+		Before: shown(before), After: shown(after), Reason: reason})
+}
+
 // String is the step as a sentence.
 func (s Step) String() string {
 	var b strings.Builder
 	switch s.Kind {
-	case StepCheck, StepLimit, StepMode:
+	case StepCheck, StepLimit, StepMode, StepPlan, StepValue:
 		b.WriteString(s.Name)
 	default:
 		b.WriteString(s.title())
@@ -110,6 +118,8 @@ func (t *Trace) Path() string {
 			parts, last = []string{"your price " + step.After.String()}, step.After
 		case step.Kind == StepMode:
 			parts, last = []string{"your price " + step.After.String() + " (" + step.Name + ")"}, step.After
+		case step.Kind == StepPlan && len(parts) > 0:
+			parts, last = append(parts, step.Name), step.After
 		case len(parts) == 0 || step.Reason != pingpost.ReasonNone:
 		case step.Kind == StepArm && !step.Priced:
 			parts = append(parts, step.title())

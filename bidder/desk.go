@@ -1,0 +1,159 @@
+package bidder
+
+import (
+	"time"
+
+	"leadbid/bidder/strategy"
+	"leadbid/budget"
+	"leadbid/pingpost"
+	"leadbid/rules"
+)
+
+// plainLine stands for a campaign on an exchange where bids are what the rules say: the strategy
+// never hears of it.
+const plainLine = -1
+
+// plans are what a generation's strategies work for: which line of the Desk is whose, and which caps
+// of the Book are the Desk's.
+type plans struct {
+	setup strategy.Setup
+	lines map[budget.Line]int
+	caps  []pacedCap // by their number in setup.Caps
+}
+
+type pacedCap struct {
+	scope  budget.Scope
+	period pingpost.Period
+}
+
+// plansOf joins rules and strategy.
+func plansOf(rs *rules.Ruleset, plan *budget.Plan) plans {
+	p := plans{setup: strategy.Setup{Zone: plan.Location}, lines: map[budget.Line]int{}}
+	numbers := map[pacedCap]int{}
+	for _, line := range plan.Lines {
+		campaign := rs.Campaign(line.Line.Campaign)
+		if campaign.Strategy.IsPlain() {
+			continue
+		}
+		one := strategyLine(campaign, rs.Exchange(line.Line.Exchange))
+		for _, c := range line.Caps {
+			if c.Period == pingpost.Hour || c.Period == pingpost.Total {
+				continue
+			}
+			key := pacedCap{c.Scope, c.Period}
+			number, known := numbers[key]
+			if !known {
+				number = len(p.caps)
+				numbers[key], p.caps = number, append(p.caps, key)
+				p.setup.Caps = append(p.setup.Caps, strategyCap(c))
+			}
+			one.Caps = append(one.Caps, number)
+		}
+		p.lines[line.Line] = len(p.setup.Lines)
+		p.setup.Lines = append(p.setup.Lines, one)
+	}
+	return p
+}
+
+func strategyLine(campaign *rules.Campaign, exchange *rules.Exchange) strategy.Line {
+	return strategy.Line{
+		Campaign: campaign.Name, Exchange: exchange.Name,
+		Objective: strategy.Objective(campaign.Strategy.Objective), Pacing: strategy.Pacing(campaign.Strategy.Pacing),
+		Auction: exchange.Auction, MaxBid: dollarsOf(campaign.MaxBid), Explore: campaign.Strategy.Explore,
+		Trade: campaign.Services[0], Open: campaign.OpenHours(),
+	}
+}
+
+func strategyCap(c budget.Cap) strategy.Cap {
+	one := strategy.Cap{Name: capName(c)}
+	if c.Cents.Set {
+		one.Dollars = dollarsOf(pingpost.Cents(c.Cents.N))
+	}
+	if c.Leads.Set {
+		one.Leads = float64(c.Leads.N)
+	}
+	return one
+}
+
+// capName is what people call a cap, and what its state is kept by.
+func capName(c budget.Cap) string {
+	switch c.Scope.Kind {
+	case budget.ScopeBusiness:
+		return "business/" + c.Period.String()
+	case budget.ScopeExchange:
+		return "exchange " + c.Scope.Name + "/" + c.Period.String()
+	}
+	return "campaign " + c.Scope.Name + "/" + c.Period.String()
+}
+
+func dollarsOf(cents pingpost.Cents) float64 { return float64(cents) / 100 }
+
+// quoted is what the strategy made of a campaign's price for the ping in hand.
+type quoted struct {
+	line  int // plainLine where it was not asked
+	ask   strategy.Ask
+	quote strategy.Quote
+}
+
+// quoteLocked lets the strategy turn the rules' dollars into those to bid, and keeps what it said.
+// It changes nothing else: a ping may be priced more than once.
+func (a *Agent) quoteLocked(p *pingpost.Ping, campaign *rules.Campaign, dollars float64,
+	trace *rules.Trace) (float64, pingpost.Reason) {
+	if campaign.Strategy.IsPlain() {
+		return dollars, pingpost.ReasonNone
+	}
+	line := a.inForce.plans.lines[budget.Line{Campaign: campaign.Name, Exchange: p.Exchange}]
+	worth, reason := a.inForce.eval.Worth(campaign, unknownClose, trace)
+	if reason != pingpost.ReasonNone {
+		return 0, reason
+	}
+	most := dollars
+	if campaign.MaxBid > 0 {
+		most = min(most, dollarsOf(campaign.MaxBid))
+	}
+	if !(most > 0) || most < dollarsOf(max(campaign.MinBid, p.Floor)) {
+		return dollars, pingpost.ReasonNone // no bid in any case: nothing to be learned from
+	}
+	q := &a.quoted
+	q.line, q.ask = line, strategy.Ask{Line: line, Most: most, Worth: worth, Draw: drawOf(p)}
+	q.quote = a.desk.Quote(q.ask)
+	if trace != nil {
+		trace.Plan(a.desk.Explain(q.ask, q.quote), most, q.quote.Dollars, q.quote.Reason)
+	}
+	return q.quote.Dollars, q.quote.Reason
+}
+
+// unknownClose stands for a close rate that nothing was learned about.
+const unknownClose = -1
+
+// drawOf is the ping's own chance: the same on every machine and in every replay.
+func drawOf(p *pingpost.Ping) uint64 { return hashPair("draw/"+p.Exchange, p.ID) }
+
+// noteLocked tells the strategy of the ping that it was asked about last.
+func (a *Agent) noteLocked(now time.Time) {
+	if q := &a.quoted; q.line != plainLine {
+		a.desk.Note(now, q.ask, q.quote)
+	}
+}
+
+// placeLocked tells the strategy of a bid that goes out; one that was withheld after all does not.
+func (a *Agent) placeLocked(d *Decision, exchange string) {
+	if q := &a.quoted; q.line != plainLine && d.Bid {
+		grace := a.inForce.rules.Exchange(exchange).Grace
+		a.desk.Placed(d.Seq, q.ask, q.quote, dollarsOf(d.Price), d.Ref.Expires.Add(grace))
+	}
+}
+
+// readCapsLocked brings the strategy up to date on what the caps have left.
+func (a *Agent) readCapsLocked(now time.Time) {
+	for number, one := range a.inForce.plans.caps {
+		use, known := a.book.Use(one.scope, one.period)
+		if !known {
+			continue
+		}
+		a.desk.Read(now, strategy.Reading{
+			Cap: number, Start: use.Start, End: use.End,
+			Dollars: dollarsOf(use.UsedCents), Leads: float64(use.UsedLeads),
+		})
+	}
+}

@@ -1,0 +1,232 @@
+package strategy
+
+import (
+	"time"
+
+	"leadbid/pingpost"
+)
+
+const (
+	// learnEvery is after how many answers a line's yields are worked out anew, once it knows some.
+	learnEvery = 100
+
+	// mood is how many expected pings the latest hours are judged by: whether they bring more or fewer
+	// than the week lets expect. usualDay is the weight of a day like any other.
+	mood, usualDay = 150.0, 40.0
+
+	// worthSteps is how many leads the average worth of a line's leads looks back over.
+	worthSteps = 100
+)
+
+// Desk is the strategy of one bidder: what was learned, and the prices that follow from it. See the
+// package comment for who calls it.
+type Desk struct {
+	setup  Setup
+	lines  []line
+	caps   []capState
+	open   openBids
+	solved time.Time // when the prices were worked out last
+	since  int       // pings since
+	stale  bool      // or too much has changed since
+	flows  []flow    // the scratch paper of solve
+}
+
+// line is one Line with what is known of it.
+type line struct {
+	Line
+	LineState
+}
+
+// capState is one cap in its present window.
+type capState struct {
+	Cap
+	CapState
+}
+
+// NewDesk makes a Desk that has seen nothing.
+func NewDesk(setup Setup) *Desk {
+	d := &Desk{setup: setup}
+	for _, l := range setup.Lines {
+		d.lines = append(d.lines, line{l, LineState{Campaign: l.Campaign, Exchange: l.Exchange, Week: TradeWeek(l.Trade),
+			Merit: merit{Written: l.Objective == AsWritten}, Lambda: 1}})
+		d.lines[len(d.lines)-1].learn()
+	}
+	for _, c := range setup.Caps {
+		d.caps = append(d.caps, capState{c, CapState{Name: c.Name, Left: room{c.Dollars, c.Leads}, Lambda: mostRatio}})
+	}
+	return d
+}
+
+// Quote prices a ping. It changes nothing: who acts on the quote says so by Note.
+func (d *Desk) Quote(ask Ask) Quote {
+	l := &d.lines[ask.Line]
+	worth := ask.Worth
+	if worth == 0 {
+		worth = ask.Most
+	}
+	q := Quote{Worth: worth, Lambda: l.Lambda, Nu: l.Nu}
+	if l.Objective == AsWritten {
+		q.cell = int8(meritCell(l.meritOf(ask, worth)))
+		if l.Pacing != Asap && !l.Merit.admits(int(q.cell), l.Lambda) {
+			q.Reason = pingpost.PacedOut
+			return q
+		}
+		q.Dollars = ask.Most
+		return q
+	}
+	q.cell = int8(meritCell(worth))
+	v := (worth - l.Nu) * l.Lambda
+	if v <= 0 {
+		q.Reason = pingpost.PacedOut
+		return q
+	}
+	q.Dollars = v
+	if l.Auction == pingpost.AuctionFirst {
+		ratio := at(&l.Shades, place(v/worth))
+		if q.Tried = l.explore(ask.Draw); q.Tried > 0 {
+			ratio = min(ratio*q.Tried, v/worth)
+		}
+		q.Dollars, q.Shaded, q.Chance = ratio*worth, true, l.Curve.chance(ratio)
+	}
+	if l.Objective == Volume {
+		q.Dollars = min(q.Dollars, l.MaxBid)
+	} else {
+		q.Dollars = min(q.Dollars, ask.Most)
+	}
+	return q
+}
+
+// meritOf is what leads of a line whose bids are written are told apart by: what they are worth for
+// a dollar, or where the campaign says no worth, the price that it wrote for them.
+func (l *line) meritOf(ask Ask, worth float64) float64 {
+	if ask.Worth > 0 {
+		return worth / ask.Most
+	}
+	return ask.Most
+}
+
+// Note counts a ping that was quoted for, bid or not. Each ping of a line is noted once.
+func (d *Desk) Note(now time.Time, ask Ask, q Quote) {
+	l := &d.lines[ask.Line]
+	l.see(now.In(d.setup.Zone), q.Worth)
+	l.Merit.note(int(q.cell), q.Worth, ask.Most, l.Lambda)
+	if d.since++; d.due(now) {
+		d.solve(now)
+	}
+}
+
+func (l *line) see(local time.Time, worth float64) {
+	if !l.Marked.IsZero() {
+		l.Expected += l.Week.Expect(l.Marked, local)
+	}
+	l.Marked = local
+	if l.Came++; l.Expected > mood {
+		l.Came *= mood / l.Expected
+		l.Expected = mood
+	}
+	l.Week.Note(local)
+	if l.Worth == 0 {
+		l.Worth = worth
+	}
+	l.Worth += (worth - l.Worth) / worthSteps
+}
+
+// day is how many pings come lately for each that was expected.
+func (l *line) day() float64 { return (l.Came + usualDay) / (l.Expected + usualDay) }
+
+// Read takes over how far a cap is used.
+func (d *Desk) Read(now time.Time, r Reading) {
+	c := &d.caps[r.Cap]
+	if !r.Start.Equal(c.Start) || !r.End.Equal(c.End) {
+		d.stale = true
+	}
+	c.Start, c.End = r.Start, r.End
+	c.Left = room{max(c.Dollars-r.Dollars, 0), max(c.Leads-r.Leads, 0)}
+	moved := c.SolvedLeft.Dollars-c.Left.Dollars > solveMoved*c.SolvedLeft.Dollars ||
+		c.SolvedLeft.Leads-c.Left.Leads > solveMoved*c.SolvedLeft.Leads
+	if d.stale = d.stale || moved; d.stale {
+		d.solve(now)
+	}
+}
+
+// Placed says that a bid was sent: seq is its number, until when it is heard of at the latest.
+func (d *Desk) Placed(seq uint64, ask Ask, q Quote, dollars float64, until time.Time) {
+	l := &d.lines[ask.Line]
+	l.Pending, l.PendingLeads = l.Pending+dollars, l.PendingLeads+1
+	d.open.add(openBid{Seq: seq, Line: ask.Line, Worth: q.Worth, Dollars: dollars, Until: until})
+}
+
+// Dropped says that a bid was not sent after all.
+func (d *Desk) Dropped(seq uint64) { d.take(seq) }
+
+func (d *Desk) take(seq uint64) (openBid, bool) {
+	bid, found := d.open.take(seq)
+	if found {
+		l := &d.lines[bid.Line]
+		l.Pending, l.PendingLeads = l.Pending-bid.Dollars, l.PendingLeads-1
+		if l.PendingLeads < 0.5 {
+			l.Pending, l.PendingLeads = 0, 0 // no sums of rounding errors
+		}
+	}
+	return bid, found
+}
+
+// Won says that a bid was charged. A bid of a former run, which no line knows, teaches nothing.
+func (d *Desk) Won(now time.Time, seq uint64, paid float64) {
+	if bid, found := d.take(seq); found {
+		l := &d.lines[bid.Line]
+		l.answer(bid.Dollars, paid)
+		l.Response.NoteWon(bid.Worth, paid)
+		l.Parts[partOf(now.In(d.setup.Zone))].NoteWon(bid.Worth, paid)
+	}
+}
+
+// Lost says that a bid was not won.
+func (d *Desk) Lost(now time.Time, seq uint64) {
+	if bid, found := d.take(seq); found {
+		d.lose(now, bid)
+	}
+}
+
+func (d *Desk) lose(now time.Time, bid openBid) {
+	l := &d.lines[bid.Line]
+	l.answer(bid.Dollars, 0)
+	l.Response.NoteLost(bid.Worth, bid.Dollars)
+	l.Parts[partOf(now.In(d.setup.Zone))].NoteLost(bid.Worth, bid.Dollars)
+}
+
+// Expire takes bids of which nothing was heard in time for lost.
+func (d *Desk) Expire(now time.Time) {
+	for {
+		seq, due := d.open.due(now)
+		if !due {
+			return
+		}
+		d.Lost(now, seq)
+	}
+}
+
+// answer counts what became of a bid: paid is 0 where it was lost.
+func (l *line) answer(dollars, paid float64) {
+	l.Answers++
+	l.Bids, l.Asked = l.Bids+1, l.Asked+dollars
+	if paid > 0 {
+		l.Wins, l.Spent = l.Wins+1, l.Spent+paid
+	}
+	if l.Bids > responseMemory {
+		l.Bids, l.Wins, l.Asked, l.Spent = l.Bids/2, l.Wins/2, l.Asked/2, l.Spent/2
+	}
+}
+
+// won is the share of bids that win, and paid what a dollar that was bid comes to.
+func (l *line) won() float64  { return (l.Wins + 2) / (l.Bids + 4) }
+func (l *line) paid() float64 { return (l.Spent + 2*l.Worth) / (l.Asked + 4*l.Worth + 1e-9) }
+
+func (l *line) under(capAt int) bool {
+	for _, at := range l.Caps {
+		if at == capAt {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,49 @@
+package strategy
+
+import (
+	"fmt"
+
+	"leadbid/pingpost"
+)
+
+// Explain says in words how a quote came about.
+func (d *Desk) Explain(ask Ask, q Quote) string {
+	l := &d.lines[ask.Line]
+	text := "strategy " + l.Objective.String() + ", " + l.Pacing.String() + ": worth " + dollars(q.Worth)
+	if l.Objective == AsWritten {
+		switch {
+		case l.Pacing == Asap || q.Lambda >= 1:
+			return text + ", money for every lead"
+		case q.Reason == pingpost.PacedOut:
+			return text + fmt.Sprintf(", money for the best %.0f %% of leads, and this is none of them", 100*q.Lambda)
+		}
+		return text + fmt.Sprintf(", among the best %.0f %% of leads", 100*q.Lambda)
+	}
+	if q.Nu > 0 {
+		text += ", less " + dollars(q.Nu) + " for its place"
+	}
+	switch {
+	case q.Lambda < 1:
+		text += fmt.Sprintf(", over 1 + mu with mu %.2f", 1/q.Lambda-1)
+	case q.Lambda > 1:
+		text += fmt.Sprintf(", times %.2f to spend the budget", q.Lambda)
+	}
+	if q.Shaded {
+		text += fmt.Sprintf(", shaded to a %.0f %% chance", 100*q.Chance)
+	}
+	if q.Tried > 0 {
+		text += fmt.Sprintf(", tried at x%.3f", q.Tried)
+	}
+	return text
+}
+
+func dollars(amount float64) string {
+	cents, _ := pingpost.FloorPrice(amount)
+	return cents.String()
+}
+
+// String gives the word of the configuration.
+func (o Objective) String() string { return [...]string{"as_written", "profit", "volume"}[o] }
+
+// String gives the word of the configuration.
+func (p Pacing) String() string { return [...]string{"asap", "even", "learned"}[p] }

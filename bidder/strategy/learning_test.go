@@ -1,0 +1,223 @@
+package strategy
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// TestWeekLearns shows a Week pings of a shape that its prior does not have.
+func TestWeekLearns(t *testing.T) {
+	zone, err := time.LoadLocation("America/Chicago")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := NewWeek([hoursOfWeek]float64{})
+	now := time.Date(2026, 2, 23, 0, 0, 0, 0, zone) // two weeks that hold the change to summer time
+	for end := now.AddDate(0, 0, 21); now.Before(end); {
+		step := time.Hour
+		if hour := now.Hour(); hour >= 8 && hour < 18 {
+			step = 6 * time.Minute
+			w.Note(now)
+		} else {
+			w.Watch(now)
+		}
+		now = now.Add(step)
+	}
+	monday := now
+	day := w.Expect(monday, monday.AddDate(0, 0, 1))
+	if math.Abs(day-100) > 10 {
+		t.Errorf("a day is expected to bring %.1f pings; 100 came on each", day)
+	}
+	office := w.Expect(monday.Add(8*time.Hour), monday.Add(18*time.Hour))
+	if office < 0.9*day {
+		t.Errorf("%.1f of %.1f pings are expected in office hours; all came then", office, day)
+	}
+}
+
+// TestExpectAddsUp cuts a time anywhere: its parts must expect what the whole does.
+func TestExpectAddsUp(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := TradeWeek(0)
+		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
+		for i := range w.Seen {
+			w.Seen[i], w.Hours[i] = 10*r.Float64(), 3*r.Float64()
+		}
+		from := monday.Add(time.Duration(rapid.Int64Range(0, int64(7*24*time.Hour)).Draw(t, "from")))
+		first := time.Duration(rapid.Int64Range(0, int64(40*24*time.Hour)).Draw(t, "first"))
+		second := time.Duration(rapid.Int64Range(0, int64(40*24*time.Hour)).Draw(t, "second"))
+		whole := w.Expect(from, from.Add(first+second))
+		parts := w.Expect(from, from.Add(first)) + w.Expect(from.Add(first), from.Add(first+second))
+		if math.Abs(whole-parts) > 1e-6*(1+whole) {
+			t.Fatalf("%v pings in all, %v in two parts", whole, parts)
+		}
+		minutes := 0.0 // the naive way
+		if first < 48*time.Hour {
+			total := w.Total()
+			for at := from; at.Before(from.Add(first)); at = at.Add(time.Minute) {
+				share := min(from.Add(first).Sub(at).Minutes(), 1) / 60
+				minutes += w.perHour(hourOfWeek(at), total) * share
+			}
+			if got := w.Expect(from, from.Add(first)); math.Abs(got-minutes) > 0.02*total/hoursOfWeek*10+0.01*minutes {
+				t.Fatalf("%v pings, minute by minute %v", got, minutes)
+			}
+		}
+	})
+}
+
+// TestSecondPriceIsKaplanMeier compares with the estimate in its textbook form, one price at a time,
+// without a prior.
+func TestSecondPriceIsKaplanMeier(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var r Response
+		type answer struct {
+			cell int
+			won  bool
+		}
+		var answers []answer
+		for range rapid.IntRange(1, 60).Draw(t, "answers") {
+			one := answer{rapid.IntRange(10, cells-1).Draw(t, "cell"), rapid.Bool().Draw(t, "won")}
+			answers = append(answers, one)
+			if ratio := edge(one.cell) * 1.001; one.won {
+				r.NoteWon(1, ratio)
+			} else {
+				r.NoteLost(1, ratio)
+			}
+		}
+		var y, none yield
+		r.secondPrice(&y, &none, 0)
+		alive := 1.0
+		for cell := range cells {
+			won, risk := 0.0, 0.0
+			for _, one := range answers {
+				if one.cell == cell && one.won {
+					won++
+				}
+				if one.cell >= cell {
+					risk++
+				}
+			}
+			if risk > 0 {
+				alive *= 1 - won/risk
+			}
+			if math.Abs(y.Leads[cell+1]-(1-alive)) > 1e-9 {
+				t.Fatalf("up to cell %d: %v, by hand %v", cell, y.Leads[cell+1], 1-alive)
+			}
+		}
+	})
+}
+
+// TestFitFindsTheCurve draws wins and losses from a curve and expects its shape back.
+func TestFitFindsTheCurve(t *testing.T) {
+	r := rand.New(rand.NewPCG(11, 12))
+	truth := logistic{A: -2.5 * math.Log(40), K: 2.5}
+	var points []point
+	for range 4000 {
+		bid := 10 + 90*r.Float64()
+		one := point{x: math.Log(bid), lost: 1}
+		if r.Float64() < truth.chance(bid) {
+			one.won, one.lost = 1, 0
+		}
+		points = append(points, one)
+	}
+	curve := fitLogistic(points, math.Log(60), responsePrior)
+	for _, bid := range []float64{20, 40, 80} {
+		if d := curve.chance(bid) - truth.chance(bid); math.Abs(d) > 0.03 {
+			t.Errorf("at $%v the chance is %.3f, in truth %.3f", bid, curve.chance(bid), truth.chance(bid))
+		}
+	}
+	if empty := fitLogistic(nil, math.Log(60), 4); math.Abs(empty.chance(60)-0.5) > 1e-6 || empty.K != slopeMean {
+		t.Errorf("without data the curve is %+v", empty)
+	}
+}
+
+// TestBestBidEarnsMost compares with every other bid.
+func TestBestBidEarnsMost(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		k := rapid.Float64Range(0.3, 6).Draw(t, "slope")
+		c := logistic{A: -k * math.Log(rapid.Float64Range(5, 200).Draw(t, "middle")), K: k}
+		worth := rapid.Float64Range(1, 500).Draw(t, "worth")
+		best := c.best(worth)
+		if !(best > 0 && best < worth) {
+			t.Fatalf("the best bid for $%v is $%v", worth, best)
+		}
+		for i := range 1000 {
+			bid := worth * float64(i) / 1000
+			if (worth-bid)*c.chance(bid) > (worth-best)*c.chance(best)*(1+1e-6) {
+				t.Fatalf("$%v earns more than $%v", bid, best)
+			}
+		}
+	})
+}
+
+// TestShadesAreTheBestBids holds the table against the equation.
+func TestShadesAreTheBestBids(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		k := rapid.Float64Range(0.3, 6).Draw(t, "slope")
+		c := logistic{A: -k * math.Log(rapid.Float64Range(0.1, 5).Draw(t, "middle")), K: k}
+		shades := c.shades()
+		for i, got := range shades {
+			want := c.best(edge(i))
+			if lost := 1 - (edge(i)-got)*c.chance(got)/((edge(i)-want)*c.chance(want)); lost > 0.01 || !(got > 0) || got > edge(i) {
+				t.Fatalf("for %v the bid is %v, the best %v, and %v is lost", edge(i), got, want, lost)
+			}
+		}
+	})
+}
+
+// TestMeritBuysTheBestShare feeds leads of few kinds, many of them equal: the share that is bought is
+// the one asked for, and no lead is bought while a better kind is left out.
+func TestMeritBuysTheBestShare(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		share := rapid.Float64Range(0.05, 0.95).Draw(t, "share")
+		kinds := rapid.IntRange(1, 5).Draw(t, "kinds")
+		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 2))
+		m := merit{Written: true}
+		seen, bought := make([]float64, kinds), make([]float64, kinds)
+		for i := range 4000 {
+			kind := r.IntN(kinds)
+			price := 10 * math.Pow(1.5, float64(kind))
+			cell := meritCell(price)
+			admitted := m.admits(cell, share)
+			m.note(cell, price, price, share)
+			if i < 1000 {
+				continue
+			}
+			seen[kind]++
+			if admitted {
+				bought[kind]++
+			}
+		}
+		all, got := 0.0, 0.0
+		for kind := range kinds {
+			all, got = all+seen[kind], got+bought[kind]
+		}
+		if math.Abs(got/all-share) > 0.05 {
+			t.Fatalf("%.3f of the leads were bought, not %.3f", got/all, share)
+		}
+		for kind := range kinds - 1 {
+			if bought[kind] > 0.1*seen[kind] && bought[kind+1] < 0.9*seen[kind+1] {
+				t.Fatalf("leads were bought while better ones were left: %v of %v", bought, seen)
+			}
+		}
+	})
+}
+
+// TestLargestFindsTheEdge holds the solver against steps.
+func TestLargestFindsTheEdge(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		left := rapid.Float64Range(0, 120).Draw(t, "left")
+		power := rapid.Float64Range(0.5, 3).Draw(t, "power")
+		grows := func(x float64) float64 { return math.Pow(x, power) }
+		got := largest(left, 0, 10, grows)
+		if got < 10 && math.Abs(grows(got)-left) > grows(got+0.01)-grows(max(got-0.01, 0)) {
+			t.Fatalf("at %v it is %v, not %v", got, grows(got), left)
+		}
+		if got == 10 && grows(10) > left {
+			t.Fatal("more than is left")
+		}
+	})
+}

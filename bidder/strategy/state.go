@@ -1,0 +1,136 @@
+package strategy
+
+import "time"
+
+// State is everything that a Desk's quotes depend on besides its Setup, as plain data: for
+// snapshots, for checkpoints that outlive the process, and for people who ask why the bids are
+// where they are.
+type State struct {
+	Lines  []LineState `json:"lines,omitempty"`
+	Caps   []CapState  `json:"caps,omitempty"`
+	Open   []openBid   `json:"open,omitempty"`
+	Solved time.Time   `json:"solved,omitzero"` // when the prices were worked out last
+	Since  int         `json:"since,omitempty"` // pings since
+	Stale  bool        `json:"stale,omitempty"` // or too much has changed since
+}
+
+// LineState is what is known of one line.
+type LineState struct {
+	Campaign string `json:"campaign"`
+	Exchange string `json:"exchange"`
+
+	Week     Week            `json:"week"`
+	Response Response        `json:"response"` // of all hours
+	Parts    [parts]Response `json:"parts"`    // of the parts of the day
+	Merit    merit           `json:"merit"`
+
+	Worth    float64   `json:"worth"`    // of its leads on average, the latest for more
+	Expected float64   `json:"expected"` // pings lately, as the week lets expect
+	Came     float64   `json:"came"`     // and as they came
+	Marked   time.Time `json:"marked,omitzero"`
+
+	Bids  float64 `json:"bids"` // the latest that were answered
+	Wins  float64 `json:"wins"`
+	Asked float64 `json:"asked"` // dollars bid
+	Spent float64 `json:"spent"` // and paid
+
+	Pending      float64 `json:"pending"` // dollars and number of the open bids
+	PendingLeads float64 `json:"pending_leads"`
+
+	Yields  [parts]yield       `json:"yields"`
+	Curve   logistic           `json:"curve"`   // of prices relative to worth, where the winner pays its bid
+	Shades  [cells + 1]float64 `json:"shades"`  // the best bids, relative to worth, by what may be paid
+	Answers int                `json:"answers"` // since the yields were worked out
+	Learned bool               `json:"learned"`
+	Lambda  float64            `json:"lambda"` // as Quote.Lambda
+	Nu      float64            `json:"nu"`     // as Quote.Nu
+}
+
+// CapState is one cap in its present window.
+type CapState struct {
+	Name       string    `json:"name"`
+	Start      time.Time `json:"start,omitzero"`
+	End        time.Time `json:"end,omitzero"`
+	Left       room      `json:"left"`
+	SolvedLeft room      `json:"solved_left"`
+	Lambda     float64   `json:"lambda"`
+	Nu         float64   `json:"nu"`
+}
+
+// room is what a cap has left: 0 also where it has no such limit.
+type room struct {
+	Dollars float64 `json:"dollars"`
+	Leads   float64 `json:"leads"`
+}
+
+// State copies the Desk's state.
+func (d *Desk) State() State {
+	s := State{Open: d.open.all(), Solved: d.solved, Since: d.since, Stale: d.stale}
+	for i := range d.lines {
+		s.Lines = append(s.Lines, d.lines[i].LineState)
+	}
+	for i := range d.caps {
+		s.Caps = append(s.Caps, d.caps[i].CapState)
+	}
+	return s
+}
+
+// Restore makes a Desk that goes on where a State was taken. Lines and caps are found by their
+// names: what the Setup no longer has is forgotten, what is new begins anew.
+func Restore(setup Setup, s State) *Desk {
+	d := NewDesk(setup)
+	d.solved, d.since, d.stale = s.Solved, s.Since, s.Stale
+	moved := map[int]int{} // from the State's number of a line to the Desk's
+	for from := range s.Lines {
+		if to := d.lineNamed(s.Lines[from].Campaign, s.Lines[from].Exchange); to >= 0 {
+			d.lines[to].LineState, moved[from] = s.Lines[from], to
+			d.lines[to].Merit.Written = d.lines[to].Objective == AsWritten
+		}
+	}
+	for _, c := range s.Caps {
+		for i := range d.caps {
+			if d.caps[i].Cap.Name == c.Name {
+				d.caps[i].CapState = c
+			}
+		}
+	}
+	for _, bid := range s.Open {
+		if to, kept := moved[bid.Line]; kept {
+			bid.Line = to
+			d.open.add(bid)
+		}
+	}
+	return d
+}
+
+// Adopt puts another Setup in force; what was learned stays, and all prices are worked out anew.
+func (d *Desk) Adopt(setup Setup) *Desk {
+	next := Restore(setup, d.State())
+	next.stale = true
+	for i := range next.lines {
+		next.lines[i].Learned = false
+	}
+	return next
+}
+
+// Checkpoint is what is worth keeping when the process ends: a State without open bids, whose lines
+// do not take the time until they go on for a time without pings.
+func (d *Desk) Checkpoint() State {
+	s := d.State()
+	s.Open = nil
+	for i := range s.Lines {
+		l := &s.Lines[i]
+		l.Pending, l.PendingLeads, l.Marked = 0, 0, time.Time{}
+		l.Week.Until = time.Time{}
+	}
+	return s
+}
+
+func (d *Desk) lineNamed(campaign, exchange string) int {
+	for i := range d.setup.Lines {
+		if d.setup.Lines[i].Campaign == campaign && d.setup.Lines[i].Exchange == exchange {
+			return i
+		}
+	}
+	return -1
+}
