@@ -64,11 +64,8 @@ const floorPlan = `
 	budget/store, rules < bidder/delivery
 	bidder, budget/store, bidder/delivery < bidder/server
 	bidder < bidder/backtest, bidder/cases
-<<<<<<< HEAD
 	internal/contact < bidder/server, bidder/cases
-=======
 	budget/store < bidder/reconcile
->>>>>>> fafa401 (bidder reconcile: what an exchange charged beside the books)
 
 	# Floor 3, the exchange's side.
 	exchange, TOOLS < exchange/store
