@@ -87,7 +87,7 @@ const floorPlan = `
 
 	# Tools that a person runs while working on the house, and folders without code of their own.
 	pingpost/zips < pingpost/zips/generate
-	NONE < internal/scripttest, internal/synctrace, internal/faultproxy, examples
+	NONE < internal/scripttest, internal/synctrace, internal/faultproxy, internal/pgtest, examples
 
 	# What must stay true however the lines above change.
 	exchange !< bidder, bidder/server, bidder/delivery, bidder/backtest, budget/store, cmd/bidder
@@ -129,6 +129,7 @@ var coreImports = map[string]string{
 	"testing":                     "tests are in _test.go files",
 	"github.com/prometheus":       "return counts; the shell shows them",
 	"modernc.org/sqlite":          "the store is one floor up; a decision is handed to it as a value",
+	"github.com/jackc/pgx":        "the store is one floor up; a decision is handed to it as a value",
 	"github.com/nyaruka":          "contacts are hashed in the shell, once, at the post",
 	"github.com/schollz":          "the terminal belongs to the command",
 	"github.com/spf13/cobra":      "the command line belongs to the command",

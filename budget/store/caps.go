@@ -61,7 +61,7 @@ func openCap(tx *sqlstore.Tx, run uint32, w budget.CapWindow) (row capRow, err e
 }
 
 // Replan has every row looked at anew by taking from it the run that did so.
-func (s *sqlite) Replan(ctx context.Context, run Run) error {
+func (s *books) Replan(ctx context.Context, run Run) error {
 	return s.write(ctx, "changing the plan", func(tx *sqlstore.Tx) error {
 		_, err := tx.Exec(`UPDATE cap SET run = 0 WHERE run = ?`, run.ID)
 		return err
@@ -97,8 +97,10 @@ func (r *capRow) catchUp(tx *sqlstore.Tx, run uint32) error {
 		cents, leads = 0, 0
 	}
 	_, err = tx.Row(`UPDATE cap SET limit_cents = ?2, limit_leads = ?3, run = ?4,
-		spent_cents = spent_cents + max(?5 - opening_cents - late_cents, 0), late_cents = max(late_cents, ?5 - opening_cents),
-		spent_leads = spent_leads + max(?6 - opening_leads - late_leads, 0), late_leads = max(late_leads, ?6 - opening_leads)
+		spent_cents = spent_cents + CASE WHEN ?5 > opening_cents + late_cents THEN ?5 - opening_cents - late_cents ELSE 0 END,
+		late_cents = CASE WHEN ?5 > opening_cents + late_cents THEN ?5 - opening_cents ELSE late_cents END,
+		spent_leads = spent_leads + CASE WHEN ?6 > opening_leads + late_leads THEN ?6 - opening_leads - late_leads ELSE 0 END,
+		late_leads = CASE WHEN ?6 > opening_leads + late_leads THEN ?6 - opening_leads ELSE late_leads END
 		WHERE id = ?1 RETURNING spent_cents + leased_cents, spent_leads + leased_leads`,
 		[]any{r.id, r.limits[0], r.limits[1], run, cents, leads}, &r.cents, &r.leads)
 	return err
@@ -149,8 +151,8 @@ func (r *capRow) left() (cents, leads int64) {
 }
 
 // within is the condition under which money leaves a cap, over its limits then.
-const within = ` AND (?2 IS NULL OR spent_cents + leased_cents + ?4 <= ?2)
-	AND (?3 IS NULL OR spent_leads + leased_leads + ?5 <= ?3)
+const within = ` AND (CAST(?2 AS BIGINT) IS NULL OR spent_cents + leased_cents + ?4 <= CAST(?2 AS BIGINT))
+	AND (CAST(?3 AS BIGINT) IS NULL OR spent_leads + leased_leads + ?5 <= CAST(?3 AS BIGINT))
 	RETURNING spent_cents + leased_cents, spent_leads + leased_leads`
 
 // takeFrom moves cents and leads out of a cap's limit: into leases, or spent at once. hit is false
@@ -186,10 +188,10 @@ func planWindows(plan *budget.Plan, now time.Time) []budget.CapWindow {
 
 // capUse begins at the open leases, which are few, not at all those that the cap ever had.
 const capUse = `SELECT spent_cents, leased_cents, spent_leads, leased_leads,
-	coalesce((SELECT sum(l.used_cents) FROM lease l INDEXED BY lease_open
-		CROSS JOIN lease_cap lc ON lc.lease = l.id AND lc.cap = cap.id WHERE l.state = 'open'), 0),
-	coalesce((SELECT sum(l.used_leads) FROM lease l INDEXED BY lease_open
-		CROSS JOIN lease_cap lc ON lc.lease = l.id AND lc.cap = cap.id WHERE l.state = 'open'), 0)
+	CAST(coalesce((SELECT sum(l.used_cents) FROM lease l INDEXED BY lease_open WHERE l.state = 'open'
+		AND EXISTS (SELECT 1 FROM lease_cap lc WHERE lc.lease = l.id AND lc.cap = cap.id)), 0) AS BIGINT),
+	CAST(coalesce((SELECT sum(l.used_leads) FROM lease l INDEXED BY lease_open WHERE l.state = 'open'
+		AND EXISTS (SELECT 1 FROM lease_cap lc WHERE lc.lease = l.id AND lc.cap = cap.id)), 0) AS BIGINT)
 	FROM cap WHERE kind = ? AND name = ? AND period = ? AND start_ms = ?`
 
 func useOf(w budget.CapWindow, row func(query string, args []any, into ...any) (bool, error)) (budget.CapUse, error) {
@@ -205,25 +207,19 @@ func useOf(w budget.CapWindow, row func(query string, args []any, into ...any) (
 func centsInto(c *pingpost.Cents) *int64 { return (*int64)(c) }
 
 // Usage reads the caps without making any row.
-func (s *sqlite) Usage(ctx context.Context, plan *budget.Plan, now time.Time) (uses []budget.CapUse, err error) {
-	tx, err := s.db.Read().BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+func (s *books) Usage(ctx context.Context, plan *budget.Plan, now time.Time) (uses []budget.CapUse, err error) {
+	err = s.db.Snapshot(ctx, func(r sqlstore.Reader) error {
+		for _, w := range planWindows(plan, now) {
+			u, err := useOf(w, r.Row)
+			if err != nil {
+				return err
+			}
+			uses = append(uses, u)
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: reading the caps: %w", ErrAway, err)
-	}
-	defer tx.Rollback()
-	row := func(query string, args []any, into ...any) (bool, error) {
-		err := tx.QueryRowContext(ctx, query, args...).Scan(into...)
-		if err == sql.ErrNoRows {
-			return false, nil
-		}
-		return err == nil, err
-	}
-	for _, w := range planWindows(plan, now) {
-		u, err := useOf(w, row)
-		if err != nil {
-			return nil, fmt.Errorf("%w: reading the caps: %w", ErrAway, err)
-		}
-		uses = append(uses, u)
 	}
 	return uses, nil
 }

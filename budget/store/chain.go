@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"fmt"
 	"maps"
 	"slices"
+
+	"leadbid/internal/sqlstore"
 )
 
 // stepEntries is how many entries are read between two rests.
@@ -45,7 +46,7 @@ type told struct {
 	cap              capFact
 }
 
-func (r *told) scan(rows *sql.Rows) error {
+func (r *told) scan(rows sqlstore.Rows) error {
 	c := &r.cap
 	return rows.Scan(&r.id, &r.e.run, &r.at, &r.e.kind, &r.e.lease, &r.e.lead, &r.e.cents, &r.e.leads, &r.hash,
 		&r.charged, &r.lead[0], &r.lead[1], &r.lead[2], &r.lead[3], &r.lead[4], &r.names[0], &r.names[1], &r.names[2],
@@ -79,16 +80,16 @@ type chain struct {
 
 // verifyChain recomputes the hash of every entry after one, from the one before it in its run and from
 // the rows that it tells of, and looks for the entry that each run says it came to.
-func verifyChain(ctx context.Context, tx *sql.Tx, after int64, pace *pace, report *Report) error {
+func verifyChain(ctx context.Context, r sqlstore.Reader, after int64, pace *pace, report *Report) error {
 	c := chain{
 		pace:   pace,
 		report: report, ends: map[int64][]byte{}, heads: map[int64][]byte{},
 		check: Check{ID: "audit", What: "each entry holds the hash of the one before it in its run and of what it tells of; no chain is cut short"},
 	}
-	if err := c.begin(ctx, tx, after); err != nil {
+	if err := c.begin(r, after); err != nil {
 		return err
 	}
-	if err := c.walk(ctx, tx, after); err != nil {
+	if err := c.walk(ctx, r, after); err != nil {
 		return err
 	}
 	for _, run := range slices.Sorted(maps.Keys(c.heads)) {
@@ -99,7 +100,7 @@ func verifyChain(ctx context.Context, tx *sql.Tx, after int64, pace *pace, repor
 }
 
 // begin reads where each run's chain stood after an entry, and how far each says it came.
-func (c *chain) begin(ctx context.Context, tx *sql.Tx, after int64) error {
+func (c *chain) begin(r sqlstore.Reader, after int64) error {
 	const before = `SELECT run, hash FROM entry WHERE id IN (SELECT max(id) FROM entry WHERE id <= ? GROUP BY run)`
 	const heads = `SELECT id, head FROM run WHERE head IS NOT NULL AND NOT EXISTS
 		(SELECT 1 FROM entry WHERE entry.run = run.id AND entry.id <= ? AND entry.hash = run.head)`
@@ -107,20 +108,16 @@ func (c *chain) begin(ctx context.Context, tx *sql.Tx, after int64) error {
 		query string
 		into  map[int64][]byte
 	}{{before, c.ends}, {heads, c.heads}} {
-		rows, err := tx.QueryContext(ctx, read.query, after)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
+		err := r.Each(read.query, []any{after}, func(rows sqlstore.Rows) error {
 			var run int64
 			var hash []byte
 			if err := rows.Scan(&run, &hash); err != nil {
 				return err
 			}
 			read.into[run] = hash
-		}
-		if err := rows.Err(); err != nil {
+			return nil
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -133,15 +130,10 @@ func (c *chain) begin(ctx context.Context, tx *sql.Tx, after int64) error {
 	return nil
 }
 
-func (c *chain) walk(ctx context.Context, tx *sql.Tx, after int64) error {
-	rows, err := tx.QueryContext(ctx, trail, after)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
+func (c *chain) walk(ctx context.Context, r sqlstore.Reader, after int64) error {
 	var present *entry
 	var last told
-	for rows.Next() {
+	err := r.Each(trail, []any{after}, func(rows sqlstore.Rows) error {
 		row := told{}
 		if err := row.scan(rows); err != nil {
 			return err
@@ -155,9 +147,12 @@ func (c *chain) walk(ctx context.Context, tx *sql.Tx, after int64) error {
 		if row.cap.id != 0 {
 			present.of.caps = append(present.of.caps, row.cap)
 		}
+		return nil
+	})
+	if err == nil {
+		c.end(present, &last)
 	}
-	c.end(present, &last)
-	return rows.Err()
+	return err
 }
 
 // end holds an entry against its hash, once all that it tells of was read.

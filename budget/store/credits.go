@@ -18,12 +18,12 @@ const (
 	creditedCaps
 )
 
-func (s *sqlite) Credit(ctx context.Context, credit Credit) (answer CreditAnswer, err error) {
+func (s *books) Credit(ctx context.Context, credit Credit) (answer CreditAnswer, err error) {
 	if credit.Outcome != pingpost.OutcomeReturned && credit.Outcome != pingpost.OutcomeVoided {
 		return CreditAnswer{}, fmt.Errorf("store: crediting: the outcome %q gives nothing back", credit.Outcome)
 	}
 	err = s.write(ctx, "crediting", func(tx *sqlstore.Tx) error {
-		answer, err = giveCredit(tx, credit, s.run.Load(), s.clock())
+		answer, err = giveCredit(tx, credit, s.run.Load(), s.now(tx))
 		return err
 	})
 	if err != nil {

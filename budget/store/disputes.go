@@ -11,7 +11,7 @@ import (
 // longestNote is how much of a dispute's note is kept.
 const longestNote = 500
 
-func (s *sqlite) Dispute(ctx context.Context, dispute Dispute) (lead Lead, found bool, err error) {
+func (s *books) Dispute(ctx context.Context, dispute Dispute) (lead Lead, found bool, err error) {
 	if dispute.Reason == "" || dispute.At.IsZero() {
 		return Lead{}, false, fmt.Errorf("store: disputing: neither the reason nor the instant may be missing")
 	}

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -15,11 +14,11 @@ import (
 // One that could not meets an id that it cannot read, and asks the store again before it says so.
 const signsAfter = time.Minute
 
-const signingKeys = `SELECT id, secret, made_ms, signs_ms, revoked FROM signing_key ORDER BY id`
+const signingKeys = `SELECT id, secret, made_ms, signs_ms, revoked = 1 FROM signing_key ORDER BY id`
 
-func (s *sqlite) Keys(ctx context.Context) (*budget.Keyring, error) {
+func (s *books) Keys(ctx context.Context) (*budget.Keyring, error) {
 	var keys []budget.SigningKey
-	err := s.each(ctx, signingKeys, nil, func(rows *sql.Rows) error {
+	err := s.each(ctx, signingKeys, nil, func(rows sqlstore.Rows) error {
 		key, err := scanKey(rows)
 		keys = append(keys, key)
 		return err
@@ -30,12 +29,16 @@ func (s *sqlite) Keys(ctx context.Context) (*budget.Keyring, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: reading the signing keys: %w", ErrAway, err)
 	}
-	return budget.NewKeyring(keys, s.clock()), nil
+	clock := s.clock
+	if clock == nil {
+		clock = time.Now // which of them signs is no matter of seconds
+	}
+	return budget.NewKeyring(keys, clock()), nil
 }
 
 var errNoKey = errors.New("no run has begun on the books, so that there is none")
 
-func scanKey(rows *sql.Rows) (key budget.SigningKey, err error) {
+func scanKey(rows sqlstore.Rows) (key budget.SigningKey, err error) {
 	var secret []byte
 	var made, signs int64
 	if err = rows.Scan(&key.ID, &secret, &made, &signs, &key.Revoked); err != nil {
@@ -71,9 +74,9 @@ func firstKey(tx *sqlstore.Tx, now time.Time) (*budget.Keyring, error) {
 	return budget.NewKeyring(keys, now), nil
 }
 
-func (s *sqlite) Rotate(ctx context.Context, how Rotation) (made bool, err error) {
+func (s *books) Rotate(ctx context.Context, how Rotation) (made bool, err error) {
 	err = s.write(ctx, "making a signing key", func(tx *sqlstore.Tx) error {
-		made, err = rotate(tx, how, s.clock())
+		made, err = rotate(tx, how, s.now(tx))
 		return err
 	})
 	return made && err == nil, err

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"strings"
 	"time"
@@ -26,7 +25,7 @@ const dueDeliveries = `SELECT o.id, o.target, o.attempts, o.first_ms, ` + leadCo
 	WHERE o.state = 'owed' AND o.next_ms <= ? ORDER BY o.next_ms, o.id LIMIT ?`
 
 // scanLead reads leadColumns, after what comes before them.
-func scanLead(rows *sql.Rows, l *Lead, before ...any) error {
+func scanLead(rows sqlstore.Rows, l *Lead, before ...any) error {
 	var at, disputed int64
 	var body string
 	into := append(before, &l.ID, &l.Exchange, &l.Campaign, &l.PingID, &l.BidID, centsInto(&l.Price), &at,
@@ -51,7 +50,7 @@ const returnable = `l.credited = 0 AND l.id IN (SELECT lead FROM dispute UNION
 	SELECT o.lead FROM outbox o WHERE o.state = 'dead' AND NOT EXISTS (
 		SELECT 1 FROM outbox other WHERE other.lead = o.lead AND other.state <> 'dead'))`
 
-func (s *sqlite) Leads(ctx context.Context, filter LeadFilter) (leads []Lead, err error) {
+func (s *books) Leads(ctx context.Context, filter LeadFilter) (leads []Lead, err error) {
 	conditions, args := []string{"l.at_ms >= ?"}, []any{milliseconds(filter.Since)}
 	for _, c := range []struct{ column, value string }{
 		{"l.id", filter.ID}, {"l.campaign", filter.Campaign}, {"l.exchange", filter.Exchange},
@@ -69,7 +68,7 @@ func (s *sqlite) Leads(ctx context.Context, filter LeadFilter) (leads []Lead, er
 	}
 	query := `SELECT ` + leadColumns + ` FROM lead l WHERE ` + strings.Join(conditions, " AND ") +
 		` ORDER BY l.at_ms DESC, l.id DESC LIMIT ?`
-	err = s.each(ctx, query, append(args, limit), func(rows *sql.Rows) error {
+	err = s.each(ctx, query, append(args, limit), func(rows sqlstore.Rows) error {
 		var lead Lead
 		if err := scanLead(rows, &lead); err != nil {
 			return err
@@ -83,23 +82,13 @@ func (s *sqlite) Leads(ctx context.Context, filter LeadFilter) (leads []Lead, er
 	return leads, nil
 }
 
-// each runs a query on the pool for reading.
-func (s *sqlite) each(ctx context.Context, query string, args []any, row func(*sql.Rows) error) error {
-	rows, err := s.db.Read().QueryContext(ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := row(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+// each runs a query outside of the writer.
+func (s *books) each(ctx context.Context, query string, args []any, row func(sqlstore.Rows) error) error {
+	return s.db.Reader(ctx).Each(query, args, row)
 }
 
-func (s *sqlite) Due(ctx context.Context, now time.Time, max int) (due []Delivery, err error) {
-	err = s.each(ctx, dueDeliveries, []any{now.UnixMilli(), max}, func(rows *sql.Rows) error {
+func (s *books) Due(ctx context.Context, now time.Time, max int) (due []Delivery, err error) {
+	err = s.each(ctx, dueDeliveries, []any{now.UnixMilli(), max}, func(rows sqlstore.Rows) error {
 		var d Delivery
 		var first int64
 		if err := scanLead(rows, &d.Lead, &d.ID, &d.Target, &d.Attempts, &first); err != nil {
@@ -115,7 +104,7 @@ func (s *sqlite) Due(ctx context.Context, now time.Time, max int) (due []Deliver
 	return due, nil
 }
 
-func (s *sqlite) Attempted(ctx context.Context, result Attempt) error {
+func (s *books) Attempted(ctx context.Context, result Attempt) error {
 	state := "owed"
 	switch {
 	case result.Done:
@@ -126,6 +115,7 @@ func (s *sqlite) Attempted(ctx context.Context, result Attempt) error {
 		return fmt.Errorf("store: noting an attempt: neither done nor dead, and no next one")
 	}
 	fault := strings.ToValidUTF8(result.Error[:min(len(result.Error), longestError)], "")
+	fault = strings.ReplaceAll(fault, "\x00", "") // which a far end may well answer, and PostgreSQL does not keep
 	return s.write(ctx, "noting an attempt", func(tx *sqlstore.Tx) error {
 		_, err := tx.Exec(`UPDATE outbox SET state = ?, attempts = attempts + 1, error = ?, next_ms = ?
 			WHERE id = ? AND state = 'owed'`, state, fault, milliseconds(result.Next), result.ID)
@@ -145,8 +135,8 @@ const counts = `SELECT
 		- (SELECT count(*) FROM outbox WHERE state = 'dead'),
 	(SELECT count(*) FROM outbox WHERE state = 'dead'), (SELECT count(*) FROM lease WHERE state = 'open')`
 
-func (s *sqlite) Counts(ctx context.Context) (c Counts, err error) {
-	err = s.db.Read().QueryRowContext(ctx, counts).Scan(&c.Leads, &c.Returned, &c.Refused, centsInto(&c.Charged),
+func (s *books) Counts(ctx context.Context) (c Counts, err error) {
+	_, err = s.db.Reader(ctx).Row(counts, nil, &c.Leads, &c.Returned, &c.Refused, centsInto(&c.Charged),
 		centsInto(&c.Credited), &c.Disputed, &c.Owed, &c.Delivered, &c.Dead, &c.OpenLeases)
 	if err != nil {
 		return Counts{}, fmt.Errorf("%w: counting: %w", ErrAway, err)

@@ -15,10 +15,10 @@ import (
 // leaseLength is how far ahead a lease is granted and extended.
 const leaseLength = 30 * time.Second
 
-func (s *sqlite) Upkeep(ctx context.Context, run Run, plan *budget.Plan, ask budget.Upkeep) (answer budget.UpkeepAnswer, err error) {
+func (s *books) Upkeep(ctx context.Context, run Run, plan *budget.Plan, ask budget.Upkeep) (answer budget.UpkeepAnswer, err error) {
 	err = s.write(ctx, "looking after leases", func(tx *sqlstore.Tx) error {
 		u := upkeep{
-			tx: tx, run: run, plan: plan, now: s.clock().Truncate(time.Millisecond).UTC(),
+			tx: tx, run: run, plan: plan, now: s.now(tx),
 			caps: map[capKey]*capRow{}, answer: budget.UpkeepAnswer{At: ask.At},
 		}
 		err := u.do(ask)
@@ -257,8 +257,9 @@ func (u *upkeep) extend(lease *budget.LeaseState) (cut room, err error) {
 	}
 	if until > lease.BidUntil.UnixMilli() && until > u.now.UnixMilli() {
 		closeAt := until + (plan.Terms.BidTTL + plan.Terms.Grace).Milliseconds()
-		err := mustHit(u.tx.Exec(`UPDATE lease SET bid_until_ms = ?, close_at_ms = max(close_at_ms, ?), rev = rev + 1
-			WHERE id = ? AND run = ? AND state = 'open'`, until, closeAt, int64(lease.ID), u.run.ID))
+		err := mustHit(u.tx.Exec(`UPDATE lease SET bid_until_ms = ?,
+			close_at_ms = CASE WHEN close_at_ms < ? THEN ? ELSE close_at_ms END, rev = rev + 1
+			WHERE id = ? AND run = ? AND state = 'open'`, until, closeAt, closeAt, int64(lease.ID), u.run.ID))
 		if err != nil {
 			return room{}, err
 		}

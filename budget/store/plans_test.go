@@ -20,7 +20,7 @@ func TestHotStatementsReadFewRows(t *testing.T) {
 		lastHash, counts,
 	} {
 		args := make([]any, strings.Count(query, "?"))
-		rows, err := s.(*sqlite).db.Read().QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+query, args...)
+		rows, err := s.(*books).db.Read().QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+query, args...)
 		if err != nil {
 			t.Fatalf("%s: %v", query, err)
 		}

@@ -3,7 +3,6 @@ package store
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,7 +15,7 @@ import (
 	"leadbid/pingpost"
 )
 
-const storedPost = `SELECT p.bid_id, p.exchange, p.ping_id, p.body_hash, p.accepted, p.reason, p.detail, p.voided,
+const storedPost = `SELECT p.bid_id, p.exchange, p.ping_id, p.body_hash, p.accepted = 1, p.reason, p.detail, p.voided = 1,
 	coalesce(l.id, ''), coalesce(l.price_cents, 0)
 	FROM post p LEFT JOIN lead l ON l.bid_id = p.bid_id
 	WHERE p.bid_id = ?1 OR (p.exchange = ?2 AND p.ping_id = ?3)`
@@ -65,15 +64,15 @@ func (s *stored) answer(key PostKey) (PostAnswer, error) {
 	return PostAnswer{Outcome: PostRefused, Reason: reason, Detail: s.detail, Repeat: true}, nil
 }
 
-func (s *sqlite) Answer(ctx context.Context, key PostKey) (answer PostAnswer, found bool, err error) {
+func (s *books) Answer(ctx context.Context, key PostKey) (answer PostAnswer, found bool, err error) {
 	var row stored
 	into, finish := scanStored(&row)
-	err = s.db.Read().QueryRowContext(ctx, storedPost+` LIMIT 1`, key.BidID, key.Exchange, key.PingID).Scan(into...)
+	found, err = s.db.Reader(ctx).Row(storedPost+` LIMIT 1`, []any{key.BidID, key.Exchange, key.PingID}, into...)
 	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return PostAnswer{}, false, nil
 	case err != nil:
 		return PostAnswer{}, false, fmt.Errorf("%w: looking up a post: %w", ErrAway, err)
+	case !found:
+		return PostAnswer{}, false, nil
 	}
 	finish()
 	if answer, err = row.answer(key); err != nil {
@@ -82,7 +81,7 @@ func (s *sqlite) Answer(ctx context.Context, key PostKey) (answer PostAnswer, fo
 	return answer, true, nil
 }
 
-func (s *sqlite) Post(ctx context.Context, post Post) (answer PostAnswer, err error) {
+func (s *books) Post(ctx context.Context, post Post) (answer PostAnswer, err error) {
 	c := &post.Charge
 	if c.Refuse == pingpost.ReasonNone && (c.Price <= 0 || c.Price > c.Ref.Price) {
 		return PostAnswer{}, fmt.Errorf("store: posting: a price of %v for a bid of %v", c.Price, c.Ref.Price)
@@ -92,7 +91,7 @@ func (s *sqlite) Post(ctx context.Context, post Post) (answer PostAnswer, err er
 		return PostAnswer{}, errors.New("store: posting: the lead cannot be written down")
 	}
 	err = s.write(ctx, "posting", func(tx *sqlstore.Tx) error {
-		p := posting{tx: tx, run: s.run.Load(), now: s.clock(), post: &post, body: body}
+		p := posting{tx: tx, run: s.run.Load(), now: s.now(tx), post: &post, body: body}
 		answer, err = p.do()
 		return err
 	})
@@ -179,7 +178,7 @@ func insertPost(tx *sqlstore.Tx, key PostKey, hash any, at time.Time, accepted b
 	}
 	return tx.Exec(`INSERT INTO post (bid_id, exchange, ping_id, body_hash, at_ms, accepted, reason, detail)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		key.BidID, key.Exchange, key.PingID, hash, at.UnixMilli(), accepted, reason.String(), detail)
+		key.BidID, key.Exchange, key.PingID, hash, at.UnixMilli(), number(accepted), reason.String(), detail)
 }
 
 func (p *posting) refuse(reason pingpost.Reason, detail string) (PostAnswer, error) {
@@ -394,7 +393,7 @@ func (p *posting) claimContacts() (refused pingpost.Reason, err error) {
 	}
 	for _, hash := range p.post.Contacts {
 		hit, err := p.tx.Exec(`INSERT INTO contact (hash, lead, at_ms) VALUES (?1, ?2, ?3)
-			ON CONFLICT (hash) DO UPDATE SET lead = ?2, at_ms = ?3 WHERE at_ms <= ?4 OR lead = ?2`,
+			ON CONFLICT (hash) DO UPDATE SET lead = ?2, at_ms = ?3 WHERE contact.at_ms <= ?4 OR contact.lead = ?2`,
 			hash[:], p.post.LeadID, at, free)
 		if err != nil {
 			return 0, err
@@ -419,4 +418,12 @@ func (p *posting) owe() error {
 		}
 	}
 	return nil
+}
+
+// number is how both databases keep yes and no.
+func number(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
 }

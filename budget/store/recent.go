@@ -2,9 +2,10 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"time"
+
+	"leadbid/internal/sqlstore"
 )
 
 const (
@@ -30,23 +31,23 @@ var recentInvariants = []invariant{
 		`SELECT 'lease ' || id || ' used something else than its leads say' FROM (SELECT id, used_cents, used_leads,
 			(SELECT coalesce(sum(price_cents), 0) FROM lead WHERE lead.lease = lease.id AND credited <> 1) AS cents_sum,
 			(SELECT count(*) FROM lead WHERE lead.lease = lease.id AND credited <> 1) AS leads_sum
-			FROM lease WHERE state = 'open') sums
+			FROM lease WHERE state = 'open') AS sums
 		 WHERE used_cents <> cents_sum OR used_leads <> leads_sum`},
 	{"B7", "each cap has leased what its open leases hold", `SELECT count(*) FROM cap`,
 		`SELECT 'cap ' || id || ' has leased something else than its open leases hold' FROM cap
-			LEFT JOIN (SELECT lc.cap AS of, sum(l.cents) AS c, sum(l.leads) AS n
-			FROM lease l JOIN lease_cap lc ON lc.lease = l.id WHERE l.state = 'open' GROUP BY lc.cap) held ON of = id
+			LEFT JOIN (SELECT lc.cap AS whose, sum(l.cents) AS c, sum(l.leads) AS n
+			FROM lease l JOIN lease_cap lc ON lc.lease = l.id WHERE l.state = 'open' GROUP BY lc.cap) AS held ON whose = id
 		 WHERE leased_cents <> coalesce(c, 0) OR leased_leads <> coalesce(n, 0)`},
 }
 
-// Verify reads everything in one transaction, so that it may run beside traffic.
-func (s *sqlite) Verify(ctx context.Context) (Report, error) {
-	return s.verify(ctx, s.rest, func(context.Context, *sql.Tx) (after int64, err error) { return 0, nil })
+// Verify reads everything in one snapshot, so that it may run beside traffic.
+func (s *books) Verify(ctx context.Context) (Report, error) {
+	return s.verify(ctx, s.rest, func(sqlstore.Reader) (after int64, err error) { return 0, nil })
 }
 
-func (s *sqlite) VerifyRecent(ctx context.Context) (Report, error) {
-	return s.verify(ctx, 0, func(ctx context.Context, tx *sql.Tx) (after int64, err error) {
-		err = tx.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM entry`).Scan(&after)
+func (s *books) VerifyRecent(ctx context.Context) (Report, error) {
+	return s.verify(ctx, 0, func(r sqlstore.Reader) (after int64, err error) {
+		_, err = r.Row(`SELECT coalesce(max(id), 0) FROM entry`, nil, &after)
 		if after <= wholeUpTo {
 			return 0, err
 		}
@@ -55,37 +56,35 @@ func (s *sqlite) VerifyRecent(ctx context.Context) (Report, error) {
 }
 
 // verify checks all where the trail is read from its beginning, else what does not grow with history.
-func (s *sqlite) verify(ctx context.Context, rest int, from func(context.Context, *sql.Tx) (int64, error)) (report Report, err error) {
-	tx, err := s.db.Read().BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		return Report{}, fmt.Errorf("%w: verifying: %w", ErrAway, err)
-	}
-	defer tx.Rollback()
-	after, err := from(ctx, tx)
-	if err == nil {
-		report, err = verifyRows(ctx, tx, after, rest)
-	}
+func (s *books) verify(ctx context.Context, rest int, from func(sqlstore.Reader) (int64, error)) (report Report, err error) {
+	err = s.db.Snapshot(ctx, func(r sqlstore.Reader) error {
+		after, err := from(r)
+		if err == nil {
+			report, err = verifyRows(ctx, r, after, rest)
+		}
+		return err
+	})
 	if err != nil {
 		return Report{}, fmt.Errorf("%w: verifying: %w", ErrAway, err)
 	}
 	return report, nil
 }
 
-// verifyRows checks the rows that a transaction sees: all, or where the trail is read from a later
+// verifyRows checks the rows that a reader sees: all, or where the trail is read from a later
 // entry on, the open leases and what they were carved from. Between two steps it rests.
-func verifyRows(ctx context.Context, tx *sql.Tx, after int64, rest int) (report Report, err error) {
+func verifyRows(ctx context.Context, r sqlstore.Reader, after int64, rest int) (report Report, err error) {
 	properties := invariants
 	if after > 0 {
 		properties = recentInvariants
 	}
 	pace := pace{times: rest, began: time.Now()}
 	for _, property := range properties {
-		if err := property.verify(ctx, tx, &report); err != nil {
+		if err := property.verify(r, &report); err != nil {
 			return Report{}, fmt.Errorf("%s: %w", property.id, err)
 		}
 		pace.rest(ctx)
 	}
-	if err := verifyChain(ctx, tx, after, &pace, &report); err != nil {
+	if err := verifyChain(ctx, r, after, &pace, &report); err != nil {
 		return Report{}, fmt.Errorf("the audit trail: %w", err)
 	}
 	return report, nil

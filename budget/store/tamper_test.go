@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"leadbid/budget"
+	"leadbid/internal/sqlstore"
 	"leadbid/pingpost"
 )
 
@@ -234,7 +235,7 @@ func foundAfter(t *testing.T, db *sql.DB, statement string, args ...any) string 
 		}
 		return err.Error()
 	}
-	report, err := verifyRows(context.Background(), tx, 0, 0)
+	report, err := verifyRows(context.Background(), sqlstore.ReadWithin(context.Background(), tx), 0, 0)
 	if err != nil {
 		return err.Error() // unreadable is as good as found: nothing is bid
 	}
@@ -326,7 +327,7 @@ func TestRecentIsAPartOfTheWhole(t *testing.T) {
 		if _, err := tx.Exec(statement); err != nil {
 			t.Fatal(err)
 		}
-		report, err := verifyRows(t.Context(), tx, after, 0)
+		report, err := verifyRows(context.Background(), sqlstore.ReadWithin(t.Context(), tx), after, 0)
 		if err != nil {
 			t.Fatal(err)
 		}

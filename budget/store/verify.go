@@ -1,9 +1,9 @@
 package store
 
 import (
-	"context"
-	"database/sql"
 	"fmt"
+
+	"leadbid/internal/sqlstore"
 )
 
 // invariant is one property of the rows: a query for those that break it, with what to say of
@@ -19,40 +19,40 @@ type invariant struct {
 var invariants = []invariant{
 	{"B1", "no grant and no direct charge passed the limit in force when it was made",
 		`SELECT (SELECT count(*) FROM lease_cap) + (SELECT count(*) FROM lead_cap)`,
-		`SELECT printf('%s: cap %d came to %d cents and %d leads, its limits were %s and %s', who, cap, after_cents, after_leads,
-			coalesce(limit_cents, 'none'), coalesce(limit_leads, 'none')) FROM (
-			SELECT 'lease ' || lease AS who, * FROM (SELECT lease, cap, limit_cents, limit_leads, after_cents, after_leads FROM lease_cap)
+		`SELECT format('%s: cap %s came to %s cents and %s leads, its limits were %s and %s', who, cap, after_cents, after_leads,
+			coalesce(CAST(limit_cents AS TEXT), 'none'), coalesce(CAST(limit_leads AS TEXT), 'none')) FROM (
+			SELECT 'lease ' || lease AS who, cap, limit_cents, limit_leads, after_cents, after_leads FROM lease_cap
 			UNION ALL
-			SELECT 'lead ' || lead, * FROM (SELECT lead, cap, limit_cents, limit_leads, after_cents, after_leads FROM lead_cap))
+			SELECT 'lead ' || lead, cap, limit_cents, limit_leads, after_cents, after_leads FROM lead_cap) AS carved
 		 WHERE after_cents > limit_cents OR after_leads > limit_leads`},
 	{"B1", "no cap came to more than its grants, charges and opening allowed",
 		`SELECT count(*) FROM cap`,
-		`SELECT printf('cap %d (%s %d from %d) has %d cents and %d leads spent or leased', id, name, period, start_ms,
+		`SELECT format('cap %s (%s %s from %s) has %s cents and %s leads spent or leased', id, name, period, start_ms,
 			spent_cents + leased_cents, spent_leads + leased_leads) FROM cap
-		 WHERE spent_cents + leased_cents - late_cents > max(opening_cents,
-			coalesce((SELECT max(after_cents) FROM lease_cap WHERE cap = cap.id), 0),
-			coalesce((SELECT max(after_cents) FROM lead_cap WHERE cap = cap.id), 0))
-		 OR spent_leads + leased_leads - late_leads > max(opening_leads,
-			coalesce((SELECT max(after_leads) FROM lease_cap WHERE cap = cap.id), 0),
-			coalesce((SELECT max(after_leads) FROM lead_cap WHERE cap = cap.id), 0))`},
+		 WHERE (spent_cents + leased_cents - late_cents > opening_cents
+			AND NOT EXISTS (SELECT 1 FROM lease_cap c WHERE c.cap = cap.id AND c.after_cents >= spent_cents + leased_cents - late_cents)
+			AND NOT EXISTS (SELECT 1 FROM lead_cap c WHERE c.cap = cap.id AND c.after_cents >= spent_cents + leased_cents - late_cents))
+		 OR (spent_leads + leased_leads - late_leads > opening_leads
+			AND NOT EXISTS (SELECT 1 FROM lease_cap c WHERE c.cap = cap.id AND c.after_leads >= spent_leads + leased_leads - late_leads)
+			AND NOT EXISTS (SELECT 1 FROM lead_cap c WHERE c.cap = cap.id AND c.after_leads >= spent_leads + leased_leads - late_leads))`},
 	{"B1", "no lease used more than it holds",
 		`SELECT count(*) FROM lease`,
-		`SELECT printf('lease %d used %d of %d cents and %d of %d leads', id, used_cents, cents, used_leads, leads)
+		`SELECT format('lease %s used %s of %s cents and %s of %s leads', id, used_cents, cents, used_leads, leads)
 		 FROM lease WHERE used_cents NOT BETWEEN 0 AND cents OR used_leads NOT BETWEEN 0 AND leads`},
 	{"B2", "every bid and every ping was charged at most once, each by its own post",
 		`SELECT count(*) FROM lead`,
-		`SELECT printf('bid %s has %d leads', bid_id, count(*)) FROM lead GROUP BY bid_id HAVING count(*) > 1
+		`SELECT format('bid %s has %s leads', bid_id, count(*)) FROM lead GROUP BY bid_id HAVING count(*) > 1
 		 UNION ALL
-		 SELECT printf('ping %s of %s has %d leads', ping_id, exchange, count(*)) FROM lead
+		 SELECT format('ping %s of %s has %s leads', ping_id, exchange, count(*)) FROM lead
 			GROUP BY exchange, ping_id HAVING count(*) > 1
 		 UNION ALL
-		 SELECT printf('lead %s has no accepted post of its bid and ping', l.id) FROM lead l WHERE NOT EXISTS (
+		 SELECT format('lead %s has no accepted post of its bid and ping', l.id) FROM lead l WHERE NOT EXISTS (
 			SELECT 1 FROM post p WHERE p.bid_id = l.bid_id AND p.exchange = l.exchange AND p.ping_id = l.ping_id AND p.accepted = 1)
 		 UNION ALL
-		 SELECT printf('lead %s was charged %d times and credited %d times', l.id, charges, credits) FROM (
+		 SELECT format('lead %s was charged %s times and credited %s times', l.id, charges, credits) FROM (
 			SELECT lead.id, credited, (SELECT count(*) FROM entry e WHERE e.lead = lead.id AND e.kind = 'charge') AS charges,
 			(SELECT count(*) FROM entry e WHERE e.lead = lead.id AND e.kind = 'credit') AS credits FROM lead) l
-		 WHERE charges <> 1 OR credits <> (credited > 0)
+		 WHERE charges <> 1 OR credits <> CASE WHEN credited > 0 THEN 1 ELSE 0 END
 		 UNION ALL
 		 SELECT 'lead ' || id || ' was credited in a way that is none' FROM lead
 		 WHERE credited NOT IN (0, 1, 2) OR (credited = 1 AND lease IS NULL)
@@ -61,27 +61,27 @@ var invariants = []invariant{
 		 WHERE p.voided = 1 AND l.credited = 0`},
 	{"B3", "no lead cost more than the price signed in its bid, and the entries say the same price",
 		`SELECT count(*) FROM lead`,
-		`SELECT printf('lead %s cost %d cents, its bid was %d', id, price_cents, bid_cents) FROM lead
+		`SELECT format('lead %s cost %s cents, its bid was %s', id, price_cents, bid_cents) FROM lead
 		 WHERE price_cents NOT BETWEEN 1 AND bid_cents
 		 UNION ALL
-		 SELECT printf('lead %s cost %d cents, entry %d says %d', l.id, price_cents, e.id, e.cents)
+		 SELECT format('lead %s cost %s cents, entry %s says %s', l.id, price_cents, e.id, e.cents)
 		 FROM entry e JOIN lead l ON l.id = e.lead
 		 WHERE e.cents <> CASE e.kind WHEN 'charge' THEN price_cents ELSE -price_cents END
 			OR e.leads <> CASE e.kind WHEN 'charge' THEN 1 ELSE -1 END`},
 	{"B4", "each lease used exactly what its leads took and did not give back, in cents and leads",
 		`SELECT count(*) FROM lease`,
-		`SELECT printf('lease %d used %d cents and %d leads, its leads say %d and %d', id, used_cents, used_leads, cents_sum, leads_sum)
+		`SELECT format('lease %s used %s cents and %s leads, its leads say %s and %s', id, used_cents, used_leads, cents_sum, leads_sum)
 		 FROM (SELECT lease.*,
 			(SELECT coalesce(sum(price_cents), 0) FROM lead WHERE lead.lease = lease.id AND credited <> 1) AS cents_sum,
-			(SELECT count(*) FROM lead WHERE lead.lease = lease.id AND credited <> 1) AS leads_sum FROM lease)
+			(SELECT count(*) FROM lead WHERE lead.lease = lease.id AND credited <> 1) AS leads_sum FROM lease) AS sums
 		 WHERE used_cents <> cents_sum OR used_leads <> leads_sum`},
 	{"B5", "every charge belongs to windows that contain its bid",
 		`SELECT (SELECT count(*) FROM lead)`,
-		`SELECT printf('lead %s was bid outside the window of cap %d', l.id, c.id) FROM lead l
+		`SELECT format('lead %s was bid outside the window of cap %s', l.id, c.id) FROM lead l
 			JOIN (SELECT lead, cap FROM lead_cap) lc ON lc.lead = l.id JOIN cap c ON c.id = lc.cap
 		 WHERE l.bid_at_ms < c.start_ms OR (c.end_ms > 0 AND l.bid_at_ms >= c.end_ms)
 		 UNION ALL
-		 SELECT printf('lead %s was bid outside the window of cap %d of lease %d', l.id, c.id, l.lease) FROM lead l
+		 SELECT format('lead %s was bid outside the window of cap %s of lease %s', l.id, c.id, l.lease) FROM lead l
 			JOIN lease_cap lc ON lc.lease = l.lease JOIN cap c ON c.id = lc.cap
 		 WHERE l.bid_at_ms < c.start_ms OR (c.end_ms > 0 AND l.bid_at_ms >= c.end_ms)`},
 	{"B5", "no lease backs bids beyond its windows or its close, and each was carved from caps of its own",
@@ -92,43 +92,43 @@ var invariants = []invariant{
 			OR NOT (c.kind = 0 OR (c.kind = 1 AND c.name = l.exchange) OR (c.kind = 2 AND c.name = l.campaign))`},
 	{"B6", "every accepted post has its lead, and every delivery one",
 		`SELECT (SELECT count(*) FROM post) + (SELECT count(*) FROM outbox)`,
-		`SELECT printf('post %s was accepted, and has no lead', bid_id) FROM post
+		`SELECT format('post %s was accepted, and has no lead', bid_id) FROM post
 		 WHERE accepted = 1 AND NOT EXISTS (SELECT 1 FROM lead WHERE lead.bid_id = post.bid_id)
 		 UNION ALL
 		 SELECT 'post ' || bid_id || ' is neither accepted nor refused' FROM post WHERE accepted NOT IN (0, 1)
 		 UNION ALL
-		 SELECT printf('delivery %s has no lead', id) FROM outbox WHERE NOT EXISTS (SELECT 1 FROM lead WHERE lead.id = outbox.lead)
+		 SELECT format('delivery %s has no lead', id) FROM outbox WHERE NOT EXISTS (SELECT 1 FROM lead WHERE lead.id = outbox.lead)
 		 UNION ALL
-		 SELECT printf('entry %d is of lead %s, which is missing', id, lead) FROM entry
+		 SELECT format('entry %s is of lead %s, which is missing', id, lead) FROM entry
 		 WHERE lead IS NOT NULL AND NOT EXISTS (SELECT 1 FROM lead WHERE lead.id = entry.lead)`},
 	{"B7", "each lease was granted what it used, gave back and still holds",
 		`SELECT count(*) FROM lease`,
-		`SELECT printf('lease %d was granted %d cents and %d leads, gave back %d and %d, and holds %d and %d; its entries say %d and %d granted, %d and %d given back',
+		`SELECT format('lease %s was granted %s cents and %s leads, gave back %s and %s, and holds %s and %s; its entries say %s and %s granted, %s and %s given back',
 			id, granted_cents, granted_leads, returned_cents, returned_leads, cents, leads, gc, gl, rc, rl)
-		 FROM lease LEFT JOIN (SELECT lease AS of,
-			sum(iif(kind = 'grant', cents, 0)) AS gc, sum(iif(kind = 'grant', leads, 0)) AS gl,
-			sum(iif(kind = 'return', cents, 0)) AS rc, sum(iif(kind = 'return', leads, 0)) AS rl
-			FROM entry WHERE kind IN ('grant', 'return') GROUP BY lease) ON of = lease.id
+		 FROM lease LEFT JOIN (SELECT lease AS whose,
+			sum(CASE kind WHEN 'grant' THEN cents ELSE 0 END) AS gc, sum(CASE kind WHEN 'grant' THEN leads ELSE 0 END) AS gl,
+			sum(CASE kind WHEN 'return' THEN cents ELSE 0 END) AS rc, sum(CASE kind WHEN 'return' THEN leads ELSE 0 END) AS rl
+			FROM entry WHERE kind IN ('grant', 'return') GROUP BY lease) AS entries ON whose = lease.id
 		 WHERE granted_cents <> cents + returned_cents OR granted_leads <> leads + returned_leads
-			OR gc IS NOT granted_cents OR gl IS NOT granted_leads OR rc IS NOT returned_cents OR rl IS NOT returned_leads`},
+			OR gc IS DISTINCT FROM granted_cents OR gl IS DISTINCT FROM granted_leads OR rc IS DISTINCT FROM returned_cents OR rl IS DISTINCT FROM returned_leads`},
 	{"B7", "each closed lease has one entry of its close, with what it used, and no open one has any",
 		`SELECT count(*) FROM lease`,
 		`SELECT 'lease ' || id || ' is ' || state || ', and its ' || coalesce(n, 0) || ' entries of a close do not say what it used'
-		 FROM lease LEFT JOIN (SELECT lease AS of, count(*) AS n, sum(cents) AS c, sum(leads) AS l
-			FROM entry WHERE kind = 'close' GROUP BY lease) closes ON of = id
+		 FROM lease LEFT JOIN (SELECT lease AS whose, count(*) AS n, sum(cents) AS c, sum(leads) AS l
+			FROM entry WHERE kind = 'close' GROUP BY lease) AS closes ON whose = id
 		 WHERE (state = 'open' AND n IS NOT NULL)
 			OR (state = 'closed' AND (n IS NULL OR n <> 1 OR c <> used_cents OR l <> used_leads))`},
 	{"B7", "each cap has leased what its open leases hold",
 		`SELECT count(*) FROM cap`,
-		`SELECT printf('cap %d has leased %d cents and %d leads, its open leases hold %d and %d', id, leased_cents, leased_leads, c, n)
+		`SELECT format('cap %s has leased %s cents and %s leads, its open leases hold %s and %s', id, leased_cents, leased_leads, c, n)
 		 FROM (SELECT cap.*,
 			(SELECT coalesce(sum(l.cents), 0) FROM lease_cap lc JOIN lease l ON l.id = lc.lease WHERE lc.cap = cap.id AND l.state = 'open') AS c,
 			(SELECT coalesce(sum(l.leads), 0) FROM lease_cap lc JOIN lease l ON l.id = lc.lease WHERE lc.cap = cap.id AND l.state = 'open') AS n
-			FROM cap)
+			FROM cap) AS sums
 		 WHERE leased_cents <> c OR leased_leads <> n`},
 	{"B7", "each cap has spent what its closed leases and direct charges used and nobody gave back",
 		`SELECT count(*) FROM cap`,
-		`SELECT printf('cap %d has spent %d cents and %d leads, its leases and charges say %d and %d', id, spent_cents, spent_leads, c, n)
+		`SELECT format('cap %s has spent %s cents and %s leads, its leases and charges say %s and %s', id, spent_cents, spent_leads, c, n)
 		 FROM (SELECT cap.*, opening_cents + late_cents
 			+ (SELECT coalesce(sum(l.used_cents), 0) FROM lease_cap lc JOIN lease l ON l.id = lc.lease WHERE lc.cap = cap.id AND l.state = 'closed')
 			+ (SELECT coalesce(sum(d.price_cents), 0) FROM lead_cap lc JOIN lead d ON d.id = lc.lead WHERE lc.cap = cap.id AND d.credited = 0)
@@ -137,30 +137,25 @@ var invariants = []invariant{
 			+ (SELECT coalesce(sum(l.used_leads), 0) FROM lease_cap lc JOIN lease l ON l.id = lc.lease WHERE lc.cap = cap.id AND l.state = 'closed')
 			+ (SELECT count(*) FROM lead_cap lc JOIN lead d ON d.id = lc.lead WHERE lc.cap = cap.id AND d.credited = 0)
 			- (SELECT count(*) FROM lease_cap lc JOIN lead d ON d.lease = lc.lease WHERE lc.cap = cap.id AND d.credited = 2) AS n
-			FROM cap)
+			FROM cap) AS sums
 		 WHERE spent_cents <> c OR spent_leads <> n`},
 }
 
 // findingsPerCheck bounds a report: a broken table need not be listed row by row.
 const findingsPerCheck = 20
 
-func (i *invariant) verify(ctx context.Context, tx *sql.Tx, report *Report) error {
+func (i *invariant) verify(r sqlstore.Reader, report *Report) error {
 	check := Check{ID: i.id, What: i.what}
-	if err := tx.QueryRowContext(ctx, i.rows).Scan(&check.Rows); err != nil {
+	if _, err := r.Row(i.rows, nil, &check.Rows); err != nil {
 		return err
 	}
 	report.Checked = append(report.Checked, check)
-	rows, err := tx.QueryContext(ctx, i.broken+fmt.Sprintf(" LIMIT %d", findingsPerCheck))
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
+	return r.Each(i.broken+fmt.Sprintf(" LIMIT %d", findingsPerCheck), nil, func(rows sqlstore.Rows) error {
 		finding := Finding{ID: i.id}
 		if err := rows.Scan(&finding.What); err != nil {
 			return err
 		}
 		report.Findings = append(report.Findings, finding)
-	}
-	return rows.Err()
+		return nil
+	})
 }

@@ -2,25 +2,16 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"time"
 
 	"leadbid/exchange"
+	"leadbid/internal/sqlstore"
 	"leadbid/pingpost"
 )
 
-// reader reads through the pool, in no transaction: for queries of one statement.
-type reader struct {
-	ctx context.Context
-	db  *sql.DB
-}
-
-func (r reader) Query(query string, args ...any) (*sql.Rows, error) {
-	return r.db.QueryContext(r.ctx, query, args...)
-}
-
-func (s *Store) read(ctx context.Context) reader { return reader{ctx, s.db.Read()} }
+// read gives a reader for queries of one statement.
+func (s *Store) read(ctx context.Context) sqlstore.Reader { return s.db.Reader(ctx) }
 
 // Timeline is everything that happened to a lead, in order: the offer that it came in as and
 // those that it fell back to, by the id of any of them. Empty where there is no such offer.
@@ -95,7 +86,7 @@ func (s *Store) Offers(ctx context.Context, f OfferFilter) ([]exchange.OfferStat
 
 func (s *Store) offers(ctx context.Context, where string, args ...any) ([]exchange.OfferState, error) {
 	var offers []exchange.OfferState
-	err := each(s.read(ctx), func(rows *sql.Rows) error {
+	err := each(s.read(ctx), func(rows sqlstore.Rows) error {
 		offer, err := scanOffer(rows)
 		offers = append(offers, offer)
 		return err
@@ -118,7 +109,7 @@ type Wallet struct {
 // Wallets lists every buyer's money, by name; of one buyer where a name is given.
 func (s *Store) Wallets(ctx context.Context, buyer string) ([]Wallet, error) {
 	var wallets []Wallet
-	err := each(s.read(ctx), func(rows *sql.Rows) error {
+	err := each(s.read(ctx), func(rows sqlstore.Rows) error {
 		var w Wallet
 		err := rows.Scan(&w.Buyer, &w.Balance, &w.Held, &w.CreditLimit, &w.Paused)
 		wallets = append(wallets, w)
@@ -143,7 +134,7 @@ func (s *Store) Balances(ctx context.Context) ([]exchange.Balance, error) {
 
 // TopUp finds a top-up by its id, so that a late repeat is recognised.
 func (s *Store) TopUp(ctx context.Context, id string) (topUp exchange.TopUp, found bool, err error) {
-	err = each(s.read(ctx), func(rows *sql.Rows) error {
+	err = each(s.read(ctx), func(rows sqlstore.Rows) error {
 		found = true
 		return rows.Scan(&topUp.ID, &topUp.Buyer, &topUp.Amount)
 	}, `SELECT id, buyer, cents FROM top_up WHERE id = ?`, id)
@@ -182,7 +173,7 @@ func (s *Store) Leads(ctx context.Context, buyer string, f LeadFilter) ([]Bought
 		until = 1 << 62
 	}
 	var leads []BoughtLead
-	err := each(s.read(ctx), func(rows *sql.Rows) error {
+	err := each(s.read(ctx), func(rows sqlstore.Rows) error {
 		var scan leadScan
 		offer, err := scanOffer(rows, scan.into()...)
 		if err != nil {
@@ -226,10 +217,5 @@ func (s *Store) Report(ctx context.Context, since, until time.Time) (exchange.Re
 
 // inSnapshot runs several statements over the same committed state.
 func (s *Store) inSnapshot(ctx context.Context, do func(q querier) error) error {
-	tx, err := s.db.Read().BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback() // nothing was written
-	return do(tx)
+	return s.db.Snapshot(ctx, func(r sqlstore.Reader) error { return do(r) })
 }

@@ -1,22 +1,22 @@
 package store
 
 import (
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"time"
 
 	"leadbid/exchange"
+	"leadbid/internal/sqlstore"
 	"leadbid/pingpost"
 )
 
 // querier is what rows are read through: the writer's transaction, or a reader's.
 type querier interface {
-	Query(query string, args ...any) (*sql.Rows, error)
+	Query(query string, args ...any) (sqlstore.Rows, error)
 }
 
 // each runs a query and hands every row to scan.
-func each(q querier, scan func(rows *sql.Rows) error, query string, args ...any) error {
+func each(q querier, scan func(rows sqlstore.Rows) error, query string, args ...any) error {
 	rows, err := q.Query(query, args...)
 	if err != nil {
 		return err
@@ -33,7 +33,7 @@ func each(q querier, scan func(rows *sql.Rows) error, query string, args ...any)
 // readSnapshot reads what a Market needs to go on.
 func readSnapshot(q querier, now time.Time) (exchange.Snapshot, error) {
 	var s exchange.Snapshot
-	err := each(q, func(rows *sql.Rows) error {
+	err := each(q, func(rows sqlstore.Rows) error {
 		var at int64
 		err := rows.Scan(&s.Seq, &at)
 		s.Last = instant(at)
@@ -60,7 +60,7 @@ func readSnapshot(q querier, now time.Time) (exchange.Snapshot, error) {
 
 func readBalances(q querier) ([]exchange.Balance, error) {
 	var balances []exchange.Balance
-	err := each(q, func(rows *sql.Rows) error {
+	err := each(q, func(rows sqlstore.Rows) error {
 		var b exchange.Balance
 		var kind string
 		if err := rows.Scan(&kind, &b.Account.Owner, &b.Cents); err != nil {
@@ -76,7 +76,7 @@ func readBalances(q querier) ([]exchange.Balance, error) {
 func readBuyers(q querier) ([]exchange.BuyerState, error) {
 	var buyers []exchange.BuyerState
 	index := map[string]int{}
-	err := each(q, func(rows *sql.Rows) error {
+	err := each(q, func(rows sqlstore.Rows) error {
 		var b exchange.BuyerState
 		if err := rows.Scan(&b.Name, &b.CreditLimit, &b.Paused); err != nil {
 			return err
@@ -92,7 +92,7 @@ func readBuyers(q querier) ([]exchange.BuyerState, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = each(q, func(rows *sql.Rows) error {
+	err = each(q, func(rows sqlstore.Rows) error {
 		var name string
 		var use exchange.DayUse
 		if err := rows.Scan(&name, &use.Day, &use.Cents); err != nil {
@@ -117,7 +117,7 @@ func readEvents(q querier, query string, args ...any) ([]exchange.Event, error) 
 
 // eachEvent hands every event of a query for bodies to do.
 func eachEvent(q querier, do func(e *exchange.Event) error, query string, args ...any) error {
-	return each(q, func(rows *sql.Rows) error {
+	return each(q, func(rows sqlstore.Rows) error {
 		var body []byte
 		if err := rows.Scan(&body); err != nil {
 			return err
@@ -133,7 +133,7 @@ func eachEvent(q querier, do func(e *exchange.Event) error, query string, args .
 // readHistories reads the offers that meet a condition, each with its timeline and its lead.
 func readHistories(q querier, where string, args ...any) ([]exchange.History, error) {
 	leads := map[exchange.OfferID]*exchange.Lead{}
-	err := each(q, func(rows *sql.Rows) error {
+	err := each(q, func(rows sqlstore.Rows) error {
 		var scan leadScan
 		if err := rows.Scan(scan.into()...); err != nil {
 			return err
@@ -174,7 +174,7 @@ const offerColumns = `offer.id, offer.root, offer.seller, offer.campaign, offer.
 	offer.opened, offer.touched, offer.step, offer.ended, offer.ended_at, offer.settled, offer.next,
 	offer.buyer, offer.cents, offer.share, offer.reason, offer.returned`
 
-func scanOffer(rows *sql.Rows, more ...any) (o exchange.OfferState, err error) {
+func scanOffer(rows sqlstore.Rows, more ...any) (o exchange.OfferState, err error) {
 	var opened, touched, endAt int64
 	var ended, reason string
 	columns := []any{

@@ -2,12 +2,12 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"time"
 
 	"leadbid/exchange"
+	"leadbid/internal/sqlstore"
 	"leadbid/pingpost"
 )
 
@@ -70,7 +70,7 @@ func (v *verifier) events() error {
 	v.buyers, v.used = map[string]*exchange.BuyerState{}, map[[2]string]pingpost.Cents{}
 	var count int64
 	var last exchange.Event
-	err := each(v.q, func(rows *sql.Rows) error {
+	err := each(v.q, func(rows sqlstore.Rows) error {
 		e, columns, err := scanEvent(rows)
 		if err != nil {
 			return err
@@ -92,7 +92,7 @@ func (v *verifier) events() error {
 		return err
 	}
 	var leader, at int64
-	err = each(v.q, func(rows *sql.Rows) error { return rows.Scan(&leader, &at) }, `SELECT seq, at FROM leader`)
+	err = each(v.q, func(rows sqlstore.Rows) error { return rows.Scan(&leader, &at) }, `SELECT seq, at FROM leader`)
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func columnsOf(e *exchange.Event) eventColumns {
 	return eventColumns{e.Seq, micros(e.At), e.Kind.String(), string(e.Offer), e.Step, e.Buyer}
 }
 
-func scanEvent(rows *sql.Rows) (e exchange.Event, columns eventColumns, err error) {
+func scanEvent(rows sqlstore.Rows) (e exchange.Event, columns eventColumns, err error) {
 	var body []byte
 	if err = rows.Scan(&columns.Seq, &columns.At, &columns.Kind, &columns.Offer, &columns.Step, &columns.Buyer, &body); err != nil {
 		return e, columns, err
@@ -207,7 +207,7 @@ func (v *verifier) timelines() error {
 		return err
 	}
 	var rows int64
-	err = each(v.q, func(r *sql.Rows) error { return r.Scan(&rows) }, `SELECT count(*) FROM offer`)
+	err = each(v.q, func(r sqlstore.Rows) error { return r.Scan(&rows) }, `SELECT count(*) FROM offer`)
 	if v.offers = offers; rows != offers {
 		v.find("E7", "%d offers have events, %d have a row", offers, rows)
 	}
@@ -231,7 +231,7 @@ func (v *verifier) timeline(events []exchange.Event) error {
 	}
 	// The rows of a running query are open: this one goes through the same transaction, which
 	// SQLite allows for reading.
-	return each(v.q, func(rows *sql.Rows) error {
+	return each(v.q, func(rows sqlstore.Rows) error {
 		got, err := scanOffer(rows)
 		if err != nil {
 			return err

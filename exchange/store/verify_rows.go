@@ -1,11 +1,11 @@
 package store
 
 import (
-	"database/sql"
 	"slices"
 	"strings"
 
 	"leadbid/exchange"
+	"leadbid/internal/sqlstore"
 	"leadbid/pingpost"
 )
 
@@ -28,7 +28,7 @@ func (v *verifier) bookedBy(e *exchange.Event) error {
 	if len(want) == 0 {
 		return nil // a posting of its own would be one too many in the end
 	}
-	err := each(v.q, func(rows *sql.Rows) error {
+	err := each(v.q, func(rows sqlstore.Rows) error {
 		var p posting
 		err := rows.Scan(&p.Entry, &p.Side, &p.Offer, &p.Kind, &p.Account, &p.Owner, &p.Cents)
 		got = append(got, p)
@@ -44,7 +44,7 @@ func (v *verifier) bookedBy(e *exchange.Event) error {
 // booked: there are no postings but those of events.
 func (v *verifier) booked() error {
 	var rows int64
-	err := each(v.q, func(r *sql.Rows) error { return r.Scan(&rows) }, `SELECT count(*) FROM posting`)
+	err := each(v.q, func(r sqlstore.Rows) error { return r.Scan(&rows) }, `SELECT count(*) FROM posting`)
 	if rows != v.postings {
 		v.find("E3", "the events have %d postings, there are %d rows", v.postings, rows)
 	}
@@ -54,7 +54,7 @@ func (v *verifier) booked() error {
 
 // leads: who is kept for an offer is who came in with it. A settled offer's lead may be gone.
 func (v *verifier) leads() error {
-	err := each(v.q, func(rows *sql.Rows) error {
+	err := each(v.q, func(rows sqlstore.Rows) error {
 		var id string
 		err := rows.Scan(&id)
 		v.find("E2", "offer %q: the lead kept for it came from another seller or in another request", id)
@@ -70,7 +70,7 @@ func (v *verifier) leads() error {
 // privacy: no phone number, e-mail or street address of a lead is in its events (E4).
 func (v *verifier) privacy() error {
 	var checked int64
-	err := each(v.q, func(rows *sql.Rows) error {
+	err := each(v.q, func(rows sqlstore.Rows) error {
 		var scan leadScan
 		var body string
 		if err := rows.Scan(append(scan.into(), &body)...); err != nil {
@@ -109,7 +109,7 @@ func (v *verifier) switches() error {
 	}
 	v.checked("E7", "credit limits and pauses are what the events made them", int64(len(buyers)))
 	days := 0
-	err = each(v.q, func(rows *sql.Rows) error {
+	err = each(v.q, func(rows sqlstore.Rows) error {
 		var key [2]string
 		var cents pingpost.Cents
 		if err := rows.Scan(&key[0], &key[1], &cents); err != nil {
@@ -138,7 +138,7 @@ type topUpRow struct {
 // knownBy holds a top-up against the row by which a repeat of it is recognised.
 func (v *verifier) knownBy(e *exchange.Event) error {
 	var got topUpRow
-	err := each(v.q, func(r *sql.Rows) error { return r.Scan(&got.Buyer, &got.Cents, &got.Seq) },
+	err := each(v.q, func(r sqlstore.Rows) error { return r.Scan(&got.Buyer, &got.Cents, &got.Seq) },
 		`SELECT buyer, cents, seq FROM top_up WHERE id = ?`, e.Detail)
 	if want := (topUpRow{e.Buyer, e.Price, e.Seq}); got != want {
 		v.find("E3", "top-up %q: its row says %+v, its event %+v", e.Detail, got, want)
@@ -150,7 +150,7 @@ func (v *verifier) knownBy(e *exchange.Event) error {
 // topUps: there are no rows but those of top-ups that happened.
 func (v *verifier) topUps() error {
 	var rows int64
-	err := each(v.q, func(r *sql.Rows) error { return r.Scan(&rows) }, `SELECT count(*) FROM top_up`)
+	err := each(v.q, func(r sqlstore.Rows) error { return r.Scan(&rows) }, `SELECT count(*) FROM top_up`)
 	if rows != v.toppedUp {
 		v.find("E3", "%d top-ups have events, there are %d rows", v.toppedUp, rows)
 	}

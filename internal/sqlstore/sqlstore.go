@@ -1,11 +1,13 @@
-// Package sqlstore is the SQLite underneath a store of money: it opens the file so that a commit
-// that was answered is on the disk, brings the schema up to date, and groups the writes of many
-// callers into few synced transactions.
+// Package sqlstore is the database underneath a store of money, SQLite or PostgreSQL: it opens it
+// so that a commit that was answered is on the disk, brings the schema up to date, and groups the
+// writes of many callers into few synced transactions.
 //
-// budget/store and exchange/store call it; the SQL is theirs. It owns the connections, the
-// migration history, the lock that keeps a second process off the file, and one goroutine, the
-// writer, through which every write goes. It never retries a write, never drops one silently, and
-// never answers one before it is durable.
+// budget/store and exchange/store call it; the SQL is theirs, written once for both databases. It
+// owns the connections, the migration history, the backup before a migration, one goroutine, the
+// writer, through which every write of a process goes, and the lock that keeps writers apart: a
+// second process is kept off a file; on PostgreSQL each transaction first locks one row, so that
+// the writes of all processes come one after another there as well. It never drops a write
+// silently, and never answers one before it is durable.
 //
 // A DB may be used from several goroutines at once.
 package sqlstore
@@ -51,6 +53,14 @@ type Options struct {
 	Batch   int // writes in one transaction at most; default 256
 	Readers int // connections for reading at most; default 4
 
+	// Longest is how long a transaction takes up further writes; default 250 ms. Writes that have
+	// gathered are then left to the next one, and whoever waits for the lock gets a turn.
+	Longest time.Duration
+
+	// Told, where not nil, hears in words what an operator should know: a backup that was made
+	// before a migration.
+	Told func(words string)
+
 	// ReadOnly opens an existing file beside the process that writes it: for looking, reports and
 	// verification. It takes no lock, changes no schema, and Write answers ErrAway.
 	ReadOnly bool
@@ -65,6 +75,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Readers <= 0 {
 		o.Readers = 4
+	}
+	if o.Longest <= 0 {
+		o.Longest = 250 * time.Millisecond
+	}
+	if o.Told == nil {
+		o.Told = func(string) {}
 	}
 	return o
 }
@@ -82,9 +98,13 @@ type DB struct {
 	writer  *writer // nil where opened for reading
 	writing *sql.DB // the one write connection's pool; nil where opened for reading
 	reading *sql.DB
-	lock    io.Closer // nil where opened for reading
-	closing sync.Once
-	closed  error
+	lock    io.Closer // nil where opened for reading, and on PostgreSQL
+
+	form      func(query string) string // of a statement, as the database reads it
+	snapshots sql.IsolationLevel        // of a transaction that sees one instant only
+	shared    bool                      // other processes may write as well
+	closing   sync.Once
+	closed    error
 }
 
 // Open opens or makes the database at path and brings its schema up to date with the goose
@@ -99,7 +119,7 @@ func Open(ctx context.Context, path string, migrations fs.FS, dir string, opts O
 }
 
 func open(ctx context.Context, path string, migrations fs.FS, dir string, opts Options) (_ *DB, err error) {
-	db := &DB{}
+	db := &DB{form: asWritten}
 	defer func() {
 		if err != nil {
 			db.Close()
@@ -127,13 +147,23 @@ func open(ctx context.Context, path string, migrations fs.FS, dir string, opts O
 	if db.reading, err = connect(ctx, readMode, opts.Readers); err != nil {
 		return nil, err
 	}
-	if err = db.migrate(ctx, migrations, dir); err != nil {
+	files, err := fs.Sub(migrations, dir)
+	if err != nil {
+		return nil, fmt.Errorf("reading the migrations: %w", err)
+	}
+	if opts.ReadOnly {
+		return db, db.checkSchema(ctx, files)
+	}
+	keep := func(version int64) (string, error) { return copyFile(ctx, db.writing, path, version) }
+	if err = migrate(ctx, goose.DialectSQLite3, db.writing, files, keep, opts.Told); err != nil {
 		return nil, err
 	}
-	if !opts.ReadOnly {
-		db.writer, err = startWriter(ctx, db.writing, opts)
+	engine, err := newFileEngine(ctx, db.writing)
+	if err != nil {
+		return nil, err
 	}
-	return db, err
+	db.writer = startWriter(engine, opts)
+	return db, nil
 }
 
 // createPrivate makes the file before SQLite would: it will hold people's names and numbers, and
@@ -223,62 +253,10 @@ func verifyDurable(ctx context.Context, pool *sql.DB) error {
 	return nil
 }
 
-func (db *DB) migrate(ctx context.Context, migrations fs.FS, dir string) error {
-	files, err := fs.Sub(migrations, dir)
-	if err != nil {
-		return fmt.Errorf("reading the migrations: %w", err)
-	}
-	if db.writing == nil {
-		return db.checkSchema(ctx, files)
-	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, db.writing, files,
-		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
-	if err != nil {
-		return fmt.Errorf("reading the migrations: %w", err)
-	}
-	current, target, err := provider.GetVersions(ctx)
-	if err != nil {
-		return fmt.Errorf("reading the schema's version: %w", err)
-	}
-	if current > target {
-		return fmt.Errorf("%w: it has version %d, the program knows %d", ErrNewer, current, target)
-	}
-	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("bringing the schema up to date: %w", err)
-	}
-	return nil
-}
+// Shared tells whether other processes may write to the database at the same time.
+func (db *DB) Shared() bool { return db.shared }
 
-// checkSchema compares the file's schema with the newest migration without changing anything:
-// goose itself would first write its table of versions.
-func (db *DB) checkSchema(ctx context.Context, files fs.FS) error {
-	names, err := fs.Glob(files, "*.sql")
-	if err != nil {
-		return fmt.Errorf("reading the migrations: %w", err)
-	}
-	var target int64
-	for _, name := range names {
-		version, err := goose.NumericComponent(name)
-		if err != nil {
-			return fmt.Errorf("reading the migrations: %w", err)
-		}
-		target = max(target, version)
-	}
-	var current int64
-	const query = `SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied`
-	if err := db.reading.QueryRowContext(ctx, query).Scan(&current); err != nil {
-		return fmt.Errorf("reading the schema's version: %w", err)
-	}
-	switch {
-	case current > target:
-		return fmt.Errorf("%w: it has version %d, the program knows %d", ErrNewer, current, target)
-	case current < target:
-		return fmt.Errorf("%w: it has version %d, the program needs %d", ErrOlder, current, target)
-	}
-	return nil
-}
-
-// Read gives the pool for reading. Its connections see what was committed and refuse to write.
+// Read gives the pool for reading a file, without the forms of Reader. Its connections see what was committed and refuse to write.
 func (db *DB) Read() *sql.DB { return db.reading }
 
 // Write hands do to the writer and waits until what it wrote is synced to disk together with the

@@ -2,17 +2,56 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
-
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
+	"time"
 
 	"leadbid/internal/planted"
 )
+
+// engine is the one connection that a writer's transactions are made on, one after another.
+type engine interface {
+	// begin begins a transaction that no other writer's can overtake.
+	begin() (began, error)
+	commit() error
+	// abandon leaves no transaction open, whatever went wrong.
+	abandon()
+
+	exec(query string, args []any) (hit int64, err error)
+	query(query string, args []any) (Rows, error)
+	// later runs a statement with the next one that is waited for, in the same round trip where
+	// there are any; check hears how many rows it hit.
+	later(query string, args []any, check func(hit int64) error) error
+	// flush waits for what later has put off, drop forgets it.
+	flush() error
+	drop()
+
+	// fatal tells whether an error says that the connection can no longer be trusted with a commit.
+	fatal(err error) bool
+	// again tells whether an error means that the same transaction may well succeed now.
+	again(err error) bool
+	// lasting tells whether a transaction that failed is a reason to refuse all others.
+	lasting() bool
+	close() error
+}
+
+// began is what is known of a transaction's beginning: the database's clock, where it has one of
+// its own, and an instant before which that was read.
+type began struct {
+	clock time.Time
+	after time.Time
+}
+
+// Rows are the rows of a query, one at a time. They must be closed.
+type Rows interface {
+	Next() bool
+	Scan(into ...any) error
+	Err() error
+	Close() error
+}
 
 // writer is the one goroutine that writes. Callers queue jobs; it takes what has gathered while
 // the last commit was under way, runs it in one transaction, commits once, and answers all.
@@ -20,10 +59,12 @@ import (
 // A savepoint for each job would cost a third of a small one. So a transaction begins without; when
 // a job of it has to be undone, all of it is, and is run again with savepoints, as are the next ones.
 type writer struct {
-	conn    *sql.Conn
+	engine  engine
 	tx      Tx
 	batch   []*job
+	put     []*job // off to the next batch, since this one took too long
 	limit   int
+	longest time.Duration
 	careful int // transactions to run with savepoints from the start
 
 	mu     sync.RWMutex // guards closed, and queue against sending after it was closed
@@ -39,21 +80,25 @@ type writer struct {
 type job struct {
 	do      func(*Tx) error
 	claimed atomic.Bool
+	taken   bool // the writer has claimed it; for the writer's goroutine
 	err     error
 	answer  chan error
 }
 
-func startWriter(ctx context.Context, pool *sql.DB, opts Options) (*writer, error) {
-	conn, err := pool.Conn(ctx)
-	if err != nil {
-		return nil, err
-	}
+// claim is the writer's: from now on the caller waits for the outcome. false means that it has left.
+func (j *job) claim() bool {
+	j.taken = j.taken || j.claimed.CompareAndSwap(false, true)
+	return j.taken
+}
+
+func startWriter(e engine, opts Options) *writer {
 	w := &writer{
-		conn: conn, limit: opts.Batch, queue: make(chan *job, opts.Queue), done: make(chan struct{}),
-		tx: Tx{conn: conn, prepared: map[string]*sql.Stmt{}, known: map[any]any{}},
+		engine: e, limit: opts.Batch, longest: opts.Longest,
+		queue: make(chan *job, opts.Queue), done: make(chan struct{}),
 	}
+	w.tx.engine, w.tx.known = e, map[any]any{}
 	go w.run()
-	return w, nil
+	return w
 }
 
 func (w *writer) refusal() error {
@@ -117,52 +162,61 @@ func (w *writer) close() error {
 
 func (w *writer) run() {
 	defer close(w.done)
-	for first := range w.queue {
-		w.gather(first)
+	for w.gather() {
 		w.answer(w.transact())
 	}
-	w.err = errors.Join(w.tx.close(), w.conn.Close())
+	w.err = w.engine.close()
 }
 
-// gather claims the first job and whatever else is queued, up to the limit.
-func (w *writer) gather(first *job) {
-	w.batch = w.batch[:0]
-	w.claim(first)
+// gather waits for a job and takes whatever else is queued, up to the limit. false means that no
+// more will come.
+func (w *writer) gather() bool {
+	w.batch, w.put = append(w.batch[:0], w.put...), w.put[:0]
+	if len(w.batch) == 0 {
+		first, ok := <-w.queue
+		if !ok {
+			return false
+		}
+		w.batch = append(w.batch, first)
+	}
 	for len(w.batch) < w.limit {
 		select {
 		case next, ok := <-w.queue:
 			if !ok {
-				return
+				return true
 			}
-			w.claim(next)
+			w.batch = append(w.batch, next)
 		default:
-			return
+			return true
 		}
 	}
+	return true
 }
 
-func (w *writer) claim(j *job) {
-	if j.claimed.CompareAndSwap(false, true) {
-		w.batch = append(w.batch, j)
-	}
-}
+// tries is how often a transaction is begun that the database asks to repeat.
+const tries = 4
 
 // transact runs the batch in one transaction. An error means that the whole batch failed, and
-// with it the writer.
-func (w *writer) transact() error {
-	if len(w.batch) == 0 {
-		return nil
-	}
+// with it, on a file, the writer.
+func (w *writer) transact() (err error) {
 	if err := w.broken.Load(); err != nil {
 		return *err
 	}
-	begun, err := w.commit()
+	var begun bool
+	for try := 1; ; try++ {
+		w.tx.fault = nil
+		if begun, err = w.commit(); err == nil {
+			return nil
+		}
+		w.engine.abandon()
+		if try == tries || !w.engine.again(err) {
+			break
+		}
+	}
 	// Somebody else who holds the file's lock for too long, with a shell or a backup, harms these
 	// writes only: nothing of them has begun.
-	if err != nil && (begun || w.tx.fault != nil) {
+	if w.engine.lasting() && (begun || w.tx.fault != nil) {
 		w.broken.Store(&err)
-		// The outcome of a failed commit is the disk's secret; rolling back only gives the file free.
-		_, _ = w.conn.ExecContext(context.Background(), "ROLLBACK")
 	}
 	return err
 }
@@ -181,19 +235,29 @@ func (w *writer) commit() (begun bool, err error) {
 	if !errors.Is(err, errPlain) {
 		return begun, err
 	}
-	if _, err := w.tx.Exec("ROLLBACK"); err != nil {
-		return true, fmt.Errorf("undoing a transaction: %w", err)
-	}
+	w.engine.abandon()
 	w.tx.savepoints, w.careful = true, carefulFor
 	return w.attempt()
 }
 
 func (w *writer) attempt() (begun bool, err error) {
 	clear(w.tx.known)
-	if _, err := w.tx.Exec("BEGIN IMMEDIATE"); err != nil {
+	if w.tx.began, err = w.engine.begin(); err != nil {
+		w.tx.note(err)
 		return false, fmt.Errorf("beginning a transaction: %w", err)
 	}
-	for _, j := range w.batch {
+	started := time.Now()
+	for i, j := range w.batch {
+		// Those that wait longest must not wait for all that came after them, however far the
+		// database is away.
+		if i > 0 && time.Since(started) > w.longest {
+			w.put = slices.Insert(w.put, 0, w.batch[i:]...)
+			w.batch = w.batch[:i]
+			break
+		}
+		if !j.claim() {
+			continue
+		}
 		if err := w.do(j); err != nil {
 			return true, err
 		}
@@ -201,31 +265,37 @@ func (w *writer) attempt() (begun bool, err error) {
 	if planted.Is(planted.ReplyBeforeSync) {
 		w.answer(nil)
 	}
-	if _, err := w.tx.Exec("COMMIT"); err != nil {
+	if err := w.engine.commit(); err != nil {
 		return true, fmt.Errorf("committing: %w", err)
 	}
 	return true, nil
 }
 
-// do runs one job of the transaction. An error means that the transaction cannot go on.
+// do runs one job of the transaction. An error means that the transaction cannot go on; the job's
+// own is kept with it.
 func (w *writer) do(j *job) error {
+	w.tx.waited = false
 	if w.tx.savepoints {
-		if _, err := w.tx.Exec("SAVEPOINT job"); err != nil {
+		if err := w.tx.Later("SAVEPOINT job", nil, nil); err != nil {
 			return fmt.Errorf("setting a savepoint: %w", err)
 		}
 	}
-	if j.err = j.do(&w.tx); w.tx.fault != nil {
+	if j.err = j.do(&w.tx); j.err == nil && w.tx.fault == nil {
+		j.err = w.tx.end()
+	}
+	switch {
+	case w.tx.fault != nil:
 		return w.tx.fault
+	case j.err == nil:
+		return nil
+	case w.engine.again(j.err):
+		return j.err
 	}
-	if j.err != nil {
-		if err := w.tx.Undo(); err != nil {
-			return fmt.Errorf("undoing a write: %w", err)
-		}
+	if err := w.tx.Undo(); err != nil {
+		return fmt.Errorf("undoing a write: %w", err)
 	}
-	if w.tx.savepoints {
-		if _, err := w.tx.Exec("RELEASE job"); err != nil {
-			return fmt.Errorf("releasing a savepoint: %w", err)
-		}
+	if _, err := w.tx.Exec("RELEASE job"); err != nil {
+		return fmt.Errorf("releasing a savepoint: %w", err)
 	}
 	return nil
 }
@@ -235,21 +305,28 @@ func (w *writer) answer(failed error) {
 		if failed != nil {
 			j.err = fmt.Errorf("%w: %w", ErrAway, failed)
 		}
-		j.answer <- j.err
+		if j.claim() {
+			j.answer <- j.err
+		}
 		w.batch[i] = nil
 	}
+	w.batch = w.batch[:0]
 }
 
 // Tx is the writer's transaction as one job sees it. Statements are prepared once and kept for the
-// life of the DB, so their text must come from a small fixed set. A Tx is valid only during the
-// call that it was handed to.
+// life of the connection, so their text must come from a small fixed set. A Tx is valid only during
+// the call that it was handed to.
+//
+// An argument that may be nil, or that is only compared with such a one, is written
+// CAST(? AS BIGINT) or CAST(? AS TEXT): PostgreSQL must be able to tell its type.
 type Tx struct {
-	conn     *sql.Conn
-	prepared map[string]*sql.Stmt
+	engine engine
+	began  began
 
 	savepoints bool        // one at the beginning of each job
+	waited     bool        // the job has waited for an answer: its savepoint is set
 	known      map[any]any // of Remember
-	fault      error       // a failure of the disk, whatever the job made of it
+	fault      error       // a failure of the disk or the connection, whatever the job made of it
 }
 
 // Undo undoes everything that the job wrote so far. The job goes on where err is nil, and must
@@ -259,6 +336,10 @@ func (tx *Tx) Undo() error {
 		return errPlain
 	}
 	clear(tx.known)
+	tx.engine.drop()
+	if !tx.waited { // not even the savepoint was sent
+		return tx.Later("SAVEPOINT job", nil, nil)
+	}
 	_, err := tx.Exec("ROLLBACK TO job")
 	return err
 }
@@ -271,85 +352,65 @@ func (tx *Tx) Remember(key, value any) { tx.known[key] = value }
 // Recall gives what was remembered, or nil.
 func (tx *Tx) Recall(key any) any { return tx.known[key] }
 
+// Clock is what the database's clock showed at an instant not before after; zero where the database
+// has no clock of its own.
+func (tx *Tx) Clock() (clock, after time.Time) { return tx.began.clock, tx.began.after }
+
 // Exec runs a statement that returns no rows and tells how many rows it hit.
 func (tx *Tx) Exec(query string, args ...any) (hit int64, err error) {
-	stmt, err := tx.prepare(query)
-	if err != nil {
-		return 0, err
-	}
-	result, err := stmt.Exec(args...)
-	if err != nil {
-		return 0, tx.note(err)
-	}
-	return result.RowsAffected()
+	tx.waited = true
+	hit, err = tx.engine.exec(query, args)
+	return hit, tx.note(err)
 }
 
-// Insert runs an INSERT and tells the rowid of the new row.
+// Later runs a statement whose outcome need not be known yet: at once on a file, together with the
+// next statement that is waited for over a network, at the latest at the job's end. check may be nil; its
+// error, like one of the statement, is that of the statement waited for, or the job's.
+func (tx *Tx) Later(query string, args []any, check func(hit int64) error) error {
+	return tx.note(tx.engine.later(query, args, check))
+}
+
+// Insert runs an INSERT with RETURNING id, and tells the id.
 func (tx *Tx) Insert(query string, args ...any) (id int64, err error) {
-	stmt, err := tx.prepare(query)
-	if err != nil {
-		return 0, err
+	found, err := tx.Row(query+" RETURNING id", args, &id)
+	if err == nil && !found {
+		err = errors.New("no row was inserted")
 	}
-	result, err := stmt.Exec(args...)
-	if err != nil {
-		return 0, tx.note(err)
-	}
-	return result.LastInsertId()
+	return id, err
 }
 
 // Row runs a query for at most one row and scans it; found is false where there is none.
 func (tx *Tx) Row(query string, args []any, into ...any) (found bool, err error) {
-	stmt, err := tx.prepare(query)
+	rows, err := tx.Query(query, args...)
 	if err != nil {
 		return false, err
 	}
-	err = stmt.QueryRow(args...).Scan(into...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
-	return err == nil, tx.note(err)
+	found, err = scanOne(rows, into)
+	return found, tx.note(err)
 }
 
 // Query runs a query. The rows must be closed before the next statement of the job runs.
-func (tx *Tx) Query(query string, args ...any) (*sql.Rows, error) {
-	stmt, err := tx.prepare(query)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := stmt.Query(args...)
+func (tx *Tx) Query(query string, args ...any) (Rows, error) {
+	tx.waited = true
+	rows, err := tx.engine.query(query, args)
 	return rows, tx.note(err)
 }
 
-func (tx *Tx) prepare(query string) (*sql.Stmt, error) {
-	if stmt, ok := tx.prepared[query]; ok {
-		return stmt, nil
+// end ends the job: everything that was put off is done.
+func (tx *Tx) end() error {
+	if tx.savepoints {
+		if err := tx.Later("RELEASE job", nil, nil); err != nil {
+			return err
+		}
 	}
-	stmt, err := tx.conn.PrepareContext(context.Background(), query)
-	if err != nil {
-		return nil, tx.note(err)
-	}
-	tx.prepared[query] = stmt
-	return stmt, nil
+	tx.waited = true
+	return tx.note(tx.engine.flush())
 }
 
-// note remembers an error that says that the file can no longer be trusted with a commit.
+// note remembers an error that says that nothing can be trusted with a commit any more.
 func (tx *Tx) note(err error) error {
-	var failure *sqlite.Error
-	if err == nil || tx.fault != nil || !errors.As(err, &failure) {
-		return err
-	}
-	switch failure.Code() & 0xff {
-	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB,
-		sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL:
+	if err != nil && tx.fault == nil && tx.engine.fatal(err) {
 		tx.fault = err
 	}
 	return err
-}
-
-func (tx *Tx) close() error {
-	var faults []error
-	for _, stmt := range tx.prepared {
-		faults = append(faults, stmt.Close())
-	}
-	return errors.Join(faults...)
 }

@@ -13,12 +13,15 @@ import (
 	"leadbid/internal/sqlstore"
 )
 
-//go:embed schema/*.sql
+// schema holds the same tables twice, in the words of each database.
+//
+//go:embed schema/sqlite/*.sql schema/postgres/*.sql
 var schema embed.FS
 
 // Options tune a store. Zero values take the defaults.
 type Options struct {
-	// Clock is the store's time, by which leases begin and end; time.Now where nil.
+	// Clock is the store's time, by which leases begin and end. Where nil it is the machine's for a
+	// file, and the server's own for PostgreSQL, which all replicas share.
 	Clock func() time.Time
 
 	// VerifyRest lets Verify rest this many times as long as each of its steps took, so that it is in
@@ -28,22 +31,25 @@ type Options struct {
 	// ReadOnly opens the books beside the process that writes them: for looking and for Verify.
 	// Everything that would write answers ErrAway.
 	ReadOnly bool
+
+	// Told, where not nil, hears in words what an operator should know of the books' migration.
+	Told func(words string)
 }
 
-// sqlite is the Store of one machine: every write goes through one goroutine that commits what
-// has gathered with one sync (internal/sqlstore).
-type sqlite struct {
+// books is the Store on a database: every write goes through one goroutine that commits what has
+// gathered with one sync (internal/sqlstore).
+type books struct {
 	db    *sqlstore.DB
-	clock func() time.Time
-	rest  int           // Options.VerifyRest
-	run   atomic.Uint32 // the run that Begin started here: whose chain the entries continue
+	clock func() time.Time // nil: the database's own
+	rest  int              // Options.VerifyRest
+	run   atomic.Uint32    // the run that Begin started here: whose chain the entries continue
 }
 
 // OpenSQLite opens or makes the books in the SQLite file at path. The error wraps
 // sqlstore.ErrBusy where another process has them open, and sqlstore.ErrNewer or ErrOlder where
 // the file was written by another version of the program.
 func OpenSQLite(ctx context.Context, path string, opts Options) (Store, error) {
-	db, err := sqlstore.Open(ctx, path, schema, "schema", sqlstore.Options{ReadOnly: opts.ReadOnly})
+	db, err := sqlstore.Open(ctx, path, schema, "schema/sqlite", below(opts))
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
@@ -51,17 +57,43 @@ func OpenSQLite(ctx context.Context, path string, opts Options) (Store, error) {
 	if clock == nil {
 		clock = time.Now
 	}
-	return &sqlite{db: db, clock: clock, rest: opts.VerifyRest}, nil
+	return &books{db: db, clock: clock, rest: opts.VerifyRest}, nil
 }
 
-func (s *sqlite) Err() error {
+// OpenPostgres opens the books in the PostgreSQL database that the address names, or makes them
+// there. Any number of replicas may have them open. The error wraps sqlstore.ErrNoAnswer where it
+// cannot be reached, and sqlstore.ErrNewer or ErrOlder as with a file; it never holds the password.
+func OpenPostgres(ctx context.Context, address string, opts Options) (Store, error) {
+	db, err := sqlstore.OpenPostgres(ctx, address, schema, "schema/postgres", below(opts))
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	return &books{db: db, clock: opts.Clock, rest: opts.VerifyRest}, nil
+}
+
+func below(opts Options) sqlstore.Options {
+	return sqlstore.Options{ReadOnly: opts.ReadOnly, Told: opts.Told}
+}
+
+// now is the store's time within a transaction, in whole milliseconds.
+func (s *books) now(tx *sqlstore.Tx) time.Time {
+	now, read := tx.Clock()
+	if s.clock != nil {
+		now = s.clock()
+	} else {
+		now = now.Add(time.Since(read))
+	}
+	return now.Truncate(time.Millisecond).UTC()
+}
+
+func (s *books) Err() error {
 	if err := s.db.Err(); err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
 	return nil
 }
 
-func (s *sqlite) Close() error {
+func (s *books) Close() error {
 	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
@@ -70,7 +102,7 @@ func (s *sqlite) Close() error {
 
 // write runs one grouped, synced write. Whatever goes wrong in it is undone and is ErrAway to the
 // caller, unless the caller asked for something that must not be.
-func (s *sqlite) write(ctx context.Context, doing string, do func(tx *sqlstore.Tx) error) error {
+func (s *books) write(ctx context.Context, doing string, do func(tx *sqlstore.Tx) error) error {
 	err := s.db.Write(ctx, do)
 	var misuse misuseError
 	switch {
@@ -98,9 +130,9 @@ func mustHit(hit int64, err error) error {
 	return err
 }
 
-func (s *sqlite) Begin(ctx context.Context) (run Run, err error) {
+func (s *books) Begin(ctx context.Context) (run Run, err error) {
 	err = s.write(ctx, "beginning a run", func(tx *sqlstore.Tx) error {
-		run, err = begin(tx, s.clock())
+		run, err = begin(tx, s.now(tx))
 		return err
 	})
 	if err != nil {
