@@ -186,9 +186,8 @@ func (st *staged) warm(b *testing.B) {
 			bids++
 		}
 	}
-	b.Log(reasons)
 	if bids < stagedBatch/2 {
-		b.Fatalf("only %d of %d pings got a bid: %+v", bids, stagedBatch, st.batch[0].scratch.decided)
+		b.Fatalf("only %d of %d pings got a bid: %v", bids, stagedBatch, reasons)
 	}
 }
 
@@ -293,6 +292,10 @@ func (st *staged) measure(b *testing.B, stage int) {
 	for range (b.N + stagedBatch - 1) / stagedBatch {
 		took = append(took, st.run(stage, func() {}))
 	}
+	if stage == len(stages)+1 {
+		reportLeast(b, took)
+		return
+	}
 	report(b, took)
 }
 
@@ -304,6 +307,23 @@ func (st *staged) serve(b *testing.B, server *fasthttp.Server) {
 		b.Fatal(err)
 	}
 	report(b, conn.took[1:])
+}
+
+// reportLeast is for the writer: one batch in some compresses for all of them, so that what counts is
+// the sum of many, and of those sums the least.
+func reportLeast(b *testing.B, batches []time.Duration) {
+	const many = 32
+	var least time.Duration
+	for group := range slices.Chunk(batches, many) {
+		var sum time.Duration
+		for _, batch := range group {
+			sum += batch
+		}
+		if len(group) == many && (least == 0 || sum < least) {
+			least = sum
+		}
+	}
+	b.ReportMetric(float64(least.Nanoseconds())/(many*stagedBatch), "ns/op")
 }
 
 // report gives the median of the batches: what else runs on the machine hits some of them.
