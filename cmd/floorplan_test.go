@@ -17,7 +17,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
 )
 
 // floorPlan is who may import whom. It is the floor plan of ARCHITECTURE.md as text, and this

@@ -13,21 +13,26 @@ import (
 )
 
 func reportCommand(env *cli.Env) *cobra.Command {
-	var seller, buyer, since, until string
+	var seller, buyer, statement, since, until string
 	command := &cobra.Command{
 		Use:   "report",
 		Short: "Sum up the market, a seller's business, or a buyer's",
 		Example: "  exchange report --since 24h\n" +
 			"  exchange report --seller webform --since 2026-03-01 --until 2026-04-01 --output csv\n" +
-			"  exchange report --buyer lakeview",
+			"  exchange report --buyer lakeview\n" +
+			"  exchange report --statement lakeview --output csv > march.csv",
 		Args: cobra.NoArgs,
 	}
 	path := booksFlag(command)
 	command.Flags().StringVar(&seller, "seller", "", "only this seller's business, by `name`")
 	command.Flags().StringVar(&buyer, "buyer", "", "only this buyer's business, by `name`")
+	command.Flags().StringVar(&statement, "statement", "", "every charge to this buyer and every return, by `name`: what `bidder reconcile` reads")
 	command.Flags().StringVar(&since, "since", "", "events from this `time` on: a date, an instant, or how long ago")
 	command.Flags().StringVar(&until, "until", "", "events before this `time`")
 	command.RunE = func(cmd *cobra.Command, _ []string) error {
+		if statement != "" && seller+buyer != "" {
+			return cli.Usage("say --statement, or --seller or --buyer: a statement is of one buyer")
+		}
 		if seller != "" && buyer != "" {
 			return cli.Usage("say --seller or --buyer, not both: a report is one side's")
 		}
@@ -48,6 +53,13 @@ func reportCommand(env *cli.Env) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if statement != "" {
+			lines, err := opened.Statement(cmd.Context(), statement, from, to)
+			if err != nil {
+				return notBooks(err)
+			}
+			return printStatement(env, lines, zone)
+		}
 		report, err := opened.Report(cmd.Context(), from, to)
 		if err != nil {
 			return notBooks(err)
@@ -62,6 +74,22 @@ func reportCommand(env *cli.Env) *cobra.Command {
 		return env.Print(report, tables...)
 	}
 	return command
+}
+
+// printStatement lists charges and returns. A return has a negative price.
+func printStatement(env *cli.Env, lines []store.StatementLine, zone *time.Location) error {
+	table := cli.Table{Columns: []string{"ping_id", "date", "price_usd", "status"}}
+	for _, line := range lines {
+		price := line.Price
+		if line.Status == exchange.Returned.String() {
+			price = -price
+		}
+		table.Add(line.PingID, line.Date.In(zone), price, line.Status)
+	}
+	if len(lines) == 0 {
+		env.Sayf("nothing was charged to this buyer in this time")
+	}
+	return env.Print(nil, table)
 }
 
 // narrow keeps one side's business. A name that is in the configuration and has had no business
