@@ -40,6 +40,10 @@ func TestDamagedFile(t *testing.T) {
 			tally[found]++
 			return
 		}
+		if !readable(t, damaged, sound) { // a table that no promise reads: whoever reads it is told
+			tally["told when it is read"]++
+			return
+		}
 		tally["harmless"]++
 		for _, difference := range differences(sound, allRows(t, damaged)) {
 			table, _, _ := strings.Cut(difference, ".")
@@ -77,6 +81,29 @@ func lookAt(t *testing.T, path string) (found string) {
 		return "found by " + report.Findings[0].ID
 	}
 	return ""
+}
+
+// readable tells whether every table can be read to its end.
+func readable(t *testing.T, path string, tables map[string][][]any) bool {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for table := range tables {
+		rows, err := db.Query(`SELECT * FROM ` + table)
+		if err != nil {
+			return false
+		}
+		for rows.Next() {
+		}
+		err = rows.Err()
+		if _ = rows.Close(); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // allRows are the rows of every table, by "table", with their columns' names in front.
