@@ -5,6 +5,7 @@ import (
 
 	"leadbid/bench/sim/books"
 	"leadbid/bidder"
+	"leadbid/budget"
 	"leadbid/pingpost"
 )
 
@@ -22,6 +23,7 @@ type contractor struct {
 
 	leadIDs  int
 	bids     map[string]*promise
+	open     map[budget.LeaseID][]*promise // binding bids, by the lease that backs them
 	noBids   map[pingpost.Reason]int64
 	troubled time.Time // when clocks or terms last changed under open bids
 }
@@ -72,6 +74,28 @@ func (c *contractor) promised(r *replica, ping *pingpost.Ping, decision *bidder.
 		p.until = c.w.now.Add(decision.ExpiresIn()).Add(-500 * time.Millisecond)
 	}
 	c.bids[id] = p
+	if p.binding && !decision.Repeat {
+		c.covered(r, p, decision.Ref.Lease)
+	}
+}
+
+// covered is B1 where a bid goes out that binds: its lease has the money for it beside what it has paid
+// and what other open bids may still cost. A bid's post is decided once it is in the books.
+func (c *contractor) covered(r *replica, p *promise, id budget.LeaseID) {
+	var sum pingpost.Cents
+	open := c.open[id][:0]
+	for _, other := range append(c.open[id], p) {
+		if !c.books.Decided(other.id) && !r.now().After(other.expires.Add(grace)) {
+			open = append(open, other)
+			sum += other.price
+		}
+	}
+	c.open[id] = open
+	lease := c.books.Lease(id)
+	if lease.Open && (lease.UsedCents+sum > lease.Cents || lease.UsedLeads+int64(len(open)) > lease.Leads) {
+		c.w.fail("B1", "%s bids from lease %d of %v and %d leads, which has paid %v and %d, %d binding bids of %v in all", r.name,
+			id, lease.Cents, lease.Leads, lease.UsedCents, lease.UsedLeads, len(open), sum)
+	}
 }
 
 // heard counts why there was no bid.
@@ -83,7 +107,7 @@ func (c *contractor) heard(reason pingpost.Reason) {
 
 // said holds a reply to a post against everything that was said before, and against what the disk
 // has: B2, B3, B6, and what a binding bid promised.
-func (c *contractor) said(r *replica, post *pingpost.Post, verdict pingpost.Verdict, came time.Time) {
+func (c *contractor) said(r *replica, post *pingpost.Post, verdict pingpost.Verdict) {
 	w := c.w
 	w.note(r.name, "says "+verdictWord(verdict), post.PingID, int64(post.Price))
 	w.count.Posts++
@@ -97,7 +121,7 @@ func (c *contractor) said(r *replica, post *pingpost.Post, verdict pingpost.Verd
 		case !known:
 			w.fail("B3", "%s accepted the post of bid %s for %s, which nobody sent", r.name, post.BidID, post.PingID)
 		default:
-			c.accepted(r, post, p, came)
+			c.accepted(r, post, p)
 		}
 	case pingpost.VerdictRejected:
 		w.count.refuse(verdict.Reason)
@@ -116,10 +140,10 @@ func (c *contractor) said(r *replica, post *pingpost.Post, verdict pingpost.Verd
 const grace = 2 * time.Second
 
 // accepted: in time, at most the price of the bid, for what was bid for, and on the disk.
-func (c *contractor) accepted(r *replica, post *pingpost.Post, p *promise, came time.Time) {
+func (c *contractor) accepted(r *replica, post *pingpost.Post, p *promise) {
 	switch {
-	case !p.answered && came.After(p.expires.Add(grace)):
-		c.w.fail("B5", "%s accepted %s at %v, and the bid stood until %v", r.name, post.PingID, came, p.expires)
+	case c.books.PostedAt(post.BidID).After(p.expires.Add(grace)):
+		c.w.fail("B5", "%s accepted the post of %s at %v, and the bid stood until %v", r.name, post.PingID, c.books.PostedAt(post.BidID), p.expires)
 	case post.Price > p.price || post.Price <= 0:
 		c.w.fail("B3", "%s accepted at %v a bid of %v", r.name, post.Price, p.price)
 	case post.ZIP != p.terms.ZIP || post.Service != p.terms.Service || post.Job != p.terms.Job || post.Exclusive != p.terms.Exclusive:

@@ -120,6 +120,9 @@ func (d *database) crash() {
 }
 
 func (d *database) start() {
+	if d.up {
+		return
+	}
 	d.up, d.clock = true, d.wall
 	d.life++
 	d.w.note(d.name, "is up", "", 0)

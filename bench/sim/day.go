@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"leadbid/bench/sim/books"
+	"leadbid/budget"
 	"leadbid/exchange"
 	"leadbid/pingpost"
 )
@@ -122,13 +123,19 @@ func (w *world) drawSettings() {
 
 // newContractor makes a business with one bidder that keeps its own books, or with several on a server.
 func (w *world) newContractor(name, zone string) {
-	c := &contractor{w: w, name: name, bids: map[string]*promise{}, noBids: map[pingpost.Reason]int64{}}
-	c.terms = w.drawTerms(zone, w.markets)
+	t := w.drawTerms(zone, w.markets)
+	c := w.newBusiness(name, w.random.IntN(4))
+	c.terms = t
 	c.inForce = w.load(&c.terms)
+}
+
+// newBusiness makes a contractor without terms. Of 0 replicas, one keeps the books itself.
+func (w *world) newBusiness(name string, replicas int) *contractor {
+	c := &contractor{
+		w: w, name: name, bids: map[string]*promise{}, open: map[budget.LeaseID][]*promise{}, noBids: map[pingpost.Reason]int64{},
+	}
 	w.contractors = append(w.contractors, c)
-	replicas := w.random.IntN(4)
 	db := &database{process: w.newProcess(name + " books"), c: c}
-	db.die = db.crash
 	c.crm = &crm{process: w.newProcess(name + " crm"), received: map[string]int{}}
 	c.crm.die = func() {}
 	for i := range max(replicas, 1) {
@@ -142,17 +149,12 @@ func (w *world) newContractor(name, zone string) {
 	clock := db.now
 	if replicas == 0 {
 		own := c.replicas[0]
-		db.owner, clock = own, own.now
-		db.die = own.crash
+		db.owner, clock, db.die = own, own.now, own.crash
 	} else {
 		c.server = db
 		db.die = func() {
 			db.crash()
-			w.in(w.between(100*time.Millisecond, 20*time.Second), func() {
-				if !db.up {
-					db.start()
-				}
-			})
+			w.in(w.between(100*time.Millisecond, 20*time.Second), db.start)
 		}
 	}
 	c.books = books.New(clock, fmt.Sprint(name, w.seed))
@@ -162,6 +164,7 @@ func (w *world) newContractor(name, zone string) {
 		c.books.OwnTime = false
 		db.store = w.twin(c, clock)
 	}
+	return c
 }
 
 func (w *world) contractor(name string) *contractor {

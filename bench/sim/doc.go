@@ -6,6 +6,7 @@
 //
 //	go run ./bench/sim --days 10000 --from 1     a campaign, with counts
 //	go run ./bench/sim --seed 17 --trace         one day again, step by step
+//	go run ./bench/sim holds                     how long holds should be, in one table
 //
 // # What is real and what is modelled
 //

@@ -128,7 +128,7 @@ func (p *posting) reply(verdict pingpost.Verdict) {
 		return
 	}
 	p.over = true
-	p.r.c.said(p.r, &p.post, verdict, p.came)
+	p.r.c.said(p.r, &p.post, verdict)
 	p.answer(verdict)
 }
 

@@ -38,6 +38,7 @@ type campaignTerms struct {
 	base    int64 // dollars
 	paced   bool
 	clip    bool
+	flat    bool // every bid is the base
 	dedupe  string
 	dollars caps
 	leads   caps
@@ -95,7 +96,7 @@ func (t *terms) yaml() string {
 			say("    on_short_budget: clip\n")
 		}
 		say("    duplicates: {window: %s}\n", c.dedupe)
-		say("    rules:\n      - {name: renters, when: homeowner == false, bid: 0}\n      - {name: all, bid: '%d + 0.2 * (lead_score ?? 50)'}\n", c.base)
+		say("    rules:\n      - {name: renters, when: homeowner == false, bid: 0}\n      - {name: all, bid: '%s'}\n", c.formula())
 		if c.paced && c.dollars[pingpost.Day] > 0 {
 			say("    adjust:\n      - {name: slow day, when: budget.day.pace < 0.5, multiply: 1.2}\n")
 		}
@@ -104,6 +105,13 @@ func (t *terms) yaml() string {
 		say("    delivery: [{file: leads.jsonl}]\n")
 	}
 	return text.String()
+}
+
+func (c *campaignTerms) formula() string {
+	if c.flat {
+		return fmt.Sprint(c.base)
+	}
+	return fmt.Sprint(c.base, " + 0.2 * (lead_score ?? 50)")
 }
 
 // largest is the campaign's largest bid in dollars.

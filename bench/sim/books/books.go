@@ -353,3 +353,22 @@ func (b *Books) told(state budget.LeaseState, asked time.Time) budget.LeaseState
 	}
 	return state
 }
+
+// Decided tells whether a bid was posted or withdrawn.
+func (b *Books) Decided(bidID string) bool { return b.posts[bidID] != nil }
+
+// Lease is a lease as it stands.
+func (b *Books) Lease(id budget.LeaseID) budget.LeaseState {
+	if id < 1 || int(id) > len(b.leases) {
+		return budget.LeaseState{}
+	}
+	return b.leases[id-1].state
+}
+
+// PostedAt is when the post came that bought a bid's lead; zero where none did.
+func (b *Books) PostedAt(bidID string) time.Time {
+	if lead := b.byBid[bidID]; lead != nil {
+		return instant(lead.at)
+	}
+	return time.Time{}
+}
