@@ -8,6 +8,7 @@ import (
 	"hash"
 	"io/fs"
 	"maps"
+	"net/url"
 	"path"
 	"regexp"
 	"slices"
@@ -225,16 +226,37 @@ func loadAddress(node yamlfile.Node, into *string) {
 
 func (l *loader) loadStore(node yamlfile.Node) {
 	l.rs.settings.Store = "sqlite:data/bidder.db"
-	text, ok := node.Text("sqlite:PATH")
+	const expected = "sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE"
+	text, ok := node.Text(expected)
 	if !ok {
 		return
 	}
 	file, isSQLite := strings.CutPrefix(text, "sqlite:")
 	switch {
 	case strings.HasPrefix(text, "postgres:") || strings.HasPrefix(text, "postgresql:"):
-		node.Fault(yamlfile.Planned("postgres"), "sqlite:PATH", "")
+		l.loadPostgres(node, text)
 	case !isSQLite || file == "":
-		node.Fault(yamlfile.Quote(text)+" is no store", "sqlite:PATH", "sqlite:data/bidder.db")
+		node.Fault(yamlfile.Quote(text)+" is no store", expected, "sqlite:data/bidder.db")
+	default:
+		l.rs.settings.Store = text
+	}
+}
+
+// loadPostgres reads the address of a database. No fault quotes it: it may hold a password.
+func (l *loader) loadPostgres(node yamlfile.Node, text string) {
+	const expected, typed = "postgres://USER:PASSWORD@HOST/DATABASE", `"postgres://bidder:${PGPASSWORD}@db.example/leadbid"`
+	address, err := url.Parse(text)
+	if _, ok := node.Secret(expected, "STORE"); !ok {
+		return
+	}
+	switch {
+	case err != nil:
+		node.Fault("this is no address of PostgreSQL: in a password, characters such as @ : / ? # % are written "+
+			"%40 %3A %2F %3F %23 %25", expected, typed)
+	case !strings.Contains(text, "://") || address.Host == "" && !address.Query().Has("host"):
+		node.Fault("the address of PostgreSQL names no host", expected, typed)
+	case strings.Trim(address.Path, "/") == "":
+		node.Fault("the address of PostgreSQL names no database", expected, typed)
 	default:
 		l.rs.settings.Store = text
 	}

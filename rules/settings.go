@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"net/url"
+	"strings"
 	"time"
 
 	"leadbid/pingpost"
@@ -19,7 +21,7 @@ const (
 type Settings struct {
 	Business  Business
 	Server    Server
-	Store     string // "sqlite:PATH"; PATH is relative to the configuration's folder
+	Store     string // "sqlite:PATH", relative to the configuration's folder, or "postgres://...", which may hold a password
 	Mode      Mode
 	SaysMode  bool // the configuration itself does; otherwise Mode is the default
 	Record    Record
@@ -117,4 +119,20 @@ type Target struct {
 	Webhook string // https address; "" for a file
 	Secret  string // whsec_...; never printed
 	File    string // JSON lines; "" for a webhook
+}
+
+// StoreName is Store without the password: for logs and people.
+func (s *Settings) StoreName() string {
+	if strings.HasPrefix(s.Store, "sqlite:") {
+		return s.Store
+	}
+	address, err := url.Parse(s.Store)
+	if err != nil {
+		return "postgres://..."
+	}
+	plain := url.URL{Scheme: address.Scheme, Host: address.Host, Path: address.Path}
+	if address.User != nil {
+		plain.User = url.User(address.User.Username())
+	}
+	return plain.String()
 }

@@ -145,7 +145,9 @@ func needRestart(before, after *rules.Ruleset, faults *yamlfile.Faults) {
 	same("server.admin", was.Server.Admin, is.Server.Admin)
 	same("server.tls.cert", was.Server.TLSCert, is.Server.TLSCert)
 	same("server.tls.key", was.Server.TLSKey, is.Server.TLSKey)
-	same("store", was.Store, is.Store)
+	if was.Store != is.Store {
+		same("store", was.StoreName(), is.StoreName()+" or another password")
+	}
 	same("pause_file", was.PauseFile, is.PauseFile)
 	same("business.timezone", was.Business.Location.String(), is.Business.Location.String())
 }

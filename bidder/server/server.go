@@ -90,7 +90,9 @@ func New(ctx context.Context, options Options) (*Server, error) {
 		return nil, err
 	}
 	s.inForce.Store(first)
-	if s.store, err = openStore(ctx, settings.Store, options.Dir, store.Options{Clock: s.clock.now, VerifyRest: verifyRest}); err != nil {
+	if s.store, err = openStore(ctx, settings.Store, options.Dir, store.Options{
+		Clock: s.clock.now, VerifyRest: verifyRest, Told: func(words string) { s.log.Warn().Msg(words) },
+	}); err != nil {
 		return nil, err
 	}
 	if s.run, err = s.store.Begin(ctx); err != nil {
@@ -118,7 +120,8 @@ func New(ctx context.Context, options Options) (*Server, error) {
 func openStore(ctx context.Context, name, dir string, options store.Options) (store.Store, error) {
 	path, isSQLite := strings.CutPrefix(name, "sqlite:")
 	if !isSQLite {
-		return nil, fmt.Errorf("server: store %q: only sqlite:PATH is built", name)
+		options.Clock = nil // the server's own, which all replicas share
+		return store.OpenPostgres(ctx, name, options)
 	}
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(dir, path)

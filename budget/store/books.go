@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"leadbid/budget"
 	"leadbid/internal/sqlstore"
 )
 
@@ -84,6 +85,22 @@ func (s *books) now(tx *sqlstore.Tx) time.Time {
 		now = now.Add(time.Since(read))
 	}
 	return now.Truncate(time.Millisecond).UTC()
+}
+
+// callers turns the instants of a lease from the store's time into the caller's, who asked at an
+// instant of its own clock. Whatever the two clocks show, and however long the question travelled,
+// a lease never lasts longer for the caller than in the store.
+func (s *books) callers(tx *sqlstore.Tx, asked, entered time.Time) func(lease *budget.LeaseState) {
+	clock, after := tx.Clock()
+	if s.clock != nil || asked.IsZero() {
+		return func(*budget.LeaseState) {}
+	}
+	ahead := asked.Add(after.Sub(entered)).Sub(clock)
+	return func(lease *budget.LeaseState) {
+		if lease != nil && !lease.BidUntil.IsZero() {
+			lease.BidUntil, lease.CloseAt = lease.BidUntil.Add(ahead), lease.CloseAt.Add(ahead)
+		}
+	}
 }
 
 func (s *books) Err() error {

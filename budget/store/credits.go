@@ -22,8 +22,10 @@ func (s *books) Credit(ctx context.Context, credit Credit) (answer CreditAnswer,
 	if credit.Outcome != pingpost.OutcomeReturned && credit.Outcome != pingpost.OutcomeVoided {
 		return CreditAnswer{}, fmt.Errorf("store: crediting: the outcome %q gives nothing back", credit.Outcome)
 	}
+	entered := time.Now()
 	err = s.write(ctx, "crediting", func(tx *sqlstore.Tx) error {
 		answer, err = giveCredit(tx, credit, s.run.Load(), s.now(tx))
+		s.callers(tx, credit.At, entered)(answer.Lease)
 		return err
 	})
 	if err != nil {

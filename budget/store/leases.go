@@ -16,13 +16,26 @@ import (
 const leaseLength = 30 * time.Second
 
 func (s *books) Upkeep(ctx context.Context, run Run, plan *budget.Plan, ask budget.Upkeep) (answer budget.UpkeepAnswer, err error) {
+	entered := time.Now()
 	err = s.write(ctx, "looking after leases", func(tx *sqlstore.Tx) error {
 		u := upkeep{
 			tx: tx, run: run, plan: plan, now: s.now(tx),
 			caps: map[capKey]*capRow{}, answer: budget.UpkeepAnswer{At: ask.At},
 		}
+		if s.db.Shared() {
+			if err := u.countReplicas(); err != nil {
+				return err
+			}
+		}
 		err := u.do(ask)
 		answer = u.answer
+		translate := s.callers(tx, ask.At, entered)
+		for i := range answer.Leases {
+			translate(&answer.Leases[i])
+		}
+		for _, grant := range answer.Grants {
+			translate(grant.Lease)
+		}
 		return errors.Join(err, markHead(tx, int64(run.ID)))
 	})
 	if err != nil {
@@ -42,6 +55,7 @@ type upkeep struct {
 	run    Run
 	plan   *budget.Plan
 	now    time.Time
+	live   int64              // replicas that share the caps; 0 where nobody can
 	caps   map[capKey]*capRow // of the plan, in the windows that contain now
 	answer budget.UpkeepAnswer
 }
@@ -194,6 +208,15 @@ func (u *upkeep) keep(ask budget.Keep) error {
 	return u.giveBack(ask, room{max(back.cents, 0), max(back.leads, 0)})
 }
 
+// liveRuns are those that can bid from a lease, or began a moment ago.
+const liveRuns = `SELECT count(*) FROM (SELECT run FROM lease INDEXED BY lease_open WHERE state = 'open' AND bid_until_ms > ?1
+	UNION SELECT id FROM run WHERE at_ms > ?2 UNION SELECT CAST(?3 AS BIGINT)) AS live`
+
+func (u *upkeep) countReplicas() error {
+	_, err := u.tx.Row(liveRuns, []any{u.now.UnixMilli(), u.now.Add(-leaseLength).UnixMilli(), u.run.ID}, &u.live)
+	return err
+}
+
 type room struct{ cents, leads int64 }
 
 // giveBack returns room to every cap of a lease, if the lease can spare it beside what its bids
@@ -302,6 +325,10 @@ func (u *upkeep) grant(want budget.Want) (budget.Grant, error) {
 		case leftLeads < 1:
 			grant.Refused, grant.Until = pingpost.CapacityFull, row.end
 			return grant, nil
+		}
+		if u.live > 1 { // room for one bid, or a part of what is left: the others want some too
+			leftCents = min(leftCents, max(int64(want.Least), leftCents/(2*u.live)))
+			leftLeads = min(leftLeads, max(1, leftLeads/(2*u.live)))
 		}
 		cents, leads = min(cents, leftCents), min(leads, leftLeads)
 		if !row.end.IsZero() && row.end.Before(until) {

@@ -90,9 +90,11 @@ func (s *books) Post(ctx context.Context, post Post) (answer PostAnswer, err err
 	if err != nil {
 		return PostAnswer{}, errors.New("store: posting: the lead cannot be written down")
 	}
+	entered := time.Now()
 	err = s.write(ctx, "posting", func(tx *sqlstore.Tx) error {
 		p := posting{tx: tx, run: s.run.Load(), now: s.now(tx), post: &post, body: body}
 		answer, err = p.do()
+		s.callers(tx, post.At, entered)(answer.Lease)
 		return err
 	})
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"leadbid/bidder/server"
 	"leadbid/budget/store"
 	"leadbid/internal/cli"
+	"leadbid/internal/sqlstore"
 	"leadbid/internal/yamlfile"
 	"leadbid/rules"
 )
@@ -80,8 +81,16 @@ func books(ctx context.Context, env *cli.Env) (*rules.Ruleset, store.Store, erro
 	}
 	opened, err := server.ReadStore(ctx, rs.Settings().Store, dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, cli.Hint(fmt.Errorf("there are no books yet at %s", rs.Settings().Store),
+		return nil, nil, cli.Hint(fmt.Errorf("there are no books yet at %s", rs.Settings().StoreName()),
 			"bidder serve makes them")
 	}
-	return rs, opened, err
+	return rs, opened, reached(err)
+}
+
+// reached tells that a database could not be reached apart from all else that may be wrong.
+func reached(err error) error {
+	if errors.Is(err, sqlstore.ErrNoAnswer) {
+		return cli.Hint(cli.Connect("%w", err), "does PostgreSQL run there, and let this user into that database?")
+	}
+	return err
 }

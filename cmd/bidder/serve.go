@@ -113,6 +113,8 @@ func advised(err error) error {
 	case errors.Is(err, sqlstore.ErrDamaged):
 		return cli.Hint(err, "the books without their last part would be opened, and what was bought then be forgotten: "+
 			"restore them from a backup, or move the log away to go on without that part")
+	case errors.Is(err, sqlstore.ErrNoAnswer):
+		return reached(err)
 	case errors.Is(err, sqlstore.ErrBusy):
 		return cli.Hint(err, "one bidder at a time spends from a database: stop the other one, or name another file at store")
 	case cli.CannotListen(err):

@@ -98,7 +98,11 @@ func (s *surroundings) checkTLS(settings *rules.Settings) {
 }
 
 func (s *surroundings) checkStore(ctx context.Context, store string) {
-	path := strings.TrimPrefix(store, "sqlite:")
+	path, isSQLite := strings.CutPrefix(store, "sqlite:")
+	if !isSQLite {
+		s.checkPostgres(ctx, store)
+		return
+	}
 	if _, err := os.Stat(s.path(path)); errors.Is(err, fs.ErrNotExist) {
 		s.checkFolder(filepath.Dir(path), "the books", "store")
 		return
@@ -109,6 +113,17 @@ func (s *surroundings) checkStore(ctx context.Context, store string) {
 	}
 	if err != nil {
 		s.fault("the books cannot be opened: "+plain(err), "a file that `bidder serve` made, or a path where it can make one", "store")
+	}
+}
+
+// checkPostgres holds a database without tables for a new one: `serve` makes them.
+func (s *surroundings) checkPostgres(ctx context.Context, store string) {
+	opened, err := server.ReadStore(ctx, store, s.dir)
+	if err == nil {
+		err = opened.Close()
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.fault("the books cannot be opened: "+err.Error(), "a database that answers, and lets this user in", "store")
 	}
 }
 
