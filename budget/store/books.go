@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,6 +44,7 @@ type books struct {
 	db    *sqlstore.DB
 	clock func() time.Time // nil: the database's own
 	rest  int              // Options.VerifyRest
+	over  sync.Map         // runs that Begin started here before
 	run   atomic.Uint32    // the run that Begin started here: whose chain the entries continue
 }
 
@@ -155,7 +157,9 @@ func (s *books) Begin(ctx context.Context) (run Run, err error) {
 	if err != nil {
 		return Run{}, err
 	}
-	s.run.Store(run.ID)
+	if former := s.run.Swap(run.ID); former != 0 {
+		s.over.Store(former, true)
+	}
 	return run, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"time"
 
 	"leadbid/budget"
@@ -23,7 +24,7 @@ func (s *books) Upkeep(ctx context.Context, run Run, plan *budget.Plan, ask budg
 			caps: map[capKey]*capRow{}, answer: budget.UpkeepAnswer{At: ask.At},
 		}
 		if s.db.Shared() {
-			if err := u.countReplicas(); err != nil {
+			if err := u.countReplicas(&s.over); err != nil {
 				return err
 			}
 		}
@@ -209,12 +210,26 @@ func (u *upkeep) keep(ask budget.Keep) error {
 }
 
 // liveRuns are those that can bid from a lease, or began a moment ago.
-const liveRuns = `SELECT count(*) FROM (SELECT run FROM lease INDEXED BY lease_open WHERE state = 'open' AND bid_until_ms > ?1
-	UNION SELECT id FROM run WHERE at_ms > ?2 UNION SELECT CAST(?3 AS BIGINT)) AS live`
+const liveRuns = `SELECT run FROM lease INDEXED BY lease_open WHERE state = 'open' AND bid_until_ms > ?1
+	UNION SELECT id FROM run WHERE at_ms > ?2 UNION SELECT CAST(?3 AS BIGINT)`
 
-func (u *upkeep) countReplicas() error {
-	_, err := u.tx.Row(liveRuns, []any{u.now.UnixMilli(), u.now.Add(-leaseLength).UnixMilli(), u.run.ID}, &u.live)
-	return err
+// countReplicas counts them, apart from this process's own former runs.
+func (u *upkeep) countReplicas(over *sync.Map) error {
+	rows, err := u.tx.Query(liveRuns, u.now.UnixMilli(), u.now.Add(-leaseLength).UnixMilli(), u.run.ID)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var run int64
+		if err := rows.Scan(&run); err != nil {
+			return err
+		}
+		if _, ended := over.Load(uint32(run)); !ended || uint32(run) == u.run.ID {
+			u.live++
+		}
+	}
+	return rows.Err()
 }
 
 type room struct{ cents, leads int64 }
