@@ -167,6 +167,25 @@ func (a *Agent) Pause(now time.Time, pauses Pauses) Stamp {
 	return stamp
 }
 
+// Outcome takes what became of leads bought: what is worth how much follows from it. What is known
+// only later changes nothing.
+func (a *Agent) Outcome(now time.Time, known []strategy.Evidence) Stamp {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	stamp := a.stampLocked(now)
+	for _, one := range known {
+		a.desk.Learn(stamp.At, one)
+	}
+	return stamp
+}
+
+// Learned is how many leads, and jobs among them, Outcome told of.
+func (a *Agent) Learned() (leads, closed int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.desk.Learned()
+}
+
 // Due is when Upkeep next has something to ask; ok is false where nothing is ahead.
 func (a *Agent) Due(now time.Time) (due time.Time, ok bool) {
 	a.mu.Lock()

@@ -58,6 +58,9 @@ func (a *Agent) Decide(now time.Time, p *pingpost.Ping) (decision Decision) {
 		a.placeLocked(&decision, p.Exchange)
 	}
 	a.repeats.remember(key, consent, p.Digest, &decision, a.rememberUntil(&decision, p.Exchange))
+	if decision.Bid && !decision.Test {
+		a.repeats.noteSource(p.Source)
+	}
 	return decision
 }
 

@@ -103,7 +103,7 @@ func (a *Agent) quoteLocked(p *pingpost.Ping, campaign *rules.Campaign, dollars 
 		return dollars, pingpost.ReasonNone
 	}
 	line := a.inForce.plans.lines[budget.Line{Campaign: campaign.Name, Exchange: p.Exchange}]
-	worth, reason := a.inForce.eval.Worth(campaign, unknownClose, trace)
+	worth, reason := a.inForce.eval.Worth(campaign, a.expectedLocked(p, campaign, trace), trace)
 	if reason != pingpost.ReasonNone {
 		return 0, reason
 	}
@@ -123,8 +123,19 @@ func (a *Agent) quoteLocked(p *pingpost.Ping, campaign *rules.Campaign, dollars 
 	return q.quote.Dollars, q.quote.Reason
 }
 
-// unknownClose stands for a close rate that nothing was learned about.
-const unknownClose = -1
+// expectedLocked is what the campaign expects of leads like the ping, by what outcomes taught of others.
+func (a *Agent) expectedLocked(p *pingpost.Ping, campaign *rules.Campaign, trace *rules.Trace) rules.Expected {
+	if campaign.Value.Job == 0 {
+		return rules.Expected{}
+	}
+	rate := a.desk.Rate(strategy.SegmentOf(p.Service, p.Job, p.ZIP, p.Source),
+		strategy.Rate{Close: campaign.Value.Close, Job: campaign.Value.Job})
+	expected := rules.Expected{Close: rate.Close, Job: rate.Job}
+	if trace != nil {
+		expected.Of = rate.String()
+	}
+	return expected
+}
 
 // drawOf is the ping's own chance: the same on every machine and in every replay.
 func drawOf(p *pingpost.Ping) uint64 { return hashPair("draw/"+p.Exchange, p.ID) }

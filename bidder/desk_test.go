@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"leadbid/bidder"
+	"leadbid/bidder/strategy"
 	"leadbid/budget"
 	"leadbid/pingpost"
+	"leadbid/rules"
 )
 
 // strategic is one campaign of each kind of strategy.
@@ -118,6 +120,47 @@ func TestStrategyExplains(t *testing.T) {
 	f(pingpost.HVAC, "south", "your price $50.00 -> strategy profit, even: worth $80.00 -> bid $50.00")
 	f(pingpost.HVAC, "north", "your price $50.00 -> strategy profit, even: worth $80.00, shaded to a 34 % chance -> bid $45.61")
 	f(pingpost.Roofing, "south", "your price $30.00 -> strategy volume, learned: worth $80.00, times 20.00 to spend the budget -> bid $60.00")
+}
+
+// TestOutcomesChangeTheWorth: a source whose leads never close is bid less for, once that is known
+// and not before; and the trace says what it goes by.
+func TestOutcomesChangeTheWorth(t *testing.T) {
+	agent := newAgent(t, strategic)
+	f := func(source, want string) (price pingpost.Cents) {
+		t.Helper()
+		p := ping("p", func(p *pingpost.Ping) {
+			p.Service, p.Exchange, p.Source = pingpost.HVAC, "south", source
+		})
+		for _, one := range agent.Explain(monday, p).Campaigns {
+			if one.Campaign != "profitable" {
+				continue
+			}
+			for _, step := range one.Trace.Steps {
+				if step.Kind == rules.StepValue && step.String() != want {
+					t.Errorf("%s:\n got %s\nwant %s", source, step, want)
+				}
+			}
+			price = one.Price
+		}
+		return price
+	}
+	const before = "worth $80.00 (close 20 % as configured x $800.00 x 50 %)"
+	first := f("google-12", before)
+	p := ping("p", nil)
+	known := strategy.Evidence{Segment: strategy.SegmentOf(pingpost.HVAC, p.Job, p.ZIP, "google-12"), Leads: 90, Known: monday.Add(time.Second)}
+	agent.Outcome(monday, []strategy.Evidence{known})
+	if again := f("google-12", before); again != first {
+		t.Errorf("bid %v, then %v by what nobody knew yet", first, again)
+	}
+	known.Known = monday
+	agent.Outcome(monday, []strategy.Evidence{known})
+	after := f("google-12", "worth $1.25 (close 0.3 % of 90 leads from google-12 x $800.00 x 50 %)")
+	if other := f("google-13", "worth $5.00 (close 1.3 % of 90 leads in ZIPs 606.. x $800.00 x 50 %)"); after >= first || other <= after {
+		t.Errorf("bid %v, then %v, and %v for another source", first, after, other)
+	}
+	if leads, closed := agent.Learned(); leads != 90 || closed != 0 {
+		t.Errorf("learned from %d leads, %d closed", leads, closed)
+	}
 }
 
 // TestNoStrategyNoCost keeps the strategy out of the way of who does not want one.

@@ -29,7 +29,11 @@ type repeats struct {
 
 	indexes [numKeys]places
 	names   names
+	sources names // of the pings that were bid on: at most maxSources
 }
+
+// maxSources bounds the sources that are told apart. Pings name them, so nobody else bounds them.
+const maxSources = 1 << 12
 
 // maxRepeats bounds the memory of answers to about 16 MB; the oldest are forgotten first.
 const maxRepeats = 1 << 17
@@ -58,6 +62,7 @@ type kept struct {
 	terms             uint64
 
 	campaign, rule, arm, would uint32 // in names
+	source                     uint32 // of a bid, in sources; no decision depends on it, and no snapshot tells it
 	generation                 uint32
 
 	reason    pingpost.Reason
@@ -262,6 +267,21 @@ func (r *repeats) withdraw(seq uint64) {
 	if entry := r.bidOf(seq); entry != nil {
 		entry.bid, entry.reason = false, pingpost.Voided
 	}
+}
+
+// noteSource keeps where the newest answer's ping came from: its lead is learned from by that.
+func (r *repeats) noteSource(source string) {
+	if _, known := r.sources.numbers[source]; known || len(r.sources.list) < maxSources {
+		r.at(r.next - 1).source = r.sources.number(source)
+	}
+}
+
+// sourceOf is where the ping of a bid came from, as long as its answer is remembered.
+func (r *repeats) sourceOf(seq uint64) string {
+	if entry := r.bidOf(seq); entry != nil {
+		return r.sources.name(entry.source)
+	}
+	return ""
 }
 
 // bidOf finds the remembered bid of an input; nil where there is none.

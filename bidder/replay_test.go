@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"leadbid/bidder"
+	"leadbid/bidder/strategy"
 	"leadbid/budget"
 	"leadbid/pingpost"
 	"leadbid/rules"
@@ -91,7 +92,7 @@ type world struct {
 func (w *world) draw(t *rapid.T) input {
 	w.now = w.now.Add(time.Duration(rapid.IntRange(0, 5000).Draw(t, "ms")) * time.Millisecond)
 	now := w.now
-	switch rapid.SampledFrom([]string{"ping", "ping", "ping", "upkeep", "cancel", "lost", "charged", "pause", "post", "swap"}).Draw(t, "input") {
+	switch rapid.SampledFrom([]string{"ping", "ping", "ping", "upkeep", "cancel", "lost", "charged", "pause", "post", "swap", "outcome"}).Draw(t, "input") {
 	case "upkeep":
 		return w.upkeep(now)
 	case "cancel":
@@ -116,6 +117,13 @@ func (w *world) draw(t *rapid.T) input {
 			rs, number := w.rules[(w.generation+1)%2], w.generation
 			return func(a *bidder.Agent) string { return fmt.Sprint(a.Swap(now, rs, number, nil)) }
 		}
+	case "outcome":
+		known := []strategy.Evidence{{
+			Segment: strategy.SegmentOf(pingpost.HVAC, pingpost.Repair, 60614, rapid.SampledFrom([]string{"", "google-12"}).Draw(t, "source")),
+			Leads:   1, Closed: rapid.IntRange(0, 1).Draw(t, "closed"), Jobs: 1, Dollars: 333.33,
+			Known: now.Add(time.Duration(rapid.IntRange(-5, 5).Draw(t, "known in")) * time.Second),
+		}}
+		return func(a *bidder.Agent) string { return fmt.Sprint(a.Outcome(now, known)) }
 	case "pause":
 		pauses := bidder.Pauses{All: rapid.IntRange(0, 9).Draw(t, "paused") == 0}
 		return func(a *bidder.Agent) string { return fmt.Sprint(a.Pause(now, pauses)) }

@@ -53,6 +53,7 @@ type Settlement struct {
 	Charge    budget.Charge   // otherwise: for the store, refusals of authentic bids included
 	Rejection *Rejection      // the contractor's rule that refused, if one did
 	Campaign  *rules.Campaign // whose lead it is, as it is now; nil where nothing is known of it
+	Source    string          // where the ping came from; "" where that is not remembered, as after a restart
 
 	Generation uint32 // of the rules that settled: those that made the bid, as long as they are kept
 }
@@ -110,6 +111,9 @@ func (a *Agent) settleLocked(now time.Time, facts PostFacts, ref budget.BidRef, 
 		settlement.Test = true
 		settlement.Refuse, _ = checkTerms(settlement.At, facts, ref, exchange, campaign)
 		return settlement
+	}
+	if ref.Run == a.run {
+		settlement.Source = a.repeats.sourceOf(ref.Seq)
 	}
 	line := budget.Line{Campaign: campaign.Name, Exchange: facts.Exchange}
 	bidAt := ref.Expires.Add(-exchange.BidTTL)

@@ -1,5 +1,7 @@
 package pingpost
 
+import "fmt"
+
 // The closed vocabularies. A word outside its list is not an error on the wire (it becomes
 // "other" or "unknown" there, as the profile says), but it is a fault in a contractor's rules.
 // The zero value of each type means that the ping does not say.
@@ -158,6 +160,32 @@ func (s Service) String() string { return serviceWords[s] }
 
 // String gives the word on the wire and in rules; "" where the ping does not say.
 func (j Job) String() string { return jobWords[j] }
+
+// MarshalText gives the word: numbers may change between versions, words do not.
+func (s Service) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (s *Service) UnmarshalText(text []byte) error {
+	known, ok := ParseService(text)
+	if !ok && len(text) > 0 {
+		return fmt.Errorf("pingpost: %q is no service", text)
+	}
+	*s = known
+	return nil
+}
+
+// MarshalText gives the word.
+func (j Job) MarshalText() ([]byte, error) { return []byte(j.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (j *Job) UnmarshalText(text []byte) error {
+	known, ok := ParseJob(text)
+	if !ok && len(text) > 0 {
+		return fmt.Errorf("pingpost: %q is no job", text)
+	}
+	*j = known
+	return nil
+}
 
 // String gives the word on the wire and in rules; "" where the ping does not say.
 func (u Urgency) String() string { return urgencyWords[u] }

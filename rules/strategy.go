@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"fmt"
+	"math"
 	"slices"
 
 	"leadbid/internal/yamlfile"
@@ -123,16 +125,23 @@ func (l *loader) loadValue(c *Campaign, node yamlfile.Node) {
 	}
 }
 
+// Expected is what is expected of leads like the one at hand, by the outcomes of others.
+type Expected struct {
+	Close float64 // the share that closes
+	Job   float64 // dollars that a job brings
+	Of    string  // "of 31 leads from google-12"; "" where nothing was learned, or nobody asks
+}
+
 // Worth is what the campaign's value comes to for the ping of Begin; 0 where it names none, or where
-// the ping lacks what it needs. close stands for the share of such leads that close, where that was
-// learned.
-func (e *Evaluation) Worth(c *Campaign, close float64, tr *Trace) (dollars float64, reason pingpost.Reason) {
+// the ping lacks what it needs. expected stands for Value.Close and Value.Job where Value.Job is set.
+func (e *Evaluation) Worth(c *Campaign, expected Expected, tr *Trace) (dollars float64, reason pingpost.Reason) {
 	switch {
 	case c.Value.Job > 0:
-		if close < 0 {
-			close = c.Value.Close
+		dollars = float64(expected.Close*expected.Job) * c.Value.Margin
+		if tr != nil {
+			tr.add(Step{Kind: StepValue, Name: expected.factors(dollars, c.Value.Margin), Held: true})
 		}
-		return float64(close*c.Value.Job) * c.Value.Margin, pingpost.ReasonNone
+		return dollars, pingpost.ReasonNone
 	case c.Value.Expression == "":
 		return 0, pingpost.ReasonNone
 	}
@@ -155,6 +164,16 @@ func (e *Evaluation) Worth(c *Campaign, close float64, tr *Trace) (dollars float
 		return 0, pingpost.RuleError
 	}
 	return dollars, pingpost.ReasonNone
+}
+
+// factors shows how a worth came about.
+func (x *Expected) factors(dollars, margin float64) string {
+	of := x.Of
+	if of == "" {
+		of = "as configured"
+	}
+	return fmt.Sprintf("worth %s (close %s %% %s x %s x %s %%)", shown(dollars), showNumber(math.Round(1000*x.Close)/10),
+		of, shown(x.Job), showNumber(math.Round(1000*margin)/10))
 }
 
 // OpenHours tells in which hours of a usual week the campaign buys, from Monday 0:00.

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"leadbid/bidder"
+	"leadbid/bidder/strategy"
 	"leadbid/budget"
 	"leadbid/pingpost"
 	"leadbid/pingpost/recording"
@@ -203,6 +204,8 @@ func (r *replay) input(record *recording.Record) error {
 		return nil
 	case recording.KindPause:
 		return with(record, func(p bidder.Pauses) { r.agent.Pause(record.At, p) })
+	case recording.KindOutcome:
+		return with(record, func(known []strategy.Evidence) { r.agent.Outcome(record.At, known) })
 	case recording.KindSwap:
 		r.agent = nil // the next snapshot goes on from here, where it is of our rules again
 		return nil

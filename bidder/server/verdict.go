@@ -27,7 +27,7 @@ func Durable(now time.Time, post *pingpost.Post, settlement bidder.Settlement, l
 	kept.Attrs = nil
 	durable := store.Post{
 		Charge: settlement.Charge, BodyHash: post.BodyHash, At: now, LeadID: leadID, Lead: kept,
-		Contacts: contactHashes(contactKey, &post.Lead),
+		Contacts: contactHashes(contactKey, &post.Lead), Source: settlement.Source,
 	}
 	if campaign := settlement.Campaign; campaign != nil {
 		durable.DedupeFor = campaign.Duplicates

@@ -25,6 +25,7 @@ type Desk struct {
 	lines  []line
 	caps   []capState
 	open   openBids
+	worths worths
 	solved time.Time // when the prices were worked out last
 	since  int       // pings since
 	stale  bool      // or too much has changed since

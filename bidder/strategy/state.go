@@ -9,6 +9,7 @@ type State struct {
 	Lines  []LineState `json:"lines,omitempty"`
 	Caps   []CapState  `json:"caps,omitempty"`
 	Open   []openBid   `json:"open,omitempty"`
+	Worths Worths      `json:"worths,omitzero"` // what became of leads
 	Solved time.Time   `json:"solved,omitzero"` // when the prices were worked out last
 	Since  int         `json:"since,omitempty"` // pings since
 	Stale  bool        `json:"stale,omitempty"` // or too much has changed since
@@ -65,7 +66,7 @@ type room struct {
 
 // State copies the Desk's state.
 func (d *Desk) State() State {
-	s := State{Open: d.open.all(), Solved: d.solved, Since: d.since, Stale: d.stale}
+	s := State{Open: d.open.all(), Worths: d.worths.state(), Solved: d.solved, Since: d.since, Stale: d.stale}
 	for i := range d.lines {
 		s.Lines = append(s.Lines, d.lines[i].LineState)
 	}
@@ -80,6 +81,7 @@ func (d *Desk) State() State {
 func Restore(setup Setup, s State) *Desk {
 	d := NewDesk(setup)
 	d.solved, d.since, d.stale = s.Solved, s.Since, s.Stale
+	d.worths = restoreWorths(s.Worths)
 	moved := map[int]int{} // from the State's number of a line to the Desk's
 	for from := range s.Lines {
 		if to := d.lineNamed(s.Lines[from].Campaign, s.Lines[from].Exchange); to >= 0 {
@@ -114,10 +116,11 @@ func (d *Desk) Adopt(setup Setup) *Desk {
 }
 
 // Checkpoint is what is worth keeping when the process ends: a State without open bids, whose lines
-// do not take the time until they go on for a time without pings.
+// do not take the time until they go on for a time without pings. What became of leads stands in the
+// books, and is told anew from there.
 func (d *Desk) Checkpoint() State {
 	s := d.State()
-	s.Open = nil
+	s.Open, s.Worths = nil, Worths{}
 	for i := range s.Lines {
 		l := &s.Lines[i]
 		l.Pending, l.PendingLeads, l.Marked = 0, 0, time.Time{}

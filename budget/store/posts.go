@@ -86,7 +86,7 @@ func (s *books) Post(ctx context.Context, post Post) (answer PostAnswer, err err
 	if c.Refuse == pingpost.ReasonNone && (c.Price <= 0 || c.Price > c.Ref.Price) {
 		return PostAnswer{}, fmt.Errorf("store: posting: a price of %v for a bid of %v", c.Price, c.Ref.Price)
 	}
-	body, err := encodeLead(&post.Lead)
+	body, err := encodeLead(&post.Lead, post.Source)
 	if err != nil {
 		return PostAnswer{}, errors.New("store: posting: the lead cannot be written down")
 	}

@@ -19,6 +19,7 @@ type record struct {
 	Consent   recordConsent   `json:"consent"`
 	Attrs     []pingpost.Attr `json:"attrs,omitempty"`
 	BodyHash  []byte          `json:"body_hash"`
+	Source    string          `json:"source,omitempty"`
 }
 
 type recordLead struct {
@@ -44,7 +45,7 @@ type recordConsent struct {
 
 // encodeLead writes a lead for its row. It is the one place of this package that reveals personal
 // data.
-func encodeLead(p *pingpost.Post) (string, error) {
+func encodeLead(p *pingpost.Post, source string) (string, error) {
 	l := &p.Lead
 	text, err := json.Marshal(record{
 		Price: int64(p.Price), Service: p.Service.String(), Job: p.Job.String(), ZIP: p.ZIP, Exclusive: p.Exclusive,
@@ -53,7 +54,7 @@ func encodeLead(p *pingpost.Post) (string, error) {
 			Email: l.Email.Reveal(), Address: l.Address.Reveal(), City: l.City, State: l.State, ZIP: l.ZIP,
 			Notes: l.Notes.Reveal(),
 		},
-		Consent: recordConsent(p.Consent), Attrs: p.Attrs, BodyHash: p.BodyHash[:],
+		Consent: recordConsent(p.Consent), Attrs: p.Attrs, BodyHash: p.BodyHash[:], Source: source,
 	})
 	return string(text), err
 }

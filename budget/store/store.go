@@ -67,6 +67,16 @@ type Store interface {
 	// then; of one that was credited already nothing is noted. found is false where none has that id.
 	Dispute(ctx context.Context, dispute Dispute) (lead Lead, found bool, err error)
 
+	// Outcomes notes what became of leads, once for each lead and kind: told again, it changes nothing,
+	// and told otherwise it replaces what was said. The answers stand in the order of the outcomes. It
+	// moves no money.
+	Outcomes(ctx context.Context, outcomes []Outcome) ([]OutcomeAnswer, error)
+	// Ended lists leads to learn from, newest first, at most max: those that an outcome known by then is
+	// of, and all others that were bought between the first and the last of them and not returned.
+	Ended(ctx context.Context, known time.Time, max int) ([]Ended, error)
+	// Posted counts the posts since an instant that were answered, by exchange and reason.
+	Posted(ctx context.Context, since time.Time) ([]Posted, error)
+
 	// Due lists deliveries whose time has come, oldest first, at most max.
 	Due(ctx context.Context, now time.Time, max int) ([]Delivery, error)
 	// Attempted notes the end of one attempt at a delivery.
@@ -129,6 +139,7 @@ type Post struct {
 	Contacts   [][32]byte    // keyed hashes; any of them seen within DedupeFor is a duplicate
 	DedupeFor  time.Duration // 0: duplicates are bought
 	Deliveries []string      // names of the campaign's delivery targets
+	Source     string        // where the ping came from; "" where that is not known
 }
 
 // PostOutcome is how a post ended.
@@ -227,6 +238,59 @@ type Lead struct {
 	Dead      int // targets given up
 	Post      pingpost.Post
 	Dispute   Dispute // its At is zero where there is none
+}
+
+// OutcomeKinds are what can become of a lead: the contractor reached the homeowner, quoted, got the
+// job or lost it.
+var OutcomeKinds = []string{"contacted", "quoted", "booked", "lost"}
+
+// The outcomes that end a lead.
+const (
+	Booked = "booked"
+	Lost   = "lost"
+)
+
+// Outcome is what became of a bought lead. The lead is named by its own id or its bid's; or by its
+// ping's, with the exchange.
+type Outcome struct {
+	LeadID   string
+	BidID    string
+	PingID   string
+	Exchange string
+
+	Kind   string         // one of OutcomeKinds
+	Amount pingpost.Cents // of the job; 0 where nobody said
+	At     time.Time      // when it happened; zero where nobody said
+	Known  time.Time      // since when the contractor knows
+
+	// KnownAfter stands in where Known is zero: so long after At, or after the post where that is zero,
+	// too, and never later than Told.
+	KnownAfter time.Duration
+	Told       time.Time // when the books hear of it
+}
+
+// OutcomeAnswer tells what the books made of an Outcome.
+type OutcomeAnswer struct {
+	LeadID string // "" where no such lead was bought
+	Repeat bool   // it was told before: nothing changed
+}
+
+// Ended is a lead to learn from, without anything of the homeowner but the ZIP.
+type Ended struct {
+	LeadID   string
+	At       time.Time
+	Service  pingpost.Service
+	Job      pingpost.Job
+	ZIP      pingpost.ZIP
+	Source   string
+	Outcomes []Outcome // those known, in the order of OutcomeKinds
+}
+
+// Posted is how many posts of an exchange were answered with a reason; accepted ones have none.
+type Posted struct {
+	Exchange string
+	Reason   pingpost.Reason
+	Posts    int64
 }
 
 // Counts sums up the books.

@@ -51,6 +51,7 @@ var harmless = map[string]string{
 	"contact.lead":         "whose it is says nothing of money",
 	"contact.at_ms":        "as contact.hash",
 	"contact.-":            "as contact.hash",
+	"outcome.*":            "what became of leads: no money follows from it but the worth of the next",
 	"outbox.id":            "what the receiver knows the delivery by",
 	"outbox.target":        "a target that is not known becomes a dead letter, visibly",
 	"outbox.state":         "whether a lead is sent once more",

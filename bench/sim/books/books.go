@@ -111,6 +111,7 @@ type pingKey struct{ exchange, ping string }
 
 type postRow struct {
 	key       store.PostKey
+	at        int64
 	withdrawn bool // nothing was posted: the bid was withdrawn
 	accepted  bool
 	voided    bool // accepted, and withdrawn afterwards
@@ -127,6 +128,7 @@ type leadRow struct {
 	lease    *leaseRow // nil: the caps paid directly
 	credited bool
 	dispute  store.Dispute
+	outcomes []store.Outcome
 	charges  int // entries
 	credits  int
 }

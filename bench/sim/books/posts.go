@@ -78,7 +78,7 @@ func (b *Books) Post(_ context.Context, post store.Post) (answer store.PostAnswe
 		answer = store.PostAnswer{Outcome: store.PostRefused, Reason: reason, Detail: detail}
 		remember(b, &b.refused)
 		b.refused++
-		b.keepPost(&postRow{key: key, reason: reason, detail: detail})
+		b.keepPost(&postRow{key: key, at: milliseconds(post.At), reason: reason, detail: detail})
 		return nil
 	})
 	if err != nil {

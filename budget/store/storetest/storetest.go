@@ -47,6 +47,8 @@ func Run(t *testing.T, open Open) {
 		"one key is made, and signs a minute later":   testRotation,
 		"a revoked key is told as such":               testRevocation,
 		"disputes last until the lead is credited":    testDisputes,
+		"outcomes are kept once and read when known":  testOutcomes,
+		"posts are counted by exchange and reason":    testPosted,
 		"a closed store is away":                      testClosed,
 		"random operations agree with a naive ledger": testRandom,
 	} {
@@ -263,7 +265,10 @@ func testClosed(t *testing.T, b *bench) {
 	_, keys := b.s.Keys(ctx)
 	_, rotate := b.s.Rotate(ctx, store.Rotation{})
 	_, _, dispute := b.s.Dispute(ctx, store.Dispute{LeadID: "x", At: start, Reason: "bad_phone"})
-	for i, err := range []error{post, upkeep, begin, answer, verify, leads, keys, rotate, dispute} {
+	_, outcomes := b.s.Outcomes(ctx, []store.Outcome{{LeadID: "x", Kind: store.Booked, Known: start}})
+	_, ended := b.s.Ended(ctx, start, 1)
+	_, posted := b.s.Posted(ctx, start)
+	for i, err := range []error{post, upkeep, begin, answer, verify, leads, keys, rotate, dispute, outcomes, ended, posted} {
 		if !errors.Is(err, store.ErrAway) {
 			t.Errorf("%d: a closed store answered %v", i, err)
 		}

@@ -145,6 +145,17 @@ CREATE TABLE dispute (
     note   TEXT COLLATE "C" NOT NULL
 );
 
+-- What became of bought leads: at_ms is when it happened, or 0 where nobody said; known_ms when the
+-- contractor knew. What is known later than a bid is nothing to bid by.
+CREATE TABLE outcome (
+    lead     TEXT COLLATE "C" NOT NULL REFERENCES lead (id),
+    kind     TEXT COLLATE "C" NOT NULL CHECK (kind IN ('contacted', 'quoted', 'booked', 'lost')),
+    cents    BIGINT NOT NULL CHECK (cents >= 0),
+    at_ms    BIGINT NOT NULL,
+    known_ms BIGINT NOT NULL,
+    PRIMARY KEY (lead, kind)
+);
+
 CREATE TABLE contact (
     hash  BYTEA NOT NULL PRIMARY KEY CHECK (length(hash) = 32),
     lead  TEXT COLLATE "C" NOT NULL REFERENCES lead (id),

@@ -143,6 +143,17 @@ CREATE TABLE dispute (
     note   TEXT    NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- What became of bought leads: at_ms is when it happened, or 0 where nobody said; known_ms when the
+-- contractor knew. What is known later than a bid is nothing to bid by.
+CREATE TABLE outcome (
+    lead     TEXT    NOT NULL REFERENCES lead (id),
+    kind     TEXT    NOT NULL CHECK (kind IN ('contacted', 'quoted', 'booked', 'lost')),
+    cents    INTEGER NOT NULL CHECK (cents >= 0),
+    at_ms    INTEGER NOT NULL,
+    known_ms INTEGER NOT NULL,
+    PRIMARY KEY (lead, kind)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE contact (
     hash  BLOB    NOT NULL PRIMARY KEY CHECK (length(hash) = 32),
     lead  TEXT    NOT NULL REFERENCES lead (id),
