@@ -24,6 +24,7 @@ type contractor struct {
 	leadIDs  int
 	bids     map[string]*promise
 	open     map[budget.LeaseID][]*promise // binding bids, by the lease that backs them
+	sent     []*promise                    // the latest bids
 	noBids   map[pingpost.Reason]int64
 	troubled time.Time // when clocks or terms last changed under open bids
 }

@@ -59,7 +59,7 @@ func VerdictOf(post *pingpost.Post, answer store.PostAnswer) pingpost.Verdict {
 	verdict := pingpost.Verdict{
 		PingID: post.PingID, LeadID: answer.LeadID, Reason: answer.Reason, Detail: answer.Detail,
 	}
-	if planted.Is(planted.AcceptRefused) && answer.Reason == pingpost.BudgetExhausted {
+	if planted.Is(planted.AcceptRefused) && answer.Reason != pingpost.Voided {
 		answer.Outcome = store.PostAccepted
 	}
 	switch answer.Outcome {

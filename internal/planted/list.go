@@ -73,7 +73,7 @@ func All() []Mistake {
 		{AnyTerms, "bidder", "a post of another lead than was bid for is taken"},
 		{AnyTime, "bidder", "a post after the bid's expiry is taken"},
 		{NoticeFirst, "bidder", "a voided notice frees the hold and withdraws nothing"},
-		{AcceptRefused, "bidder", "what the store refused for money is answered accepted"},
+		{AcceptRefused, "bidder", "what the store refused is answered accepted"},
 		{SkipPingUnique, "budget/store", "a ping can be charged under two bid ids"},
 		{KeepRefused, "budget/store", "what a refused post took is not given back"},
 		{ExtendPastEnd, "budget/store", "a lease is extended past the window that it was carved from"},

@@ -23,6 +23,10 @@ type Books struct {
 	// it asked: its clock and that of the books may differ by any amount.
 	OwnTime bool
 
+	// Disagreeing tells that replicas have had different caps in force. What one of them buys past a cap
+	// that only another knows counts there when the two agree again: until then its row alone is judged.
+	Disagreeing bool
+
 	mu     sync.Mutex
 	clock  func() time.Time
 	secret string // what the keys are made of
