@@ -154,10 +154,14 @@ func (c *contractor) accepted(r *replica, post *pingpost.Post, p *promise) {
 	}
 }
 
+// longestLease is how long a lease may pay posts: one that was granted before a clock of its books was
+// set may end early until then.
+const longestLease = 6 * time.Minute
+
 // lacks tells whether a refusal breaks what a binding bid promised: that its money is set aside.
 func (c *contractor) lacks(reason pingpost.Reason, p *promise) bool {
 	money := reason == pingpost.BudgetExhausted || reason == pingpost.CapacityFull
-	return money && p.binding && c.w.now.Before(p.until) && c.troubled.Before(p.at)
+	return money && p.binding && c.w.now.Before(p.until) && c.troubled.Add(longestLease).Before(p.at)
 }
 
 // sameAnswer: a repeat gets the same answer, and another body none at all. A voided notice alone
