@@ -16,9 +16,17 @@ func main() {
 	periods := flag.Int("periods", 200, "periods of each synthetic market that count")
 	only := flag.String("only", "", "one market, or recorded; empty plays all")
 	flag.Parse()
-	if flag.NArg() > 0 || *periods < 2 || *periods > 100_000 {
-		fmt.Fprintln(os.Stderr, "strategy: there are only flags, and --periods is from 2 to 100000")
+	shading := flag.Arg(0) == "shading"
+	if flag.NArg() > 1 || flag.NArg() == 1 && !shading || *periods < 2 || *periods > 100_000 {
+		fmt.Fprintln(os.Stderr, "strategy: after the flags there is nothing, or shading, and --periods is from 2 to 100000")
 		os.Exit(2)
+	}
+	if shading {
+		if err := runShading(os.Stdout, *out, *periods, *only); err != nil {
+			fmt.Fprintln(os.Stderr, "strategy:", err)
+			os.Exit(1)
+		}
+		return
 	}
 	if err := run(os.Stdout, *out, *periods, os.Getenv("LEADBID_IPINYOU"), *only); err != nil {
 		fmt.Fprintln(os.Stderr, "strategy:", err)
@@ -57,8 +65,23 @@ func run(out io.Writer, folder string, periods int, recorded, only string) error
 	if folder == "" {
 		return nil
 	}
-	return keep(folder, tables)
+	return keep(folder, "", struct {
+		Date   string  `json:"date"`
+		Tables []table `json:"tables"`
+	}{today(), tables})
 }
+
+// runShading compares the win curves instead, with as many seeds as there would be periods.
+func runShading(out io.Writer, folder string, seeds int, only string) error {
+	report := compareShading(seeds, only)
+	report.Date = today()
+	if err := report.print(out); err != nil || folder == "" {
+		return err
+	}
+	return keep(folder, "shading", report)
+}
+
+func today() string { return time.Now().UTC().Format(time.DateOnly) }
 
 func (t *table) print(out io.Writer) error {
 	fmt.Fprintf(out, "\n%s: %s; $%.0f, at best %.0f leads; share of the %s, mean of %d\n", t.Market, t.What, t.Budget, t.Possible, t.Bound, t.Periods)
@@ -70,16 +93,14 @@ func (t *table) print(out io.Writer) error {
 	return w.Flush()
 }
 
-func keep(folder string, tables []table) error {
+func keep(folder, part string, results any) error {
+	folder = filepath.Join(folder, part)
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	text, err := json.MarshalIndent(struct {
-		Date   string  `json:"date"`
-		Tables []table `json:"tables"`
-	}{time.Now().UTC().Format(time.DateOnly), tables}, "", "  ")
+	text, err := json.MarshalIndent(results, "", "  ")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(folder, time.Now().UTC().Format(time.DateOnly)+".json"), append(text, '\n'), 0o644)
+	return os.WriteFile(filepath.Join(folder, today()+".json"), append(text, '\n'), 0o644)
 }

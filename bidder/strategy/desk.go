@@ -30,6 +30,9 @@ type Desk struct {
 	since  int       // pings since
 	stale  bool      // or too much has changed since
 	flows  []flow    // the scratch paper of solve
+	paper  paper     // and of the win curves
+
+	answered answeredBids
 }
 
 // line is one Line with what is known of it.
@@ -49,8 +52,8 @@ func NewDesk(setup Setup) *Desk {
 	d := &Desk{setup: setup}
 	for _, l := range setup.Lines {
 		d.lines = append(d.lines, line{l, LineState{Campaign: l.Campaign, Exchange: l.Exchange, Week: TradeWeek(l.Trade),
-			Merit: merit{Written: l.Objective == AsWritten}, Lambda: 1}})
-		d.lines[len(d.lines)-1].learn()
+			Merit: merit{Written: l.Objective == AsWritten}, Markets: make([]market, 1), Lambda: 1}})
+		d.lines[len(d.lines)-1].learn(&d.paper)
 	}
 	for _, c := range setup.Caps {
 		d.caps = append(d.caps, capState{c, CapState{Name: c.Name, Left: room{c.Dollars, c.Leads}, Lambda: mostRatio}})
@@ -82,12 +85,8 @@ func (d *Desk) Quote(ask Ask) Quote {
 		return q
 	}
 	q.Dollars = v
-	if l.Auction == pingpost.AuctionFirst {
-		ratio := at(&l.Shades, place(v/worth))
-		if q.Tried = l.explore(ask.Draw); q.Tried > 0 {
-			ratio = min(ratio*q.Tried, v/worth)
-		}
-		q.Dollars, q.Shaded, q.Chance = ratio*worth, true, l.Curve.chance(ratio)
+	if l.isShaded() {
+		l.shade(&q, ask, v)
 	}
 	if l.Objective == Volume {
 		q.Dollars = min(q.Dollars, l.MaxBid)
@@ -95,6 +94,22 @@ func (d *Desk) Quote(ask Ask) Quote {
 		q.Dollars = min(q.Dollars, ask.Most)
 	}
 	return q
+}
+
+// shade turns what may be paid into the bid that earns most, or one nearby that explores. Where that
+// is less than what a bid must come to, it is raised to it as long as it earns anything.
+func (l *line) shade(q *Quote, ask Ask, v float64) {
+	best := l.shadesOf(ask.Segment)
+	q.Shaded = true
+	q.Dollars, q.Chance = best.best(v)
+	if q.Tried = l.explore(ask.Draw); q.Tried > 0 {
+		q.Dollars = min(q.Dollars*q.Tried, v)
+		q.Chance = best.chanceOf(q.Dollars)
+	}
+	if q.Dollars < ask.Least && ask.Least < v {
+		q.Dollars, q.Tried = ask.Least, 0
+		q.Chance = best.chanceOf(q.Dollars)
+	}
 }
 
 // meritOf is what leads of a line whose bids are written are told apart by: what they are worth for
@@ -154,7 +169,7 @@ func (d *Desk) Read(now time.Time, r Reading) {
 func (d *Desk) Placed(seq uint64, ask Ask, q Quote, dollars float64, until time.Time) {
 	l := &d.lines[ask.Line]
 	l.Pending, l.PendingLeads = l.Pending+dollars, l.PendingLeads+1
-	d.open.add(openBid{Seq: seq, Line: ask.Line, Worth: q.Worth, Dollars: dollars, Until: until})
+	d.open.add(openBid{Seq: seq, Line: ask.Line, Worth: q.Worth, Dollars: dollars, Until: until, Segment: ask.Segment})
 }
 
 // Dropped says that a bid was not sent after all.
@@ -179,6 +194,7 @@ func (d *Desk) Won(now time.Time, seq uint64, paid float64) {
 		l.answer(bid.Dollars, paid)
 		l.Response.NoteWon(bid.Worth, paid)
 		l.Parts[partOf(now.In(d.setup.Zone))].NoteWon(bid.Worth, paid)
+		d.answerTo(bid, true)
 	}
 }
 
@@ -194,6 +210,7 @@ func (d *Desk) lose(now time.Time, bid openBid) {
 	l.answer(bid.Dollars, 0)
 	l.Response.NoteLost(bid.Worth, bid.Dollars)
 	l.Parts[partOf(now.In(d.setup.Zone))].NoteLost(bid.Worth, bid.Dollars)
+	d.answerTo(bid, false)
 }
 
 // Expire takes bids of which nothing was heard in time for lost.

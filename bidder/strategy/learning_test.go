@@ -134,40 +134,6 @@ func TestFitFindsTheCurve(t *testing.T) {
 	}
 }
 
-// TestBestBidEarnsMost compares with every other bid.
-func TestBestBidEarnsMost(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		k := rapid.Float64Range(0.3, 6).Draw(t, "slope")
-		c := logistic{A: -k * math.Log(rapid.Float64Range(5, 200).Draw(t, "middle")), K: k}
-		worth := rapid.Float64Range(1, 500).Draw(t, "worth")
-		best := c.best(worth)
-		if !(best > 0 && best < worth) {
-			t.Fatalf("the best bid for $%v is $%v", worth, best)
-		}
-		for i := range 1000 {
-			bid := worth * float64(i) / 1000
-			if (worth-bid)*c.chance(bid) > (worth-best)*c.chance(best)*(1+1e-6) {
-				t.Fatalf("$%v earns more than $%v", bid, best)
-			}
-		}
-	})
-}
-
-// TestShadesAreTheBestBids holds the table against the equation.
-func TestShadesAreTheBestBids(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		k := rapid.Float64Range(0.3, 6).Draw(t, "slope")
-		c := logistic{A: -k * math.Log(rapid.Float64Range(0.1, 5).Draw(t, "middle")), K: k}
-		shades := c.shades()
-		for i, got := range shades {
-			want := c.best(edge(i))
-			if lost := 1 - (edge(i)-got)*c.chance(got)/((edge(i)-want)*c.chance(want)); lost > 0.01 || !(got > 0) || got > edge(i) {
-				t.Fatalf("for %v the bid is %v, the best %v, and %v is lost", edge(i), got, want, lost)
-			}
-		}
-	})
-}
-
 // TestMeritBuysTheBestShare feeds leads of few kinds, many of them equal: the share that is bought is
 // the one asked for, and no lead is bought while a better kind is left out.
 func TestMeritBuysTheBestShare(t *testing.T) {

@@ -19,17 +19,25 @@ type logistic struct {
 // point is bids at one logarithm of price.
 type point struct{ x, won, lost float64 }
 
-// fitLogistic is the most probable curve after the points: Newton's steps on the logarithm of the
-// posterior. Before any point half of all bids at exp(centre) are expected to win, with the weight
-// of so many bids; the slope has a normal prior, cut off at a tenth of its mean.
+// fitLogistic is the most probable curve after the points. Before any point half of all bids at
+// exp(centre) are expected to win, with the weight of so many bids, and the slope is the usual one.
 func fitLogistic(points []point, centre, weight float64) logistic {
+	return fitCurve(points, 0, logistic{A: -slopeMean * centre, K: slopeMean}, weight)
+}
+
+// fitCurve is the most probable curve after the points, where before them another one was expected,
+// its height with the weight of so many bids: Newton's steps on the logarithm of the posterior. The
+// slope has a normal prior, cut off at a tenth of its usual mean. A price that is known, and not only
+// that a bid wins or loses against it, counts as a won and a lost bid at that price, and in prices.
+func fitCurve(points []point, prices float64, before logistic, weight float64) logistic {
 	// In u = a + k*centre, the height at the centre, the two parameters hardly depend on each other.
-	u, k := 0.0, slopeMean
+	centre := before.middle()
+	u, k := 0.0, before.K
 	for range fitSteps {
 		// The prior of the height is that of weight bids, half of them won: p(1-p) to the weight/2.
 		p := 1 / (1 + math.Exp(-u))
-		gradU, gradK := weight*(0.5-p), (slopeMean-k)/(slopeDeviation*slopeDeviation)
-		uu, kk, uk := weight*p*(1-p), 1/(slopeDeviation*slopeDeviation), 0.0
+		gradU, gradK := weight*(0.5-p), (before.K-k)/(slopeDeviation*slopeDeviation)+prices/k
+		uu, kk, uk := weight*p*(1-p), 1/(slopeDeviation*slopeDeviation)+prices/(k*k), 0.0
 		for _, pt := range points {
 			d := pt.x - centre
 			p := 1 / (1 + math.Exp(-(u + k*d)))
@@ -58,36 +66,5 @@ func clip(x, most float64) float64 { return min(max(x, -most), most) }
 // chance is how likely a bid wins.
 func (c logistic) chance(bid float64) float64 { return logLogistic(bid, c.A, c.K) }
 
-// best is the bid below worth that earns most, (worth - bid) * chance(bid), exactly.
-func (c logistic) best(worth float64) float64 {
-	low, high := 0.0, worth
-	for range 50 {
-		if bid := (low + high) / 2; c.bestFor(bid) > worth {
-			high = bid
-		} else {
-			low = bid
-		}
-	}
-	return (low + high) / 2
-}
-
-// bestFor is the worth that a bid is the best one for: where the derivative of what is earned is
-// zero, worth = bid + bid / (k * (1 - chance)). It grows with the bid.
-func (c logistic) bestFor(bid float64) float64 { return bid + bid/(c.K*(1-c.chance(bid))) }
-
-// shades are the best bids for a worth of edge(i), as ratios: the bids are gone through, and not the
-// worths, so that no equation has to be solved.
-func (c logistic) shades() (best [cells + 1]float64) {
-	bid, worth := edge(-cells/4), 0.0
-	i := 0
-	for at := -cells / 4; i <= cells; at++ {
-		next := edge(at + 1)
-		nextWorth := c.bestFor(next)
-		for ; i <= cells && edge(i) <= nextWorth; i++ {
-			part := (edge(i) - worth) / (nextWorth - worth)
-			best[i] = min(bid+part*(next-bid), edge(i))
-		}
-		bid, worth = next, nextWorth
-	}
-	return best
-}
+// middle is the logarithm of the bid that wins every second time.
+func (c logistic) middle() float64 { return -c.A / c.K }

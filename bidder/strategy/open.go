@@ -13,6 +13,9 @@ type openBid struct {
 	Worth   float64   `json:"worth"`
 	Dollars float64   `json:"dollars"`
 	Until   time.Time `json:"until"`
+
+	Segment Segment `json:"segment,omitzero"`
+	Price   int32   `json:"price,omitempty"` // cents: what would have won, where that was told already
 }
 
 // openBids finds bids by number, and those whose time is over. Within a line bids end in the order
@@ -54,6 +57,16 @@ func (o *openBids) take(seq uint64) (openBid, bool) {
 	bid, found := o.bySeq[seq]
 	delete(o.bySeq, seq)
 	return bid, found
+}
+
+// tell keeps the price that is told of an open bid until its outcome is known.
+func (o *openBids) tell(seq uint64, price int32) bool {
+	bid, found := o.bySeq[seq]
+	if found {
+		bid.Price = price
+		o.bySeq[seq] = bid
+	}
+	return found
 }
 
 // due gives a bid whose time is over.

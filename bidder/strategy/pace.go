@@ -92,7 +92,7 @@ func (d *Desk) due(now time.Time) bool {
 func (d *Desk) solve(now time.Time) {
 	d.solved, d.since, d.stale = now, 0, false
 	for i := range d.lines {
-		d.lines[i].learn()
+		d.lines[i].learn(&d.paper)
 	}
 	for i := range d.caps {
 		d.solveCap(now.In(d.setup.Zone), i)
@@ -191,7 +191,10 @@ func (l *line) rest(now, end time.Time) (pings [parts]float64) {
 }
 
 // learn brings a line's yields up to date, once enough answers have come.
-func (l *line) learn() {
+func (l *line) learn(p *paper) {
+	if first := &l.Markets[0]; l.isShaded() && l.Worth > 0 && first.Prices.sum() < leastMarket {
+		l.study(first, p) // what its leads are worth tells more than its few answers
+	}
 	if l.Answers > 0 && l.Answers < learnEvery && l.Response.Sum > 5*learnEvery {
 		return
 	}
@@ -209,13 +212,11 @@ func (l *line) learn() {
 		for i := range l.Parts {
 			l.Parts[i].secondPrice(&l.Yields[i], &whole, partPrior)
 		}
+	case l.isShaded():
+		l.shadedYields(&l.Yields[0])
+		l.sameAllDay()
 	default:
-		l.Curve = l.Response.fit()
-		l.Shades = unshaded()
-		if l.Auction == pingpost.AuctionFirst {
-			l.Shades = l.Curve.shades()
-		}
-		l.Curve.yields(&l.Yields[0], &l.Shades, l.Worth)
+		l.Response.fit().yields(&l.Yields[0], l.Worth)
 		l.sameAllDay()
 	}
 }

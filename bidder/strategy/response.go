@@ -135,20 +135,12 @@ func (r *Response) secondPrice(y, prior *yield, weight float64) {
 	}
 }
 
-// yields works the yield out where the winner pays its own bid, for bids of these ratios.
-func (c logistic) yields(y *yield, bids *[cells + 1]float64, worth float64) {
-	for i, bid := range bids {
-		won := c.chance(bid)
-		y.Leads[i], y.Dollars[i] = won, won*bid*worth
+// yields works the yield out where it is not known what the winner pays: its own bid at most.
+func (c logistic) yields(y *yield, worth float64) {
+	for i := range cells + 1 {
+		won := c.chance(edge(i))
+		y.Leads[i], y.Dollars[i] = won, won*edge(i)*worth
 	}
-}
-
-// unshaded are bids of the whole worth.
-func unshaded() (bids [cells + 1]float64) {
-	for i := range bids {
-		bids[i] = edge(i)
-	}
-	return bids
 }
 
 // fit draws the win curve through won and lost bids.

@@ -1,6 +1,9 @@
 package strategy
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // State is everything that a Desk's quotes depend on besides its Setup, as plain data: for
 // snapshots, for checkpoints that outlive the process, and for people who ask why the bids are
@@ -13,6 +16,8 @@ type State struct {
 	Solved time.Time   `json:"solved,omitzero"` // when the prices were worked out last
 	Since  int         `json:"since,omitempty"` // pings since
 	Stale  bool        `json:"stale,omitempty"` // or too much has changed since
+
+	Answered []answeredBid `json:"answered,omitempty"` // whose price may still be told
 }
 
 // LineState is what is known of one line.
@@ -38,13 +43,23 @@ type LineState struct {
 	Pending      float64 `json:"pending"` // dollars and number of the open bids
 	PendingLeads float64 `json:"pending_leads"`
 
-	Yields  [parts]yield       `json:"yields"`
-	Curve   logistic           `json:"curve"`   // of prices relative to worth, where the winner pays its bid
-	Shades  [cells + 1]float64 `json:"shades"`  // the best bids, relative to worth, by what may be paid
-	Answers int                `json:"answers"` // since the yields were worked out
-	Learned bool               `json:"learned"`
-	Lambda  float64            `json:"lambda"` // as Quote.Lambda
-	Nu      float64            `json:"nu"`     // as Quote.Nu
+	Yields  [parts]yield `json:"yields"`
+	Markets []market     `json:"markets"` // by segment; the first is the line's own
+	Answers int          `json:"answers"` // since the yields were worked out
+	Learned bool         `json:"learned"`
+	Lambda  float64      `json:"lambda"` // as Quote.Lambda
+	Nu      float64      `json:"nu"`     // as Quote.Nu
+}
+
+func (l LineState) clone() LineState {
+	markets := make([]market, max(len(l.Markets), 1))
+	copy(markets, l.Markets)
+	for i := range markets {
+		m := &markets[i]
+		m.Prices.Spots, m.Shades = slices.Clone(m.Prices.Spots), slices.Clone(m.Shades)
+	}
+	l.Markets = markets
+	return l
 }
 
 // CapState is one cap in its present window.
@@ -66,9 +81,10 @@ type room struct {
 
 // State copies the Desk's state.
 func (d *Desk) State() State {
-	s := State{Open: d.open.all(), Worths: d.worths.state(), Solved: d.solved, Since: d.since, Stale: d.stale}
+	s := State{Open: d.open.all(), Answered: d.answered.all(), Worths: d.worths.state(),
+		Solved: d.solved, Since: d.since, Stale: d.stale}
 	for i := range d.lines {
-		s.Lines = append(s.Lines, d.lines[i].LineState)
+		s.Lines = append(s.Lines, d.lines[i].LineState.clone())
 	}
 	for i := range d.caps {
 		s.Caps = append(s.Caps, d.caps[i].CapState)
@@ -85,7 +101,7 @@ func Restore(setup Setup, s State) *Desk {
 	moved := map[int]int{} // from the State's number of a line to the Desk's
 	for from := range s.Lines {
 		if to := d.lineNamed(s.Lines[from].Campaign, s.Lines[from].Exchange); to >= 0 {
-			d.lines[to].LineState, moved[from] = s.Lines[from], to
+			d.lines[to].LineState, moved[from] = s.Lines[from].clone(), to
 			d.lines[to].Merit.Written = d.lines[to].Objective == AsWritten
 		}
 	}
@@ -100,6 +116,12 @@ func Restore(setup Setup, s State) *Desk {
 		if to, kept := moved[bid.Line]; kept {
 			bid.Line = to
 			d.open.add(bid)
+		}
+	}
+	for _, bid := range s.Answered {
+		if to, kept := moved[bid.Line]; kept {
+			bid.Line = to
+			d.answered.add(bid)
 		}
 	}
 	return d
@@ -120,7 +142,7 @@ func (d *Desk) Adopt(setup Setup) *Desk {
 // books, and is told anew from there.
 func (d *Desk) Checkpoint() State {
 	s := d.State()
-	s.Open, s.Worths = nil, Worths{}
+	s.Open, s.Answered, s.Worths = nil, nil, Worths{}
 	for i := range s.Lines {
 		l := &s.Lines[i]
 		l.Pending, l.PendingLeads, l.Marked = 0, 0, time.Time{}

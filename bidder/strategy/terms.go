@@ -71,7 +71,10 @@ type Ask struct {
 	Line  int     // in Setup.Lines
 	Most  float64 // dollars: the rule's number after adjustments, above 0
 	Worth float64 // dollars: what the lead is worth; 0 where the campaign does not say
+	Least float64 // dollars: what a bid must come to, for the exchange or the contractor; 0 where nothing
 	Draw  uint64  // the ping's own chance, evenly spread: what is explored follows from it
+
+	Segment Segment // whose win curve its bid is shaded by
 }
 
 // Quote is what to bid, and why.
