@@ -169,7 +169,7 @@ func (l *learner) quote(value float64) float64 {
 }
 
 func askFor(value float64) strategy.Ask {
-	return strategy.Ask{Most: value, Segment: strategy.Segment{Service: pingpost.HVAC, State: "IL"}}
+	return strategy.Ask{Most: value, Territory: strategy.Territory{Service: pingpost.HVAC, State: "IL"}}
 }
 
 // see shows it one outcome.

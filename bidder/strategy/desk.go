@@ -99,7 +99,7 @@ func (d *Desk) Quote(ask Ask) Quote {
 // shade turns what may be paid into the bid that earns most, or one nearby that explores. Where that
 // is less than what a bid must come to, it is raised to it as long as it earns anything.
 func (l *line) shade(q *Quote, ask Ask, v float64) {
-	best := l.shadesOf(ask.Segment)
+	best := l.shadesOf(ask.Territory)
 	q.Shaded = true
 	q.Dollars, q.Chance = best.best(v)
 	if q.Tried = l.explore(ask.Draw); q.Tried > 0 {
@@ -169,7 +169,7 @@ func (d *Desk) Read(now time.Time, r Reading) {
 func (d *Desk) Placed(seq uint64, ask Ask, q Quote, dollars float64, until time.Time) {
 	l := &d.lines[ask.Line]
 	l.Pending, l.PendingLeads = l.Pending+dollars, l.PendingLeads+1
-	d.open.add(openBid{Seq: seq, Line: ask.Line, Worth: q.Worth, Dollars: dollars, Until: until, Segment: ask.Segment})
+	d.open.add(openBid{Seq: seq, Line: ask.Line, Worth: q.Worth, Dollars: dollars, Until: until, Territory: ask.Territory})
 }
 
 // Dropped says that a bid was not sent after all.

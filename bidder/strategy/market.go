@@ -8,23 +8,23 @@ import (
 	"leadbid/pingpost"
 )
 
-// Segment is a part of a line's leads that rivals price alike. Without a state it is all leads of the
+// Territory is a part of a line's leads that rivals price alike. Without a state it is all leads of the
 // service, without a service all of the line.
-type Segment struct {
+type Territory struct {
 	Service pingpost.Service `json:"service,omitempty"`
 	State   pingpost.State   `json:"state,omitempty"`
 }
 
-func (s Segment) compare(other Segment) int {
+func (s Territory) compare(other Territory) int {
 	return cmp.Or(cmp.Compare(s.Service, other.Service), cmp.Compare(s.State, other.State))
 }
 
 // pool is the segment that this one is a part of.
-func (s Segment) pool() Segment {
+func (s Territory) pool() Territory {
 	if s.State == "" {
-		return Segment{}
+		return Territory{}
 	}
-	return Segment{Service: s.Service}
+	return Territory{Service: s.Service}
 }
 
 const (
@@ -43,7 +43,7 @@ const (
 
 // market is what is known of the prices of one segment of a line, where the winner pays its bid.
 type market struct {
-	Segment
+	Territory
 	Prices ledger   `json:"prices"`
 	Curve  logistic `json:"curve"`
 	Shades shades   `json:"shades,omitempty"` // none where the pool's hold
@@ -52,9 +52,9 @@ type market struct {
 
 // marketOf is the place of a segment among a line's markets; where it has none, of the next pool
 // above it. The line's own is the first.
-func (l *line) marketOf(s Segment) int {
+func (l *line) marketOf(s Territory) int {
 	for {
-		at, found := slices.BinarySearchFunc(l.Markets, s, func(m market, s Segment) int { return m.compare(s) })
+		at, found := slices.BinarySearchFunc(l.Markets, s, func(m market, s Territory) int { return m.compare(s) })
 		if found {
 			return at
 		}
@@ -63,7 +63,7 @@ func (l *line) marketOf(s Segment) int {
 }
 
 // shadesOf are the best bids for leads of a segment.
-func (l *line) shadesOf(s Segment) shades {
+func (l *line) shadesOf(s Territory) shades {
 	for {
 		if at := l.marketOf(s); len(l.Markets[at].Shades) > 0 || at == 0 {
 			return l.Markets[at].Shades
@@ -73,23 +73,23 @@ func (l *line) shadesOf(s Segment) shades {
 }
 
 // openMarket makes sure that a segment and the pools above it have a market.
-func (l *line) openMarket(s Segment) {
-	for ; s != (Segment{}) && len(l.Markets) < mostMarkets; s = s.pool() {
-		at, found := slices.BinarySearchFunc(l.Markets, s, func(m market, s Segment) int { return m.compare(s) })
+func (l *line) openMarket(s Territory) {
+	for ; s != (Territory{}) && len(l.Markets) < mostMarkets; s = s.pool() {
+		at, found := slices.BinarySearchFunc(l.Markets, s, func(m market, s Territory) int { return m.compare(s) })
 		if found {
 			return
 		}
-		l.Markets = slices.Insert(l.Markets, at, market{Segment: s})
+		l.Markets = slices.Insert(l.Markets, at, market{Territory: s})
 	}
 }
 
 // hear takes an answer over into the market of its segment and into the pools above it. told says
 // that the same answer was heard before, without its price.
-func (l *line) hear(s Segment, a answer, told bool, p *paper) {
+func (l *line) hear(s Territory, a answer, told bool, p *paper) {
 	l.openMarket(s)
 	for pool := s; ; pool = pool.pool() {
 		m := &l.Markets[l.marketOf(pool)]
-		if m.Segment == pool {
+		if m.Territory == pool {
 			if told {
 				m.Prices.amend(a)
 			} else {
@@ -97,15 +97,15 @@ func (l *line) hear(s Segment, a answer, told bool, p *paper) {
 			}
 			m.News++
 		}
-		if pool == (Segment{}) {
+		if pool == (Territory{}) {
 			break
 		}
 	}
 	for pool := s; ; pool = pool.pool() {
-		if m := &l.Markets[l.marketOf(pool)]; m.Segment == pool && m.due() {
+		if m := &l.Markets[l.marketOf(pool)]; m.Territory == pool && m.due() {
 			l.study(m, p)
 		}
-		if pool == (Segment{}) {
+		if pool == (Territory{}) {
 			return
 		}
 	}
@@ -123,25 +123,25 @@ func (m *market) due() bool {
 // study works the best bids of a market out anew.
 func (l *line) study(m *market, p *paper) {
 	m.News, m.Shades = 0, m.Shades[:0]
-	if l.apart(m.Segment) {
-		m.Curve = l.draw(m.Segment, p)
+	if l.apart(m.Territory) {
+		m.Curve = l.draw(m.Territory, p)
 		p.shades = newShades(&p.curve, p.shades)
 		m.Shades = append(m.Shades, p.shades...)
 	}
 }
 
 // apart says whether a segment has a market of its own. The line's is never a part of another.
-func (l *line) apart(s Segment) bool {
+func (l *line) apart(s Territory) bool {
 	m := &l.Markets[l.marketOf(s)]
-	if s == (Segment{}) || m.Segment != s {
-		return m.Segment == s
+	if s == (Territory{}) || m.Territory != s {
+		return m.Territory == s
 	}
 	own, all := m.Prices.sum(), l.Markets[l.marketOf(s.pool())].Prices.sum()
 	return own >= leastMarket && all-own >= leastMarket
 }
 
 // draw draws the win curve of a segment, each pool's curve being what is expected of its parts.
-func (l *line) draw(s Segment, p *paper) logistic {
+func (l *line) draw(s Territory, p *paper) logistic {
 	whole := &l.Markets[0]
 	fit := whole.Prices.fit(l.expectedCurve(), responsePrior, p)
 	p.curve.cents = candidates(&whole.Prices, math.Exp(fit.middle()), p.curve.cents)
@@ -151,8 +151,8 @@ func (l *line) draw(s Segment, p *paper) logistic {
 	} else {
 		p.curve.learn(&whole.Prices, resultWeight, p)
 	}
-	for _, part := range [...]Segment{{Service: s.Service}, s} {
-		if part == (Segment{}) || !l.apart(part) {
+	for _, part := range [...]Territory{{Service: s.Service}, s} {
+		if part == (Territory{}) || !l.apart(part) {
 			continue
 		}
 		prices := &l.Markets[l.marketOf(part)].Prices

@@ -14,8 +14,8 @@ type openBid struct {
 	Dollars float64   `json:"dollars"`
 	Until   time.Time `json:"until"`
 
-	Segment Segment `json:"segment,omitzero"`
-	Price   int32   `json:"price,omitempty"` // cents: what would have won, where that was told already
+	Territory Territory `json:"territory,omitzero"`
+	Price     int32     `json:"price,omitempty"` // cents: what would have won, where that was told already
 }
 
 // openBids finds bids by number, and those whose time is over. Within a line bids end in the order

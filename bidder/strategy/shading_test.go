@@ -204,9 +204,9 @@ func newShader(objective Objective) *shader {
 }
 
 // outcome is one bid and what became of it: price is told before or after the outcome, or not at all.
-func (s *shader) outcome(segment Segment, worth, bid, price float64, tell, late bool) {
+func (s *shader) outcome(segment Territory, worth, bid, price float64, tell, late bool) {
 	s.now, s.seq = s.now.Add(time.Minute), s.seq+1
-	ask := Ask{Most: worth, Segment: segment}
+	ask := Ask{Most: worth, Territory: segment}
 	q := s.Quote(ask)
 	s.Note(s.now, ask, q)
 	s.Placed(s.seq, ask, q, bid, s.now.Add(time.Hour))
@@ -224,7 +224,7 @@ func (s *shader) outcome(segment Segment, worth, bid, price float64, tell, late 
 	}
 }
 
-var chicago, gary = Segment{pingpost.HVAC, "IL"}, Segment{pingpost.HVAC, "IN"}
+var chicago, gary = Territory{pingpost.HVAC, "IL"}, Territory{pingpost.HVAC, "IN"}
 
 // TestPricesMayBeToldLate: whether a price comes before the outcome or after it, the same is known.
 func TestPricesMayBeToldLate(t *testing.T) {
@@ -276,11 +276,11 @@ func TestMarketsAreToldApart(t *testing.T) {
 			s.outcome(chicago, 100, 15+75*r.Float64(), math.Ceil(5500*noise)/100, tell, false)
 			s.outcome(gary, 100, 15+75*r.Float64(), math.Ceil(2500*noise)/100, tell, false)
 		}
-		bid := func(segment Segment) float64 { return s.Quote(Ask{Most: 100, Segment: segment}).Dollars }
+		bid := func(segment Territory) float64 { return s.Quote(Ask{Most: 100, Territory: segment}).Dollars }
 		if dear, cheap := bid(chicago), bid(gary); !(dear > 52 && dear < 80 && cheap > 24 && cheap < 42) {
 			t.Errorf("told %v: $%v where prices are around $55, $%v where around $25", tell, dear, cheap)
 		}
-		if bid(Segment{pingpost.HVAC, "WI"}) != bid(Segment{Service: pingpost.HVAC}) || bid(Segment{pingpost.Roofing, "WI"}) != bid(Segment{}) {
+		if bid(Territory{pingpost.HVAC, "WI"}) != bid(Territory{Service: pingpost.HVAC}) || bid(Territory{pingpost.Roofing, "WI"}) != bid(Territory{}) {
 			t.Error("an unknown segment is not bid for as its pool")
 		}
 	}
@@ -294,7 +294,7 @@ func TestBidsLieJustAboveTicks(t *testing.T) {
 		s.outcome(chicago, 90, 20+60*r.Float64(), max(math.Round(8*math.Exp(0.5*r.NormFloat64())), 1)*5+0.01, true, false)
 	}
 	for worth := 30.0; worth < 120; worth += 3.7 {
-		if cents := centsOf(s.Quote(Ask{Most: worth, Segment: chicago}).Dollars); cents%500 != 1 {
+		if cents := centsOf(s.Quote(Ask{Most: worth, Territory: chicago}).Dollars); cents%500 != 1 {
 			t.Errorf("for $%v it bids %d cents", worth, cents)
 		}
 	}
@@ -311,11 +311,11 @@ func TestShadedBidsKeepTheirBounds(t *testing.T) {
 		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 3))
 		middle := math.Exp(rapid.Float64Range(-1, 8).Draw(t, "middle"))
 		for range rapid.IntRange(0, 80).Draw(t, "answers") {
-			s.outcome([]Segment{chicago, gary, {Service: pingpost.Roofing}, {}}[r.IntN(4)], middle*(0.5+2*r.Float64()),
+			s.outcome([]Territory{chicago, gary, {Service: pingpost.Roofing}, {}}[r.IntN(4)], middle*(0.5+2*r.Float64()),
 				math.Ceil(middle*200*r.Float64()+1)/100, math.Ceil(middle*200*r.Float64()+1)/100, r.IntN(2) == 0, r.IntN(2) == 0)
 		}
 		for range 20 {
-			ask := Ask{Most: middle * 3 * r.Float64(), Worth: middle * 4 * r.Float64() * float64(r.IntN(2)), Draw: r.Uint64(), Segment: chicago}
+			ask := Ask{Most: middle * 3 * r.Float64(), Worth: middle * 4 * r.Float64() * float64(r.IntN(2)), Draw: r.Uint64(), Territory: chicago}
 			if r.IntN(3) == 0 {
 				ask.Least = middle * r.Float64()
 			}
@@ -354,14 +354,14 @@ func TestMarketsGoOn(t *testing.T) {
 			}
 			other = &shader{Restore(whole.setup, state), whole.seq, whole.now}
 		}
-		segment, bid, price := []Segment{chicago, gary, {Service: pingpost.Plumbing}}[r.IntN(3)], 20+60*r.Float64(), 20+60*r.Float64()
+		segment, bid, price := []Territory{chicago, gary, {Service: pingpost.Plumbing}}[r.IntN(3)], 20+60*r.Float64(), 20+60*r.Float64()
 		tell, late := r.IntN(2) == 0, r.IntN(2) == 0
 		whole.outcome(segment, 90, bid, price, tell, late)
 		if other == whole {
 			continue
 		}
 		other.outcome(segment, 90, bid, price, tell, late)
-		ask := Ask{Most: 150 * r.Float64(), Segment: segment}
+		ask := Ask{Most: 150 * r.Float64(), Territory: segment}
 		if first, second := whole.Quote(ask), other.Quote(ask); first != second {
 			t.Fatalf("answer %d: %+v, after a restore %+v", i, first, second)
 		}

@@ -74,7 +74,7 @@ type Ask struct {
 	Least float64 // dollars: what a bid must come to, for the exchange or the contractor; 0 where nothing
 	Draw  uint64  // the ping's own chance, evenly spread: what is explored follows from it
 
-	Segment Segment // whose win curve its bid is shaded by
+	Territory Territory // whose win curve its bid is shaded by
 }
 
 // Quote is what to bid, and why.

@@ -8,12 +8,12 @@ const mostAnswered = 2000
 // answeredBid is a bid whose outcome is known and whose price may still be told: a charge may come
 // before the notice does.
 type answeredBid struct {
-	Seq     uint64  `json:"seq"`
-	Line    int     `json:"line"`
-	Segment Segment `json:"segment,omitzero"`
-	Cents   int32   `json:"cents"`
-	Won     bool    `json:"won,omitempty"`
-	Told    bool    `json:"told,omitempty"`
+	Seq       uint64    `json:"seq"`
+	Line      int       `json:"line"`
+	Territory Territory `json:"territory,omitzero"`
+	Cents     int32     `json:"cents"`
+	Won       bool      `json:"won,omitempty"`
+	Told      bool      `json:"told,omitempty"`
 }
 
 // answeredBids are the latest of them.
@@ -63,7 +63,7 @@ func (d *Desk) Told(seq uint64, dollars float64) {
 	if !found || bid.Won && price > bid.Cents {
 		return
 	}
-	d.lines[bid.Line].hear(bid.Segment, answer{bid: bid.Cents, price: price, won: bid.Won}, true, &d.paper)
+	d.lines[bid.Line].hear(bid.Territory, answer{bid: bid.Cents, price: price, won: bid.Won}, true, &d.paper)
 }
 
 // answerTo takes over what became of a bid into the win curves.
@@ -77,7 +77,7 @@ func (d *Desk) answerTo(bid openBid, won bool) {
 		a.price = 0
 	}
 	if a.price == 0 {
-		d.answered.add(answeredBid{Seq: bid.Seq, Line: bid.Line, Segment: bid.Segment, Cents: a.bid, Won: won})
+		d.answered.add(answeredBid{Seq: bid.Seq, Line: bid.Line, Territory: bid.Territory, Cents: a.bid, Won: won})
 	}
-	l.hear(bid.Segment, a, false, &d.paper)
+	l.hear(bid.Territory, a, false, &d.paper)
 }
