@@ -320,7 +320,7 @@ func (r *recorder) take() {
 		if r.folder == "" && !expects {
 			break // from after the end of the recording
 		}
-		if first.seq != r.next {
+		if first.seq != r.next || r.folder == "" { // the recording that it belongs to has not begun
 			r.holdBack(first.seq, full.line(first))
 			i++
 			continue
@@ -342,14 +342,14 @@ func (r *recorder) holdBack(seq uint64, line []byte) {
 		return
 	}
 	heap.Push(&r.early, entry{seq, bytes.Clone(line)})
-	if len(r.early) > recordReorder {
+	if r.folder != "" && len(r.early) > recordReorder {
 		r.skipTo(r.early[0].seq)
 		r.writeReady()
 	}
 }
 
 func (r *recorder) writeReady() {
-	for len(r.early) > 0 && r.early[0].seq == r.next {
+	for r.folder != "" && len(r.early) > 0 && r.early[0].seq == r.next {
 		r.writeNext(heap.Pop(&r.early).(entry).line, 1)
 	}
 }
