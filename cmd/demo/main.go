@@ -1,7 +1,7 @@
 // Command demo shows the whole market on one machine: homeowners ask, an exchange holds auctions,
 // a contractor's bidder and its rivals bid over HTTP, leads are posted, charged and delivered. At
-// the end it proves that both sides' books agree. It needs no configuration and leaves nothing
-// behind.
+// the end it plays the same virtual days twice, to show what pacing and value buy with the same
+// budget, and proves that all books agree. It needs no configuration and leaves nothing behind.
 package main
 
 import (
@@ -25,7 +25,7 @@ type settings struct {
 
 var program = cli.Program{
 	Name:  "demo",
-	Short: "demo runs an exchange, a contractor's bidder, rivals and homeowners, and proves the books.",
+	Short: "demo runs an exchange, a contractor's bidder, rivals and homeowners, compares two strategies, and proves the books.",
 	Example: "  demo                      until you press Ctrl-C\n" +
 		"  demo --for 10s            ends by itself\n" +
 		"  demo --for 10s --seed 7 --output json",

@@ -28,7 +28,7 @@ import (
 	"leadbid/rules"
 )
 
-//go:embed config/bidder.yaml config/exchange.yaml
+//go:embed config/bidder.yaml config/contender.yaml config/exchange.yaml
 var configurations embed.FS
 
 // contractor is the buyer of the exchange that the demo is about.

@@ -174,7 +174,7 @@ func (f *figures) print(env *cli.Env) error {
 	for _, c := range f.Invariants.Checks {
 		proof.Add(c.What, yes(c.OK), c.Found)
 	}
-	if err := env.Print(f, summary, caps, reasons, proof); err != nil {
+	if err := env.Print(f, summary, caps, reasons, f.SideBySide.table(), proof); err != nil {
 		return err
 	}
 	if !f.Invariants.OK {

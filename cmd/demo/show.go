@@ -30,6 +30,7 @@ type figures struct {
 	P95        float64          `json:"latency_p95_ms"`
 	NoBids     map[string]int64 `json:"no_bids"`
 	Delivered  int              `json:"delivered"`
+	SideBySide *comparison      `json:"side_by_side"`
 	Invariants invariants       `json:"invariants"`
 }
 
@@ -45,7 +46,7 @@ const (
 	deliverWithin = 20 * time.Second
 )
 
-// show runs the market, prints it as it goes, and proves the books.
+// show runs the market, prints it as it goes, compares two contractors, and proves the books.
 func show(ctx context.Context, env *cli.Env, s settings) error {
 	dir, remove, err := folder(s.keep)
 	if err != nil {
@@ -69,6 +70,13 @@ func show(ctx context.Context, env *cli.Env, s settings) error {
 	if err := m.replay(&result.Invariants); err != nil {
 		return err
 	}
+	// Also after Ctrl-C: it takes a second or two.
+	result.SideBySide, err = sideBySide(context.WithoutCancel(ctx), s.seed, twoWeeks, dir)
+	if err != nil {
+		return err
+	}
+	result.SideBySide.prove(&result.Invariants)
+	env.Sayf("%s", result.SideBySide.line())
 	return result.print(env)
 }
 
