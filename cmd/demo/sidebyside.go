@@ -227,7 +227,7 @@ func (n *neighbours) value(c *contender, leads []budgetstore.Lead, bought *purch
 		bought.Leads, bought.Spent, bought.Worth = bought.Leads+1, bought.Spent+lead.Price, bought.Worth+worth
 	}
 	if bought.Spent > 0 {
-		bought.PerDollar = float64(bought.Worth) / float64(bought.Spent)
+		bought.PerDollar = math.Round(100*float64(bought.Worth)/float64(bought.Spent)) / 100
 	}
 	return nil
 }
