@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"sync"
 	"time"
 
 	"leadbid/budget"
@@ -37,8 +38,9 @@ func limits(c budget.Cap) [2]any {
 // openCap finds the row of a cap's window, makes it where there is none, and puts the limits in
 // force. A cap that comes in the middle of its window begins with what that window has bought, and
 // one that was out of the configuration for a while catches up with what was bought meanwhile: so
-// once in each run, and again after each Replan, its row is held against the leads.
-func openCap(tx *sqlstore.Tx, run uint32, w budget.CapWindow) (row capRow, err error) {
+// once in each run, and again after each Replan, its row is held against the leads. The row says which
+// run looked last; looks keeps that this one did where other replicas look as well.
+func openCap(tx *sqlstore.Tx, run uint32, w budget.CapWindow, looks *looks) (row capRow, err error) {
 	row = capRow{cap: w.Cap, end: w.End, opens: milliseconds(w.Start), limits: limits(w.Cap)}
 	key := []any{w.Cap.Scope.Kind, w.Cap.Scope.Name, w.Cap.Period, row.opens}
 	const find = `SELECT id, spent_cents + leased_cents, spent_leads + leased_leads, limit_cents, limit_leads, run
@@ -51,7 +53,8 @@ func openCap(tx *sqlstore.Tx, run uint32, w budget.CapWindow) (row capRow, err e
 		return row, err
 	case !found:
 		return makeCap(tx, run, row, key)
-	case checked != run:
+	case checked != run && !looks.had(row):
+		looks.note(row)
 		return row, row.catchUp(tx, run)
 	case cents == nullable(w.Cap.Cents) && leads == nullable(w.Cap.Leads):
 		return row, nil
@@ -60,9 +63,73 @@ func openCap(tx *sqlstore.Tx, run uint32, w budget.CapWindow) (row capRow, err e
 		row.limits[0], row.limits[1], row.id))
 }
 
+// looked is what a process remembers of the caps that it held against the leads: by cap, the latest row.
+// Without it replicas that take turns at a row would each look again every time, and a look costs more
+// the longer the history is.
+type looked struct {
+	mu    sync.Mutex
+	plans uint64 // changes of the plan so far: what was looked at before counts no more
+	rows  map[capKey]look
+}
+
+type look struct {
+	run   uint32
+	plans uint64
+	row   int64
+	until time.Time
+}
+
+// lookLasts is how long a look counts. A replica that still has a former plan may buy past a cap of
+// this one, and end before it has looked itself.
+const lookLasts = 5 * time.Minute
+
+// looks are those of one write. Whether it is done is known only after it: then keep takes them over.
+type looks struct {
+	of    *looked
+	run   uint32
+	now   time.Time
+	plans uint64
+	rows  []capRow
+}
+
+// during gives the looks of a write that is under way.
+func (l *looked) during(run uint32, now time.Time) *looks {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return &looks{of: l, run: run, now: now, plans: l.plans}
+}
+
+func (l *looked) replan() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.plans++
+}
+
+// had tells whether this run looked at the row under this plan, not too long ago.
+func (l *looks) had(row capRow) bool {
+	l.of.mu.Lock()
+	defer l.of.mu.Unlock()
+	last := l.of.rows[capKey{row.cap.Scope, row.cap.Period}]
+	return last == look{l.run, l.plans, row.id, last.until} && l.now.Before(last.until)
+}
+
+func (l *looks) note(row capRow) { l.rows = append(l.rows, row) }
+
+func (l *looks) keep() {
+	l.of.mu.Lock()
+	defer l.of.mu.Unlock()
+	if l.of.rows == nil {
+		l.of.rows = map[capKey]look{}
+	}
+	for _, row := range l.rows {
+		l.of.rows[capKey{row.cap.Scope, row.cap.Period}] = look{l.run, l.plans, row.id, l.now.Add(lookLasts)}
+	}
+}
+
 // Replan has every row looked at anew by taking from it the run that did so.
 func (s *books) Replan(ctx context.Context, run Run) error {
 	return s.write(ctx, "changing the plan", func(tx *sqlstore.Tx) error {
+		s.looked.replan()
 		_, err := tx.Exec(`UPDATE cap SET run = 0 WHERE run = ?`, run.ID)
 		return err
 	})

@@ -92,7 +92,8 @@ func (s *books) Post(ctx context.Context, post Post) (answer PostAnswer, err err
 	}
 	entered := time.Now()
 	err = s.write(ctx, "posting", func(tx *sqlstore.Tx) error {
-		p := posting{tx: tx, run: s.run.Load(), now: s.now(tx), post: &post, body: body}
+		run, now := s.run.Load(), s.now(tx)
+		p := posting{tx: tx, run: run, now: now, looks: s.looked.during(run, now), post: &post, body: body}
 		answer, err = p.do()
 		s.callers(tx, post.At, entered)(answer.Lease)
 		return err
@@ -105,12 +106,13 @@ func (s *books) Post(ctx context.Context, post Post) (answer PostAnswer, err err
 
 // posting is one post while it is being made durable.
 type posting struct {
-	tx   *sqlstore.Tx
-	run  uint32
-	now  time.Time
-	post *Post
-	body string
-	of   facts // what the entry of the charge tells of
+	tx    *sqlstore.Tx
+	run   uint32
+	now   time.Time
+	looks *looks // kept by nobody: a post that is refused has its looks undone with it
+	post  *Post
+	body  string
+	of    facts // what the entry of the charge tells of
 }
 
 func (p *posting) key() PostKey {
@@ -317,7 +319,7 @@ func (p *posting) openCaps(set []carved) ([]capRow, error) {
 		if slices.Contains(set, within) {
 			continue
 		}
-		row, err := openCap(p.tx, p.run, w)
+		row, err := openCap(p.tx, p.run, w, p.looks)
 		if err != nil {
 			return nil, err
 		}
