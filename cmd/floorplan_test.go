@@ -61,7 +61,7 @@ const floorPlan = `
 	budget, TOOLS < budget/store
 	budget/store < budget/store/storetest
 	budget/store, rules < bidder/delivery
-	bidder, budget/store, bidder/delivery < bidder/server
+	bidder, budget/store, bidder/delivery, bidder/reconcile < bidder/server
 	bidder < bidder/backtest, bidder/cases
 	internal/contact < bidder/server, bidder/cases
 	budget/store < bidder/reconcile

@@ -56,7 +56,7 @@ func (l *loader) loadExchange(name string, node yamlfile.Node) *Exchange {
 	exchange := &Exchange{Name: name, Profile: "native", HoldFor: defaultHold, SilentAfter: defaultSilence}
 	m, ok := node.Map([]string{"profile", "auth", "commitment", "bid_ttl", "hold_for", "grace",
 		"auction", "tells", "silent_after",
-		"reasons", "mode", "pause", "snooze_until", "budget", "capacity", "returns"}, "signature", "hmac", "cidr", "mtls", "deadline", "currency", "fee", "vet",
+		"reasons", "mode", "pause", "snooze_until", "budget", "capacity", "returns", "guard"}, "signature", "hmac", "cidr", "mtls", "deadline", "currency", "fee", "vet",
 		"max_pings_per_second", "format", "limits")
 	if !ok {
 		return exchange
@@ -102,6 +102,9 @@ func (l *loader) loadExchange(name string, node yamlfile.Node) *Exchange {
 	exchange.Mode = loadMode(m.Get("mode"))
 	exchange.Budget, exchange.Capacity = loadBudget(m.Get("budget")), loadCapacity(m.Get("capacity"))
 	exchange.ReturnsWithin = loadReturns(m.Get("returns"))
+	if guard, ok := m.Get("guard").Map([]string{"accept_rate"}, "return_rate", "stop"); ok {
+		exchange.AcceptRate, _ = guard.Need("accept_rate", "accept_rate: 90%, the share of its posts that the exchange wants accepted").Percent(0.99)
+	}
 	exchange.Pause = l.loadPause(m)
 	return exchange
 }
@@ -160,16 +163,20 @@ func (e *Exchange) loadAuth(m yamlfile.Map) {
 	if !ok {
 		return
 	}
-	bearer := auth.Need("bearer", expected)
-	key, ok := bearer.Secret("a key", variableName(e.Name)+"_KEY")
+	e.Bearer = loadKey(auth.Need("bearer", expected), variableName(e.Name)+"_KEY")
+}
+
+// loadKey reads a key that others must show.
+func loadKey(node yamlfile.Node, suggestedName string) string {
+	key, ok := node.Secret("a key", suggestedName)
 	switch {
 	case ok && strings.ContainsAny(key, " \t\r\n"):
-		bearer.Fault("the key has spaces in it", "letters, digits and signs", "")
+		node.Fault("the key has spaces in it", "letters, digits and signs", "")
 	case ok && len(key) < minKey:
-		bearer.Warn(fmt.Sprintf("the key has fewer than %d characters: it can be guessed", minKey),
+		node.Warn(fmt.Sprintf("the key has fewer than %d characters: it can be guessed", minKey),
 			"a long random key", "")
 	}
-	e.Bearer = key
+	return key
 }
 
 // variableName makes an environment variable's name out of a name: NORTHSIDE for northside.

@@ -89,7 +89,7 @@ func (l *loader) hash(name string, text []byte) {
 
 var (
 	rootKeys = []string{"version", "business", "server", "store", "mode", "exchanges", "lists", "tables", "holidays", "campaigns",
-		"record", "pause_file", "verify", "tests"}
+		"record", "pause_file", "verify", "tests", "outcomes"}
 	plannedRootKeys = []string{"lookup", "experiments", "defaults", "crews", "calendar",
 		"alerts", "users", "dashboard", "blocklist", "sources"}
 )
@@ -110,6 +110,7 @@ func (l *loader) load(file *yamlfile.File) {
 		l.rs.settings.PauseFile = file
 	}
 	l.loadVerify(root.Get("verify"))
+	l.loadOutcomes(root.Get("outcomes"))
 	for _, item := range root.Get("tests").OneOrList() {
 		if name, ok := item.Text("the path of a file with cases for bidder test"); ok {
 			l.rs.settings.Tests = append(l.rs.settings.Tests, name)
@@ -321,6 +322,35 @@ func (l *loader) loadVerify(node yamlfile.Node) {
 	}
 	if length, ok := durationOrNever(m.Get("every"), time.Second, 24*time.Hour); ok {
 		l.rs.settings.VerifyEvery = length
+	}
+}
+
+// defaultKnownAfter and defaultClosesWithin hold where a configuration says nothing: most jobs are
+// booked, or lost, within weeks of the lead.
+const (
+	defaultKnownAfter   = 30 * 24 * time.Hour
+	defaultClosesWithin = 60 * 24 * time.Hour
+)
+
+// loadOutcomes reads {file: outcomes.csv, known_after: 30d, closes_within: 60d, key: "${OUTCOMES_KEY}"}.
+func (l *loader) loadOutcomes(node yamlfile.Node) {
+	outcomes := &l.rs.settings.Outcomes
+	outcomes.KnownAfter, outcomes.ClosesWithin = defaultKnownAfter, defaultClosesWithin
+	m, ok := node.Map([]string{"file", "key", "known_after", "closes_within"}, "columns", "crm", "url")
+	if !ok {
+		return
+	}
+	outcomes.File, _ = m.Get("file").Text("the path of a CSV file with outcomes")
+	if key := m.Get("key"); key.Exists() {
+		outcomes.Key = loadKey(key, "OUTCOMES_KEY")
+	}
+	for _, length := range []struct {
+		key  string
+		into *time.Duration
+	}{{"known_after", &outcomes.KnownAfter}, {"closes_within", &outcomes.ClosesWithin}} {
+		if value, ok := m.Get(length.key).Duration(time.Hour, 365*24*time.Hour); ok {
+			*length.into = value
+		}
 	}
 }
 

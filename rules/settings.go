@@ -27,9 +27,20 @@ type Settings struct {
 	Record    Record
 	PauseFile string
 
+	Outcomes Outcomes
+
 	VerifyEvery time.Duration // how often a serving bidder verifies its books; 0: never by itself
 
 	Tests []string // files of cases beside the configuration; none where the default holds
+}
+
+// Outcomes is where the contractor's own system tells what became of leads.
+type Outcomes struct {
+	File string // CSV, relative to the configuration's folder; "" for none
+	Key  string // that POST /v1/outcomes must show; "" where nothing is taken that way; never printed
+
+	KnownAfter   time.Duration // how long after it happened an outcome is known that does not say since when
+	ClosesWithin time.Duration // a lead of which nothing was heard for so long has not closed
 }
 
 // Business is whose money it is.
@@ -109,6 +120,9 @@ type Exchange struct {
 
 	// ReturnsWithin is how long after its post a bad lead can be returned; 0 where nothing is said.
 	ReturnsWithin time.Duration
+
+	// AcceptRate is the share of its posts that the exchange wants accepted; 0 where nothing is said.
+	AcceptRate float64
 
 	saysCommitment, saysAuction bool // the configuration itself does, and not only its profile
 }

@@ -129,6 +129,9 @@ func (e *Exchange) describe() string {
 	if e.ReturnsWithin > 0 {
 		line += ", a lead can be returned within " + showSpan(e.ReturnsWithin)
 	}
+	if e.AcceptRate > 0 {
+		line += ", warned of before less than " + showNumber(100*e.AcceptRate) + " % of its posts are accepted"
+	}
 	switch e.SilentAfter {
 	case defaultSilence:
 	case 0:

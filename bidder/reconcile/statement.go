@@ -1,9 +1,10 @@
 // Package reconcile holds what an exchange says it charged against the books: every difference, with
 // its lead.
 //
-// It owns the reading of statements, as exchanges export them, and the comparison. The command hands it
-// the file and the leads; it opens nothing, moves no money, and drops no line silently: what it cannot
-// read is listed with its line and column. Its functions may be called from several goroutines.
+// It owns the reading of what others export: statements of exchanges, and what became of leads out of the
+// contractor's own system; and the comparison. The caller hands it the file and the leads; it opens
+// nothing, moves no money, and drops no line silently: what it cannot read is listed with its line and
+// column. Its functions may be called from several goroutines.
 package reconcile
 
 import (

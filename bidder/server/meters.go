@@ -36,6 +36,7 @@ type meters struct {
 	unauthorized, overloaded prometheus.Counter
 	panics                   prometheus.Counter
 	returns                  *prometheus.GaugeVec // by exchange and state
+	acceptRate               *prometheus.GaugeVec // by exchange
 }
 
 type pingMeters struct {
@@ -87,6 +88,7 @@ func newMeters() *meters {
 	m.findings = gauge("bidder_verify_findings", "Broken promises that the last verification found, accepted ones included.")
 	m.silent = gauges("bidder_exchange_silent", "1 while bids are withheld because no post and no notice comes.", "exchange")
 	m.heard = gauges("bidder_exchange_heard_timestamp_seconds", "When the last post or notice came.", "exchange")
+	m.acceptRate = gauges("bidder_post_accept_rate", "Share of an exchange's posts of the last 30 days that were not refused here.", "exchange")
 	m.returns = gauges("bidder_leads_to_return", "Leads disputed or undeliverable and not credited; state soon: the exchange's deadline is near.",
 		"exchange", "state")
 	m.unauthorized = counter("bidder_unauthorized_total", "Requests of an unknown exchange or with a wrong key.")

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"leadbid/bidder"
+	"leadbid/bidder/strategy"
 	"leadbid/budget"
 	"leadbid/pingpost"
 	"leadbid/pingpost/recording"
@@ -228,6 +229,10 @@ func (r *recorder) away(stamp bidder.Stamp) { r.input(stamp, recording.KindAway,
 
 func (r *recorder) pause(stamp bidder.Stamp, pauses bidder.Pauses) {
 	r.input(stamp, recording.KindPause, pauses)
+}
+
+func (r *recorder) outcome(stamp bidder.Stamp, known []strategy.Evidence) {
+	r.input(stamp, recording.KindOutcome, known)
 }
 
 // swap records a change of the rules. A segment begins with the state after it, in the folder that

@@ -65,6 +65,7 @@ type Server struct {
 
 	pauses   pauseState
 	books    booksGuard
+	outcomes outcomeState
 	silent   map[string]bool        // by exchange, as it was told last; of the lease loop
 	storeErr atomic.Pointer[string] // why the store did not answer last; nil while it does
 	wake     chan struct{}          // the lease loop should look now
@@ -83,7 +84,7 @@ func New(ctx context.Context, options Options) (*Server, error) {
 	s := &Server{
 		options: options, log: options.Log, clock: newClock(), meters: newMeters(),
 		wake: make(chan struct{}, 1), lost: make(chan error, 1),
-		silent: map[string]bool{},
+		silent: map[string]bool{}, outcomes: outcomeState{wake: make(chan struct{}, 1)},
 	}
 	first, err := s.adopt(options.Rules)
 	if err != nil {
@@ -158,6 +159,7 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	s.applyPauses()
 	s.tendLeases(ctx)
+	s.lookAtOutcomes(ctx)
 	settings := s.options.Rules.Settings().Server
 	public, err := net.Listen("tcp", settings.Listen)
 	if err != nil {
@@ -171,6 +173,8 @@ func (s *Server) Start(ctx context.Context) error {
 	s.spawn(func() { s.leaseLoop(background) })
 	s.spawn(func() { s.keyLoop(background) })
 	s.spawn(func() { s.returnsLoop(background) })
+	s.spawn(func() { s.outcomesLoop(background) })
+	s.spawn(func() { s.acceptanceLoop(background) })
 	s.spawn(func() { s.record.loop(background) })
 	s.spawn(func() { s.pauseLoop(background) })
 	s.spawn(func() { s.verifyLoop(background) })

@@ -37,6 +37,8 @@ type Status struct {
 	Caps          []bidder.CapStatus `json:"caps"`
 	Books         store.Counts       `json:"books"`
 	Returns       []ReturnStatus     `json:"returns"`
+	Outcomes      OutcomesStatus     `json:"outcomes"`
+	Acceptance    []AcceptanceStatus `json:"acceptance,omitempty"`
 	Recording     *RecordingStatus   `json:"recording,omitempty"`
 }
 
@@ -89,6 +91,10 @@ func (s *Server) Status(ctx context.Context) (Status, error) {
 	for _, use := range uses {
 		status.Caps = append(status.Caps, bidder.CapStatusOf(use))
 	}
+	status.Outcomes = s.outcomesStatus()
+	if status.Acceptance, err = s.acceptance(ctx); err != nil {
+		return status, err
+	}
 	if status.Returns, err = s.returns(ctx); err != nil {
 		return status, err
 	}
@@ -125,6 +131,7 @@ func (s *Server) adminRoutes() http.Handler {
 	})
 	routes.HandleFunc("POST /-/keys/rotate", s.serveRotate)
 	routes.HandleFunc("POST /-/dispute", s.serveDispute)
+	routes.HandleFunc("POST /v1/outcomes", s.serveOutcomes)
 	if s.options.Load != nil {
 		routes.HandleFunc("POST /-/reload", func(w http.ResponseWriter, r *http.Request) {
 			// Whoever asked may go away; what has begun is ended.

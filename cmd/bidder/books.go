@@ -99,6 +99,8 @@ func printStatus(env *cli.Env, status *server.Status) error {
 		sayBooks(env, status)
 		saySilence(env, status)
 		sayReturns(env, status)
+		sayOutcomes(env, status)
+		sayAcceptance(env, status)
 		sayRules(env, status)
 		if status.StoreError != "" {
 			env.Sayf("the store is away: %s", status.StoreError)
@@ -155,6 +157,42 @@ func saySilence(env *cli.Env, status *server.Status) {
 		env.Sayf("exchange %s: no post and no notice since %s, though bids went out: bids are withheld (%d so far), "+
 			"but for a few that probe", exchange.Exchange,
 			exchange.Heard.In(atHome(status).Location()).Format("Mon 15:04:05"), exchange.Withheld)
+	}
+}
+
+// sayOutcomes tells what bids go by where leads have a value, and which lines of the file say nothing.
+func sayOutcomes(env *cli.Env, status *server.Status) {
+	if status.Outcomes.Leads > 0 {
+		env.Sayf("learned from outcomes: leads %d, jobs %d", status.Outcomes.Leads, status.Outcomes.Closed)
+	}
+	file := status.Outcomes.File
+	switch {
+	case file == nil:
+		return
+	case file.Error != "":
+		env.Sayf("outcomes: %s: %s", file.Path, file.Error)
+		return
+	case file.Unread+file.Unknown > 0:
+		env.Sayf("outcomes: %s: %d lines are in the books, %d cannot be read, %d are about leads that were not bought here",
+			file.Path, file.Outcomes, file.Unread, file.Unknown)
+	}
+	for _, fault := range file.Faults {
+		env.Sayf("  %s", fault)
+	}
+}
+
+// sayAcceptance warns of exchanges whose posts are refused too often for their liking.
+func sayAcceptance(env *cli.Env, status *server.Status) {
+	for _, one := range status.Acceptance {
+		if one.State != server.AcceptanceNear && one.State != server.AcceptanceBelow {
+			continue
+		}
+		env.Sayf("exchange %s: %.1f %% of the %d posts of the last 30 days were accepted, and it wants %.1f %%: %s",
+			one.Exchange, 100*one.Rate, one.Accepted+one.Refused, 100*one.Wanted,
+			map[string]string{
+				server.AcceptanceNear:  "what your reject rules refuse is better not bid on",
+				server.AcceptanceBelow: "it may penalise you; what your reject rules refuse is better not bid on",
+			}[one.State])
 	}
 }
 

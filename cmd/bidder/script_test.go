@@ -29,7 +29,8 @@ func TestScripts(t *testing.T) {
 		Dir:           "testdata",
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("SECRETS", "NORTH_KEY")
+			env.Setenv("SECRETS", "NORTH_KEY OUTCOMES_KEY")
+			env.Setenv("OUTCOMES_KEY", "00112233445566778899aabbccddeeff")
 			env.Setenv("NORTH_KEY", "0123456789abcdef0123456789abcdef")
 			return nil
 		},
@@ -42,6 +43,8 @@ func TestScripts(t *testing.T) {
 			"interrupt":   scripttest.Interrupt,
 			"await":       await,
 			"fetch":       fetch,
+			"fill":        fill,
+			"tell":        tell,
 			"tamper":      scripttest.Tamper,
 		},
 	})
@@ -109,4 +112,32 @@ func send(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Setenv(name, id)
 		}
 	}
+}
+
+// fill is "fill FILE": replaces $LEAD_ID and $BID_ID in it.
+func fill(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: fill FILE")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(filled(ts, args[0])), 0o666))
+}
+
+func filled(ts *testscript.TestScript, file string) string {
+	return strings.NewReplacer("$LEAD_ID", ts.Getenv("LEAD_ID"), "$BID_ID", ts.Getenv("BID_ID")).Replace(ts.ReadFile(file))
+}
+
+// tell is "tell KEY FILE": posts outcomes to the serving bidder, filled in, and prints the answer.
+func tell(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: tell KEY FILE")
+	}
+	request, err := http.NewRequest(http.MethodPost, "http://"+ts.Getenv("ADMIN")+"/v1/outcomes", strings.NewReader(filled(ts, args[1])))
+	ts.Check(err)
+	request.Header.Set("Authorization", "Bearer "+args[0])
+	response, err := http.DefaultClient.Do(request)
+	ts.Check(err)
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	ts.Check(err)
+	fmt.Fprintf(ts.Stdout(), "%d %s\n", response.StatusCode, answer)
 }

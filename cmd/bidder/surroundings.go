@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"leadbid/bidder/cases"
+	"leadbid/bidder/reconcile"
 	"leadbid/bidder/server"
 	"leadbid/internal/cli"
 	"leadbid/internal/yamlfile"
@@ -49,7 +51,29 @@ func lookAround(ctx context.Context, env *cli.Env, rs *rules.Ruleset, dir string
 			}
 		}
 	}
+	s.checkOutcomes(rs.Settings())
 	s.checkTests(env, rs)
+}
+
+// checkOutcomes warns of lines that say nothing. None of them keeps the bidder from serving.
+func (s *surroundings) checkOutcomes(settings *rules.Settings) {
+	name := settings.Outcomes.File
+	if name == "" {
+		return
+	}
+	node := s.root.At("outcomes", "file")
+	text, err := os.ReadFile(s.path(name))
+	if err != nil {
+		node.Warn(plain(err), "a CSV file such as lead_id,outcome,amount,at,known_at; it may come later", "")
+		return
+	}
+	read, err := reconcile.ReadOutcomes(bytes.NewReader(text), settings.Business.Location)
+	switch {
+	case err != nil:
+		node.Warn(err.Error(), "", "")
+	case len(read.Unread) > 0:
+		node.Warn(fmt.Sprintf("%d lines cannot be read; the first is %s", len(read.Unread), read.Unread[0].Error()), "", "")
+	}
 }
 
 func (s *surroundings) path(name string) string {
