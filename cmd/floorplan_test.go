@@ -61,10 +61,10 @@ const floorPlan = `
 	budget, TOOLS < budget/store
 	budget/store < budget/store/storetest
 	budget/store, rules < bidder/delivery
+	budget/store < bidder/reconcile
 	bidder, budget/store, bidder/delivery, bidder/reconcile < bidder/server
 	bidder < bidder/backtest, bidder/cases
 	internal/contact < bidder/server, bidder/cases
-	budget/store < bidder/reconcile
 
 	# Floor 3, the exchange's side.
 	exchange, TOOLS < exchange/store
