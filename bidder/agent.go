@@ -101,11 +101,16 @@ func (a *Agent) Charged(now time.Time, answer budget.Charged) Stamp {
 	return stamp
 }
 
-// Notify applies an authentic notice. ref is the bid that it names, as its signature says. A lost
-// bid's hold is freed where the exchange's posts can be refused. A voided bid's hold is freed
-// everywhere, and its ping gets no bid any more: the shell calls Notify for it only once its refusal is
-// durable.
+// Notify applies an authentic notice that tells no prices.
 func (a *Agent) Notify(now time.Time, outcome pingpost.Outcome, ref budget.BidRef) Stamp {
+	return a.NotifyPrices(now, outcome, ref, Prices{})
+}
+
+// NotifyPrices applies an authentic notice. ref is the bid that it names, as its signature says. A
+// lost bid's hold is freed where the exchange's posts can be refused. A voided bid's hold is freed
+// everywhere, and its ping gets no bid any more: the shell calls it for that only once its refusal is
+// durable. The prices are what the win curves of the strategy learn from; no money follows from them.
+func (a *Agent) NotifyPrices(now time.Time, outcome pingpost.Outcome, ref budget.BidRef, prices Prices) Stamp {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	stamp := a.stampLocked(now)
@@ -114,6 +119,9 @@ func (a *Agent) Notify(now time.Time, outcome pingpost.Outcome, ref budget.BidRe
 	}
 	if ref.Run != a.run {
 		return stamp
+	}
+	if least := prices.leastToWin(outcome); least > 0 && (outcome == pingpost.OutcomeWon || outcome == pingpost.OutcomeLost) {
+		a.desk.Told(ref.Seq, dollarsOf(least))
 	}
 	switch outcome {
 	case pingpost.OutcomeLost:

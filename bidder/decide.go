@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"leadbid/bidder/strategy"
 	"leadbid/budget"
 	"leadbid/pingpost"
 	"leadbid/rules"
@@ -25,6 +26,10 @@ type Decision struct {
 
 	Generation uint32 // of the rules that decided, from 1; of a repeat: those that decided first
 	Would      Would  // on a bid: what a campaign that only observes would have bid before it
+
+	// Quote is how the strategy came to the price, where the campaign has one; else its Worth is 0. An
+	// answer that is given again does not repeat it.
+	Quote strategy.Quote `json:",omitzero"`
 }
 
 // Would is what the first campaign that only observes would have bid; it is zero where none would.
@@ -120,6 +125,9 @@ type value struct {
 // with the campaign's name and goes with what became of it.
 func (a *Agent) tryLocked(p *pingpost.Ping, campaign *rules.Campaign, attempt *Decision) {
 	attempt.Reason = a.priceLocked(attempt.At, p, campaign, attempt, nil)
+	if a.quoted.line != plainLine {
+		attempt.Quote = a.quoted.quote
+	}
 	if !p.Test {
 		a.noteLocked(attempt.At)
 	}

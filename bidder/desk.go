@@ -111,11 +111,13 @@ func (a *Agent) quoteLocked(p *pingpost.Ping, campaign *rules.Campaign, dollars 
 	if campaign.MaxBid > 0 {
 		most = min(most, dollarsOf(campaign.MaxBid))
 	}
-	if !(most > 0) || most < dollarsOf(max(campaign.MinBid, p.Floor)) {
+	least := dollarsOf(max(campaign.MinBid, p.Floor))
+	if !(most > 0) || most < least {
 		return dollars, pingpost.ReasonNone // no bid in any case: nothing to be learned from
 	}
 	q := &a.quoted
-	q.line, q.ask = line, strategy.Ask{Line: line, Most: most, Worth: worth, Draw: drawOf(p)}
+	q.line, q.ask = line, strategy.Ask{Line: line, Most: most, Least: least, Worth: worth, Draw: drawOf(p),
+		Territory: strategy.Territory{Service: p.Service, State: p.State}}
 	q.quote = a.desk.Quote(q.ask)
 	if trace != nil {
 		trace.Plan(a.desk.Explain(q.ask, q.quote), most, q.quote.Dollars, q.quote.Reason)
@@ -167,4 +169,22 @@ func (a *Agent) readCapsLocked(now time.Time) {
 			Dollars: dollarsOf(use.UsedCents), Leads: float64(use.UsedLeads),
 		})
 	}
+}
+
+// Prices are what a notice tells besides the outcome; 0 where it does not.
+type Prices struct {
+	Clearing    pingpost.Cents // what the winner pays
+	MinBidToWin pingpost.Cents // the least bid that would have won
+}
+
+// leastToWin is the least bid that would have won in a first-price auction, as far as a notice says
+// so; else 0. Who lost learns it from what the winner bid; who won knew that before.
+func (p Prices) leastToWin(outcome pingpost.Outcome) pingpost.Cents {
+	switch {
+	case p.MinBidToWin > 0:
+		return p.MinBidToWin
+	case outcome == pingpost.OutcomeLost && p.Clearing > 0:
+		return p.Clearing + 1
+	}
+	return 0
 }

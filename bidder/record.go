@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"leadbid/bidder/strategy"
 	"leadbid/budget"
 	"leadbid/pingpost"
 )
@@ -42,6 +43,9 @@ func (d *Decision) AppendJSON(dst []byte) []byte {
 		dst = appendText(append(dst, `,"observed":`...), d.Would.Campaign)
 		dst = d.Would.Price.AppendDollars(append(dst, `,"would_bid":`...))
 	}
+	if d.Quote.Worth > 0 {
+		dst = appendQuote(dst, &d.Quote)
+	}
 	dst = strconv.AppendUint(append(dst, `,"generation":`...), uint64(d.Generation), 10)
 	if d.Repeat {
 		dst = append(dst, `,"repeat":true`...)
@@ -50,6 +54,27 @@ func (d *Decision) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"test":true`...)
 	}
 	return append(dst, '}')
+}
+
+// appendQuote appends how the strategy came to a price. A bid that explores tells by which factor and
+// how many do: without that share nothing could be concluded from what became of it.
+func appendQuote(dst []byte, q *strategy.Quote) []byte {
+	dst = appendFigure(append(dst, `,"worth":`...), q.Worth)
+	dst = appendFigure(append(dst, `,"lambda":`...), q.Lambda)
+	dst = appendFigure(append(dst, `,"nu":`...), q.Nu)
+	if q.Shaded {
+		dst = appendFigure(append(dst, `,"chance":`...), q.Chance)
+	}
+	if q.Tried > 0 {
+		dst = appendFigure(append(dst, `,"tried":`...), q.Tried)
+		dst = appendFigure(append(dst, `,"explore":`...), q.Explore)
+	}
+	return dst
+}
+
+// appendFigure appends a number of the strategy, to six digits. None of them is infinite.
+func appendFigure(dst []byte, figure float64) []byte {
+	return strconv.AppendFloat(dst, figure, 'g', 6, 64)
 }
 
 // appendText appends a name as a JSON string. Names come from YAML, so they are valid UTF-8.

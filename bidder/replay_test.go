@@ -92,7 +92,7 @@ type world struct {
 func (w *world) draw(t *rapid.T) input {
 	w.now = w.now.Add(time.Duration(rapid.IntRange(0, 5000).Draw(t, "ms")) * time.Millisecond)
 	now := w.now
-	switch rapid.SampledFrom([]string{"ping", "ping", "ping", "upkeep", "cancel", "lost", "charged", "pause", "post", "swap", "outcome"}).Draw(t, "input") {
+	switch rapid.SampledFrom([]string{"ping", "ping", "ping", "upkeep", "cancel", "lost", "told", "charged", "pause", "post", "swap", "outcome"}).Draw(t, "input") {
 	case "upkeep":
 		return w.upkeep(now)
 	case "cancel":
@@ -102,6 +102,13 @@ func (w *world) draw(t *rapid.T) input {
 	case "lost":
 		if bid, ok := w.pick(t); ok {
 			return func(a *bidder.Agent) string { return fmt.Sprint(a.Notify(now, pingpost.OutcomeLost, bid.Ref)) }
+		}
+	case "told":
+		// Of a bid that is open, answered, or neither, in any order.
+		if bid, ok := w.pick(t); ok {
+			outcome := rapid.SampledFrom([]pingpost.Outcome{pingpost.OutcomeWon, pingpost.OutcomeLost}).Draw(t, "outcome")
+			prices := bidder.Prices{Clearing: bid.Price, MinBidToWin: pingpost.Cents(rapid.IntRange(0, 6000).Draw(t, "price"))}
+			return func(a *bidder.Agent) string { return fmt.Sprint(a.NotifyPrices(now, outcome, bid.Ref, prices)) }
 		}
 	case "charged":
 		if bid, ok := w.pick(t); ok {

@@ -193,7 +193,7 @@ func (r *replay) input(record *recording.Record) error {
 	case recording.KindNotice:
 		return with(record, func(n bidder.NoticeRecord) {
 			outcome, _ := pingpost.ParseOutcome(n.Outcome)
-			r.agent.Notify(record.At, outcome, n.Ref)
+			r.agent.NotifyPrices(record.At, outcome, n.Ref, bidder.Prices{Clearing: n.ClearingPrice, MinBidToWin: n.MinBidToWin})
 		})
 	case recording.KindUpkeep:
 		return with(record, func(u bidder.UpkeepRecord) { r.upkeep(record, u) })

@@ -185,6 +185,7 @@ func (s *Server) notify(x *exchange, notice *pingpost.Notice, ref budget.BidRef)
 			s.record.answered(s.agent.Answered(s.clock.now(), states), states)
 		}
 	}
-	s.record.notice(s.agent.Notify(s.clock.now(), notice.Outcome, ref), notice, ref)
+	prices := bidder.Prices{Clearing: notice.ClearingPrice, MinBidToWin: notice.MinBidToWin}
+	s.record.notice(s.agent.NotifyPrices(s.clock.now(), notice.Outcome, ref, prices), notice, ref)
 	return nil
 }

@@ -103,11 +103,11 @@ func (l *line) shade(q *Quote, ask Ask, v float64) {
 	q.Shaded = true
 	q.Dollars, q.Chance = best.best(v)
 	if q.Tried = l.explore(ask.Draw); q.Tried > 0 {
-		q.Dollars = min(q.Dollars*q.Tried, v)
+		q.Dollars, q.Explore = min(q.Dollars*q.Tried, v), l.Explore
 		q.Chance = best.chanceOf(q.Dollars)
 	}
 	if q.Dollars < ask.Least && ask.Least < v {
-		q.Dollars, q.Tried = ask.Least, 0
+		q.Dollars, q.Tried, q.Explore = ask.Least, 0, 0
 		q.Chance = best.chanceOf(q.Dollars)
 	}
 }

@@ -19,7 +19,7 @@ func (s Territory) compare(other Territory) int {
 	return cmp.Or(cmp.Compare(s.Service, other.Service), cmp.Compare(s.State, other.State))
 }
 
-// pool is the segment that this one is a part of.
+// pool is the territory that this one is a part of.
 func (s Territory) pool() Territory {
 	if s.State == "" {
 		return Territory{}
@@ -37,11 +37,11 @@ const (
 	marketNews, manyNews = 1.0 / 8, 1.0 / 4
 	manyAnswers          = 200
 
-	// mostMarkets bounds what is kept of a line: later segments count for their pool only.
+	// mostMarkets bounds what is kept of a line: later territories count for their pool only.
 	mostMarkets = 200
 )
 
-// market is what is known of the prices of one segment of a line, where the winner pays its bid.
+// market is what is known of the prices of one territory of a line, where the winner pays its bid.
 type market struct {
 	Territory
 	Prices ledger   `json:"prices"`
@@ -50,7 +50,7 @@ type market struct {
 	News   int      `json:"news,omitempty"`   // answers since they were worked out
 }
 
-// marketOf is the place of a segment among a line's markets; where it has none, of the next pool
+// marketOf is the place of a territory among a line's markets; where it has none, of the next pool
 // above it. The line's own is the first.
 func (l *line) marketOf(s Territory) int {
 	for {
@@ -62,7 +62,7 @@ func (l *line) marketOf(s Territory) int {
 	}
 }
 
-// shadesOf are the best bids for leads of a segment.
+// shadesOf are the best bids for leads of a territory.
 func (l *line) shadesOf(s Territory) shades {
 	for {
 		if at := l.marketOf(s); len(l.Markets[at].Shades) > 0 || at == 0 {
@@ -72,7 +72,7 @@ func (l *line) shadesOf(s Territory) shades {
 	}
 }
 
-// openMarket makes sure that a segment and the pools above it have a market.
+// openMarket makes sure that a territory and the pools above it have a market.
 func (l *line) openMarket(s Territory) {
 	for ; s != (Territory{}) && len(l.Markets) < mostMarkets; s = s.pool() {
 		at, found := slices.BinarySearchFunc(l.Markets, s, func(m market, s Territory) int { return m.compare(s) })
@@ -83,7 +83,7 @@ func (l *line) openMarket(s Territory) {
 	}
 }
 
-// hear takes an answer over into the market of its segment and into the pools above it. told says
+// hear takes an answer over into the market of its territory and into the pools above it. told says
 // that the same answer was heard before, without its price.
 func (l *line) hear(s Territory, a answer, told bool, p *paper) {
 	l.openMarket(s)
@@ -130,7 +130,7 @@ func (l *line) study(m *market, p *paper) {
 	}
 }
 
-// apart says whether a segment has a market of its own. The line's is never a part of another.
+// apart says whether a territory has a market of its own. The line's is never a part of another.
 func (l *line) apart(s Territory) bool {
 	m := &l.Markets[l.marketOf(s)]
 	if s == (Territory{}) || m.Territory != s {
@@ -140,7 +140,7 @@ func (l *line) apart(s Territory) bool {
 	return own >= leastMarket && all-own >= leastMarket
 }
 
-// draw draws the win curve of a segment, each pool's curve being what is expected of its parts.
+// draw draws the win curve of a territory, each pool's curve being what is expected of its parts.
 func (l *line) draw(s Territory, p *paper) logistic {
 	whole := &l.Markets[0]
 	fit := whole.Prices.fit(l.expectedCurve(), responsePrior, p)

@@ -192,7 +192,7 @@ func TestLedgerForgets(t *testing.T) {
 	}
 }
 
-// shader is a trader in first-price markets of several segments.
+// shader is a trader in first-price markets of several territories.
 type shader struct {
 	*Desk
 	seq uint64
@@ -204,9 +204,9 @@ func newShader(objective Objective) *shader {
 }
 
 // outcome is one bid and what became of it: price is told before or after the outcome, or not at all.
-func (s *shader) outcome(segment Territory, worth, bid, price float64, tell, late bool) {
+func (s *shader) outcome(territory Territory, worth, bid, price float64, tell, late bool) {
 	s.now, s.seq = s.now.Add(time.Minute), s.seq+1
-	ask := Ask{Most: worth, Territory: segment}
+	ask := Ask{Most: worth, Territory: territory}
 	q := s.Quote(ask)
 	s.Note(s.now, ask, q)
 	s.Placed(s.seq, ask, q, bid, s.now.Add(time.Hour))
@@ -276,12 +276,12 @@ func TestMarketsAreToldApart(t *testing.T) {
 			s.outcome(chicago, 100, 15+75*r.Float64(), math.Ceil(5500*noise)/100, tell, false)
 			s.outcome(gary, 100, 15+75*r.Float64(), math.Ceil(2500*noise)/100, tell, false)
 		}
-		bid := func(segment Territory) float64 { return s.Quote(Ask{Most: 100, Territory: segment}).Dollars }
+		bid := func(territory Territory) float64 { return s.Quote(Ask{Most: 100, Territory: territory}).Dollars }
 		if dear, cheap := bid(chicago), bid(gary); !(dear > 52 && dear < 80 && cheap > 24 && cheap < 42) {
 			t.Errorf("told %v: $%v where prices are around $55, $%v where around $25", tell, dear, cheap)
 		}
 		if bid(Territory{pingpost.HVAC, "WI"}) != bid(Territory{Service: pingpost.HVAC}) || bid(Territory{pingpost.Roofing, "WI"}) != bid(Territory{}) {
-			t.Error("an unknown segment is not bid for as its pool")
+			t.Error("an unknown territory is not bid for as its pool")
 		}
 	}
 }
@@ -354,14 +354,14 @@ func TestMarketsGoOn(t *testing.T) {
 			}
 			other = &shader{Restore(whole.setup, state), whole.seq, whole.now}
 		}
-		segment, bid, price := []Territory{chicago, gary, {Service: pingpost.Plumbing}}[r.IntN(3)], 20+60*r.Float64(), 20+60*r.Float64()
+		territory, bid, price := []Territory{chicago, gary, {Service: pingpost.Plumbing}}[r.IntN(3)], 20+60*r.Float64(), 20+60*r.Float64()
 		tell, late := r.IntN(2) == 0, r.IntN(2) == 0
-		whole.outcome(segment, 90, bid, price, tell, late)
+		whole.outcome(territory, 90, bid, price, tell, late)
 		if other == whole {
 			continue
 		}
-		other.outcome(segment, 90, bid, price, tell, late)
-		ask := Ask{Most: 150 * r.Float64(), Territory: segment}
+		other.outcome(territory, 90, bid, price, tell, late)
+		ask := Ask{Most: 150 * r.Float64(), Territory: territory}
 		if first, second := whole.Quote(ask), other.Quote(ask); first != second {
 			t.Fatalf("answer %d: %+v, after a restore %+v", i, first, second)
 		}

@@ -89,5 +89,7 @@ type Quote struct {
 	Chance float64 // Shaded: how likely the bid wins
 	Tried  float64 // the factor of a bid that explores; 0 where it does not
 
+	Explore float64 // Tried: the share of bids that do, its propensity
+
 	cell int8 // of the line's merits
 }
