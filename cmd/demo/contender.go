@@ -142,11 +142,11 @@ func (c *contender) daily() pingpost.Cents {
 	return pingpost.Cents(c.campaign().Budget[pingpost.Day].N)
 }
 
-// worth is what the contractor's own value says of a lead, to the cent.
+// worth is what the contractor's own value says of a lead, to the cent. The configuration writes it as
+// an expression, which no outcomes move.
 func (c *contender) worth(evaluation *rules.Evaluation, h *simulate.Homeowner) (pingpost.Cents, error) {
-	const nothingLearned = -1
 	evaluation.Begin(h.At, &h.Ping)
-	dollars, reason := evaluation.Worth(c.campaign(), nothingLearned, nil)
+	dollars, reason := evaluation.Worth(c.campaign(), rules.Expected{}, nil)
 	if reason != pingpost.ReasonNone {
 		return 0, fmt.Errorf("the value of ping %s: %s", h.Ping.ID, reason)
 	}
