@@ -7,12 +7,27 @@ import (
 )
 
 const (
-	// learnEvery is after how many answers a line's yields are worked out anew, once it knows some.
-	learnEvery = 100
+	// learnEvery and learnShare are after how many answers a line's yields are worked out anew, once it
+	// knows some: so many, or that share of those that it knows.
+	learnEvery, learnShare = 100.0, 0.05
 
 	// mood is how many expected pings the latest hours are judged by: whether they bring more or fewer
 	// than the week lets expect. usualDay is the weight of a day like any other.
 	mood, usualDay = 150.0, 40.0
+
+	// wildest is how many times as many pings as usual are counted on at most, and as few.
+	wildest = 3.0
+
+	// moodLasts is for how long as many more or fewer pings are counted on.
+	moodLasts = 24 * time.Hour
+
+	// longestGap is how many expected pings a time without any counts for at most: a feed that stopped,
+	// or a campaign that was closed, says little about how many pings come once there are some again.
+	longestGap = 5.0
+
+	// answerMemory is how many answers the share of bids that win, and what is paid for them, look back
+	// over.
+	answerMemory = 300.0
 
 	// worthSteps is how many leads the average worth of a line's leads looks back over.
 	worthSteps = 100
@@ -53,7 +68,9 @@ func NewDesk(setup Setup) *Desk {
 	for _, l := range setup.Lines {
 		d.lines = append(d.lines, line{l, LineState{Campaign: l.Campaign, Exchange: l.Exchange, Week: TradeWeek(l.Trade),
 			Merit: merit{Written: l.Objective == AsWritten}, Markets: make([]market, 1), Lambda: 1}})
-		d.lines[len(d.lines)-1].learn(&d.paper)
+		added := &d.lines[len(d.lines)-1]
+		added.Size = added.Week.Total()
+		added.learn(&d.paper)
 	}
 	for _, c := range setup.Caps {
 		d.caps = append(d.caps, capState{c, CapState{Name: c.Name, Left: room{c.Dollars, c.Leads}, Lambda: mostRatio}})
@@ -133,12 +150,12 @@ func (d *Desk) Note(now time.Time, ask Ask, q Quote) {
 
 func (l *line) see(local time.Time, worth float64) {
 	if !l.Marked.IsZero() {
-		l.Expected += l.Week.Expect(l.Marked, local)
+		l.Expected += min(l.Week.between(l.Marked, local, l.Size), longestGap)
 	}
 	l.Marked = local
-	if l.Came++; l.Expected > mood {
-		l.Came *= mood / l.Expected
-		l.Expected = mood
+	l.Came++
+	if most := max(l.Came, l.Expected); most > mood {
+		l.Came, l.Expected = l.Came*mood/most, l.Expected*mood/most
 	}
 	l.Week.Note(local)
 	if l.Worth == 0 {
@@ -147,8 +164,11 @@ func (l *line) see(local time.Time, worth float64) {
 	l.Worth += (worth - l.Worth) / worthSteps
 }
 
-// day is how many pings come lately for each that was expected.
-func (l *line) day() float64 { return (l.Came + usualDay) / (l.Expected + usualDay) }
+// day is how many pings come lately for each that was expected. However many a storm brings, it will
+// be over.
+func (l *line) day() float64 {
+	return min(max((l.Came+usualDay)/(l.Expected+usualDay), 1/wildest), wildest)
+}
 
 // Read takes over how far a cap is used.
 func (d *Desk) Read(now time.Time, r Reading) {
@@ -158,10 +178,13 @@ func (d *Desk) Read(now time.Time, r Reading) {
 	}
 	c.Start, c.End = r.Start, r.End
 	c.Left = room{max(c.Dollars-r.Dollars, 0), max(c.Leads-r.Leads, 0)}
-	moved := c.SolvedLeft.Dollars-c.Left.Dollars > solveMoved*c.SolvedLeft.Dollars ||
-		c.SolvedLeft.Leads-c.Left.Leads > solveMoved*c.SolvedLeft.Leads
-	if d.stale = d.stale || moved; d.stale {
+	switch moved := c.SolvedLeft.Dollars-c.Left.Dollars > solveMoved*c.SolvedLeft.Dollars ||
+		c.SolvedLeft.Leads-c.Left.Leads > solveMoved*c.SolvedLeft.Leads; {
+	case d.stale:
 		d.solve(now)
+	case moved:
+		d.solveCap(now.In(d.setup.Zone), r.Cap)
+		d.reprice()
 	}
 }
 
@@ -169,7 +192,8 @@ func (d *Desk) Read(now time.Time, r Reading) {
 func (d *Desk) Placed(seq uint64, ask Ask, q Quote, dollars float64, until time.Time) {
 	l := &d.lines[ask.Line]
 	l.Pending, l.PendingLeads = l.Pending+dollars, l.PendingLeads+1
-	d.open.add(openBid{Seq: seq, Line: ask.Line, Worth: q.Worth, Dollars: dollars, Until: until, Territory: ask.Territory})
+	d.open.add(openBid{Seq: seq, Line: ask.Line, Worth: q.Worth, Dollars: dollars, Until: until,
+		Chance: l.chance(q, dollars), Territory: ask.Territory})
 }
 
 // Dropped says that a bid was not sent after all.
@@ -191,7 +215,7 @@ func (d *Desk) take(seq uint64) (openBid, bool) {
 func (d *Desk) Won(now time.Time, seq uint64, paid float64) {
 	if bid, found := d.take(seq); found {
 		l := &d.lines[bid.Line]
-		l.answer(bid.Dollars, paid)
+		l.answer(bid, paid)
 		l.Response.NoteWon(bid.Worth, paid)
 		l.Parts[partOf(now.In(d.setup.Zone))].NoteWon(bid.Worth, paid)
 		d.answerTo(bid, true)
@@ -207,7 +231,7 @@ func (d *Desk) Lost(now time.Time, seq uint64) {
 
 func (d *Desk) lose(now time.Time, bid openBid) {
 	l := &d.lines[bid.Line]
-	l.answer(bid.Dollars, 0)
+	l.answer(bid, 0)
 	l.Response.NoteLost(bid.Worth, bid.Dollars)
 	l.Parts[partOf(now.In(d.setup.Zone))].NoteLost(bid.Worth, bid.Dollars)
 	d.answerTo(bid, false)
@@ -225,15 +249,16 @@ func (d *Desk) Expire(now time.Time) {
 }
 
 // answer counts what became of a bid: paid is 0 where it was lost.
-func (l *line) answer(dollars, paid float64) {
+func (l *line) answer(bid openBid, paid float64) {
 	l.Answers++
-	l.Bids, l.Asked = l.Bids+1, l.Asked+dollars
+	l.Bids, l.Asked = l.Bids+1, l.Asked+bid.Dollars
 	if paid > 0 {
 		l.Wins, l.Spent = l.Wins+1, l.Spent+paid
 	}
-	if l.Bids > responseMemory {
+	if l.Bids > answerMemory {
 		l.Bids, l.Wins, l.Asked, l.Spent = l.Bids/2, l.Wins/2, l.Asked/2, l.Spent/2
 	}
+	l.weigh(bid.Chance, paid > 0)
 }
 
 // won is the share of bids that win, and paid what a dollar that was bid comes to.

@@ -13,6 +13,7 @@ type openBid struct {
 	Worth   float64   `json:"worth"`
 	Dollars float64   `json:"dollars"`
 	Until   time.Time `json:"until"`
+	Chance  float64   `json:"chance"` // how likely it was taken to win
 
 	Territory Territory `json:"territory,omitzero"`
 	Price     int32     `json:"price,omitempty"` // cents: what would have won, where that was told already

@@ -84,7 +84,7 @@ func largest(left, low, high float64, grows func(value float64) float64) float64
 
 // due says whether the prices are too old to be bid by.
 func (d *Desk) due(now time.Time) bool {
-	return d.stale || d.since >= solveEvery || now.Sub(d.solved) >= solveAfter || now.Before(d.solved)
+	return d.stale || d.since >= solveEvery*len(d.lines) || now.Sub(d.solved) >= solveAfter || now.Before(d.solved)
 }
 
 // solve works out the prices of money and of places, one cap after the other, each with what the
@@ -93,10 +93,16 @@ func (d *Desk) solve(now time.Time) {
 	d.solved, d.since, d.stale = now, 0, false
 	for i := range d.lines {
 		d.lines[i].learn(&d.paper)
+		d.lines[i].Size = d.lines[i].Week.Total()
 	}
 	for i := range d.caps {
 		d.solveCap(now.In(d.setup.Zone), i)
 	}
+	d.reprice()
+}
+
+// reprice brings the prices that the caps came to, to the lines.
+func (d *Desk) reprice() {
 	for i := range d.lines {
 		d.lines[i].Lambda, d.lines[i].Nu = d.bounds(&d.lines[i], -1)
 	}
@@ -126,9 +132,10 @@ func (l *line) top() float64 {
 
 func (d *Desk) solveCap(now time.Time, at int) {
 	c := &d.caps[at]
+	c.roll(now)
 	c.SolvedLeft = c.Left
 	if !now.Before(c.End) {
-		return // the next window was not read yet: until then the last prices hold
+		return // nothing was read yet: until then the first prices hold
 	}
 	c.Lambda, c.Nu = mostRatio, 0
 	left, most, dearest, written := c.Left, 0.0, 0.0, false
@@ -170,20 +177,32 @@ func (d *Desk) solveCap(now time.Time, at int) {
 	}
 }
 
+// roll goes on to the window that now lies in, where the caps were not read since the last one ended:
+// it is taken to be as long, and unspent. The next reading tells what it is.
+func (c *capState) roll(now time.Time) {
+	length := c.End.Sub(c.Start)
+	if length <= 0 || now.Before(c.End) {
+		return
+	}
+	c.Start = c.End.Add(now.Sub(c.End) / length * length)
+	c.End = c.Start.Add(length)
+	c.Left = room{c.Dollars, c.Leads}
+}
+
 // rest is how many pings a line is to count on before a window ends, the one that is being asked
 // about included, by the part of the day.
 func (l *line) rest(now, end time.Time) (pings [parts]float64) {
-	day := l.day()
+	day, tomorrow := l.day(), earlier(now.Add(moodLasts), end)
 	if l.Pacing == Even {
-		perHour := l.Week.perHour(hourOfWeek(now), l.Week.Total())
-		pings = l.Open.byPart(now, end)
+		perHour := l.Week.perHour(hourOfWeek(now), l.Size)
+		soon, later := l.Open.byPart(now, tomorrow), l.Open.byPart(tomorrow, end)
 		for part := range pings {
-			pings[part] *= day * perHour
+			pings[part] = (day*soon[part] + later[part]) * perHour
 		}
 	} else {
-		pings = l.Week.expectByPart(now, end)
+		soon, later := l.Week.expectByPart(now, tomorrow, l.Size), l.Week.expectByPart(tomorrow, end, l.Size)
 		for part := range pings {
-			pings[part] *= day
+			pings[part] = day*soon[part] + later[part]
 		}
 	}
 	pings[partOf(now)]++
@@ -195,7 +214,7 @@ func (l *line) learn(p *paper) {
 	if first := &l.Markets[0]; l.isShaded() && l.Worth > 0 && first.Prices.sum() < leastMarket {
 		l.study(first, p) // what its leads are worth tells more than its few answers
 	}
-	if l.Answers > 0 && l.Answers < learnEvery && l.Response.Sum > 5*learnEvery {
+	if l.Learned && l.Answers > 0 && float64(l.Answers) < max(learnEvery, learnShare*l.Response.Sum) && l.Response.Sum > 5*learnEvery {
 		return
 	}
 	if l.Answers == 0 && l.Learned && l.Objective != AsWritten {

@@ -70,7 +70,11 @@ func (r *Response) add() {
 	if r.Sum++; r.Sum < 1.25*responseMemory {
 		return
 	}
-	keep := responseMemory / r.Sum
+	r.fade(responseMemory / r.Sum)
+}
+
+// fade lets what was learned count for a share of what it did.
+func (r *Response) fade(keep float64) {
 	for i := range r.Won {
 		r.Won[i] *= keep
 		r.Paid[i] *= keep

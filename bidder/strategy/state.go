@@ -30,6 +30,7 @@ type LineState struct {
 	Parts    [parts]Response `json:"parts"`    // of the parts of the day
 	Merit    merit           `json:"merit"`
 
+	Size     float64   `json:"size"`     // pings that a whole week is expected to bring, as prices were worked out last
 	Worth    float64   `json:"worth"`    // of its leads on average, the latest for more
 	Expected float64   `json:"expected"` // pings lately, as the week lets expect
 	Came     float64   `json:"came"`     // and as they came
@@ -39,6 +40,10 @@ type LineState struct {
 	Wins  float64 `json:"wins"`
 	Asked float64 `json:"asked"` // dollars bid
 	Spent float64 `json:"spent"` // and paid
+
+	Hoped float64 `json:"hoped"` // wins that the latest bids were expected to bring
+	Took  float64 `json:"took"`  // and brought
+	Doubt float64 `json:"doubt"` // the variance of what they bring
 
 	Pending      float64 `json:"pending"` // dollars and number of the open bids
 	PendingLeads float64 `json:"pending_leads"`

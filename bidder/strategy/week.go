@@ -94,10 +94,18 @@ func (w *Week) Total() float64 {
 
 // Expect is how many pings are expected between two instants.
 func (w *Week) Expect(from, to time.Time) (pings float64) {
-	for _, part := range w.expectByPart(from, to) {
+	for _, part := range w.expectByPart(from, to, w.Total()) {
 		pings += part
 	}
 	return pings
+}
+
+// between is Expect for the short times between two pings, where a week brings total.
+func (w *Week) between(from, to time.Time, total float64) float64 {
+	if cell := hourOfWeek(from); to.Sub(from) < time.Hour && hourOfWeek(to) == cell {
+		return w.perHour(cell, total) * max(to.Sub(from).Hours(), 0)
+	}
+	return w.Expect(from, to)
 }
 
 // parts divide the day: prices and rivals differ between them.
@@ -105,9 +113,9 @@ const parts = 6
 
 func partOf(local time.Time) int { return local.Hour() * parts / 24 }
 
-// expectByPart is how many pings are expected between two instants, by the part of the day.
-func (w *Week) expectByPart(from, to time.Time) (pings [parts]float64) {
-	total := w.Total()
+// expectByPart is how many pings are expected between two instants, by the part of the day, where a
+// week brings total.
+func (w *Week) expectByPart(from, to time.Time, total float64) (pings [parts]float64) {
 	eachHour(from, to, func(cell, part int, hours float64) { pings[part] += w.perHour(cell, total) * hours })
 	return pings
 }
