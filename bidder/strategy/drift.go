@@ -8,8 +8,8 @@ import (
 
 const (
 	// A market is taken to have changed where the latest bids won so much more or less often than
-	// expected as happens by chance once in some thousand times.
-	surprise = 3.5
+	// expected as hardly ever happens by chance.
+	surprise = 4.5
 
 	// leastDoubt and mostDoubt are the variances of the wins that are looked at: those of some twenty
 	// bids and of some hundred and fifty.
