@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"leadbid/bidder"
 	"leadbid/bidder/server"
 	"leadbid/budget"
 	"leadbid/budget/store"
@@ -156,7 +157,8 @@ func (r *replica) apply(notice pingpost.Notice, ref budget.BidRef, seal budget.S
 		return // 404: it was not signed here for this ping
 	}
 	tell := func() {
-		r.agent.Notify(r.now(), notice.Outcome, ref)
+		prices := bidder.Prices{Clearing: notice.ClearingPrice, MinBidToWin: notice.MinBidToWin}
+		r.agent.NotifyPrices(r.now(), notice.Outcome, ref, prices)
 		r.check()
 		r.after(0, "acknowledges", acknowledge)
 	}

@@ -355,3 +355,33 @@ func TestSegments(t *testing.T) {
 		}
 	}
 }
+
+// TestToldPricesAreReplayed: bids that follow from what notices tell are only equal where a replay
+// tells it again.
+func TestToldPricesAreReplayed(t *testing.T) {
+	shaded := strings.Replace(configuration, "    rules:\n", "    strategy: {objective: profit, explore: 20%}\n    value: 90\n    rules:\n", 1)
+	shaded = strings.Replace(shaded, "north: {", "north: {auction: first, tells: price, ", 1)
+	rs := load(t, shaded)
+	r := newTape(t, rs)
+	play := func(first, n int) (bids []pingpost.Cents) {
+		for i := first; i < first+n; i++ {
+			d := r.ping(func(p *pingpost.Ping) { p.Urgency, p.State = pingpost.UrgencyEmergency, "IL" })
+			bids = append(bids, d.Price)
+			notice := bidder.NoticeRecord{Outcome: "lost", Ref: d.Ref, ClearingPrice: pingpost.Cents(3100 + 10*i), MinBidToWin: pingpost.Cents(3101 + 10*i)}
+			stamp := r.agent.NotifyPrices(r.now, pingpost.OutcomeLost, d.Ref, bidder.Prices{Clearing: notice.ClearingPrice, MinBidToWin: notice.MinBidToWin})
+			r.data(stamp.Seq, stamp.At, recording.KindNotice, notice)
+		}
+		return bids
+	}
+	before := play(0, 30)
+	r.end(false, nil)
+	r.snapshot()
+	play(30, 30)
+	r.end(false, nil)
+	if before[29] == before[0] {
+		t.Fatalf("nothing was learned: %v", before)
+	}
+	if report := r.report(rs); !report.Identical() || report.Compared != 60+1 {
+		t.Errorf("%+v", report)
+	}
+}
