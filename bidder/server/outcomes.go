@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"leadbid/bidder/reconcile"
+	"leadbid/bidder/strategy"
 	"leadbid/budget/store"
 	"leadbid/internal/httpguard"
 	"leadbid/pingpost"
@@ -21,11 +22,13 @@ import (
 )
 
 const (
-	outcomesLook = time.Minute // between two looks at the file, and at what leads came to by then
-	outcomesStep = time.Second // after one was told, before the next look: a system tells many at a time
+	outcomesLook  = time.Minute     // between two looks at the file
+	outcomesCount = 5 * time.Minute // between two looks at what leads came to by then, where nothing was told
+	outcomesStep  = time.Second     // after one was told, before the next look: a system tells many at a time
 
 	mostEnded    = 20_000 // leads that are learned from: the latest
-	mostOutcomes = 1000   // in one request, and in one transaction
+	mostOutcomes = 1000   // in one request
+	outcomesOnce = 200    // of a file in one transaction, so that no post waits long
 	maxOutcomes  = 1 << 20
 
 	toldFaults = 5 // of a file that are told in words
@@ -62,7 +65,13 @@ type outcomeState struct {
 
 // outcomesLoop reads the file when it changes, and tells the Agent what became of leads once it is known.
 func (s *Server) outcomesLoop(ctx context.Context) {
+	counted := s.clock.now() // by Start
 	for {
+		told := s.readOutcomes(ctx)
+		if now := s.clock.now(); told || now.Sub(counted) >= outcomesCount {
+			s.learnOutcomes(ctx)
+			counted = now
+		}
 		timer := time.NewTimer(outcomesLook)
 		select {
 		case <-ctx.Done():
@@ -74,31 +83,34 @@ func (s *Server) outcomesLoop(ctx context.Context) {
 			if !pause(ctx, outcomesStep) {
 				return
 			}
+			counted = time.Time{}
 		}
-		s.lookAtOutcomes(ctx)
 	}
 }
 
-// lookAtOutcomes does one look. What the store does not answer is asked again at the next.
-func (s *Server) lookAtOutcomes(ctx context.Context) {
+// learnOutcomes tells the Agent what changed. What the store does not answer is asked again later.
+func (s *Server) learnOutcomes(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, leaseTimeout)
 	defer cancel()
-	settings := s.inForce.Load().rules.Settings()
-	if settings.Outcomes.File != "" {
-		s.readOutcomes(ctx, settings)
-	}
 	now := s.clock.now()
-	leads, err := s.store.Ended(ctx, now, mostEnded)
-	if err != nil {
-		return // others say that the store is away
-	}
-	if changed := s.outcomes.told.follow(leads, now, settings.Outcomes.ClosesWithin); len(changed) > 0 {
+	changed, err := s.outcomes.told.learn(ctx, s.store, now, s.inForce.Load().rules.Settings().Outcomes.ClosesWithin)
+	if err == nil && len(changed) > 0 { // while the store is away others say so
 		s.record.outcome(s.agent.Outcome(now, changed), changed)
 	}
 }
 
-// readOutcomes takes the file into the books, if it changed since.
-func (s *Server) readOutcomes(ctx context.Context, settings *rules.Settings) {
+// Taught is all that the books tell of leads by an instant, for an Agent that looks at what would be bid
+// then.
+func Taught(ctx context.Context, books store.Store, rs *rules.Ruleset, now time.Time) ([]strategy.Evidence, error) {
+	return new(taught).learn(ctx, books, now, rs.Settings().Outcomes.ClosesWithin)
+}
+
+// readOutcomes takes the file into the books, if there is one and it changed since; told says that it did.
+func (s *Server) readOutcomes(ctx context.Context) (told bool) {
+	settings := s.inForce.Load().rules.Settings()
+	if settings.Outcomes.File == "" {
+		return false
+	}
 	state, path := &s.outcomes, s.path(settings.Outcomes.File)
 	status := &OutcomeFileStatus{Path: settings.Outcomes.File}
 	info, err := os.Stat(path)
@@ -107,12 +119,12 @@ func (s *Server) readOutcomes(ctx context.Context, settings *rules.Settings) {
 		same := state.file != nil && state.file.Path == status.Path && state.size == info.Size() && state.change.Equal(info.ModTime())
 		state.mu.Unlock()
 		if same {
-			return
+			return false
 		}
 		err = s.takeOutcomes(ctx, path, status, settings)
 	}
 	if errors.Is(err, store.ErrAway) {
-		return
+		return false // told again at the next look, which changes nothing where it was told already
 	}
 	if err != nil {
 		status.Error = plainFileError(err)
@@ -124,13 +136,20 @@ func (s *Server) readOutcomes(ctx context.Context, settings *rules.Settings) {
 		state.size, state.change = info.Size(), info.ModTime()
 	}
 	state.mu.Unlock()
+	s.logOutcomes(before, status)
+	return status.Error == ""
+}
+
+func (s *Server) logOutcomes(before, status *OutcomeFileStatus) {
 	switch {
-	case status.Error != "" && (before == nil || before.Error != status.Error):
-		s.log.Warn().Str("file", status.Path).Str("error", status.Error).Msg("the outcomes cannot be read")
-	case status.Error == "" && status.Unread+status.Unknown > 0:
+	case status.Error != "":
+		if before == nil || before.Error != status.Error {
+			s.log.Warn().Str("file", status.Path).Str("error", status.Error).Msg("the outcomes cannot be read")
+		}
+	case status.Unread+status.Unknown > 0:
 		s.log.Warn().Str("file", status.Path).Int("outcomes", status.Outcomes).Int("unread", status.Unread).
 			Int("unknown", status.Unknown).Strs("faults", status.Faults).Msg("outcomes read; some lines say nothing")
-	case status.Error == "":
+	default:
 		s.log.Info().Str("file", status.Path).Int("outcomes", status.Outcomes).Msg("outcomes read")
 	}
 }
@@ -161,13 +180,15 @@ func (s *Server) takeOutcomes(ctx context.Context, path string, status *OutcomeF
 		tell(fault)
 	}
 	for lines := read.Lines; len(lines) > 0; {
-		part := lines[:min(len(lines), mostOutcomes)]
+		part := lines[:min(len(lines), outcomesOnce)]
 		lines = lines[len(part):]
 		outcomes := make([]store.Outcome, len(part))
 		for i := range part {
 			outcomes[i] = s.complete(part[i].Outcome, settings)
 		}
-		answers, err := s.store.Outcomes(ctx, outcomes)
+		bounded, cancel := context.WithTimeout(ctx, leaseTimeout)
+		answers, err := s.store.Outcomes(bounded, outcomes)
+		cancel()
 		if err != nil {
 			return err
 		}

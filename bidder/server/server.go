@@ -159,7 +159,7 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	s.applyPauses()
 	s.tendLeases(ctx)
-	s.lookAtOutcomes(ctx)
+	s.learnOutcomes(ctx)
 	settings := s.options.Rules.Settings().Server
 	public, err := net.Listen("tcp", settings.Listen)
 	if err != nil {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"time"
 
@@ -53,6 +54,15 @@ func happened(o *store.Outcome) time.Time {
 		return o.Known
 	}
 	return o.At
+}
+
+// learn asks the books, and gives what changed.
+func (t *taught) learn(ctx context.Context, books store.Store, now time.Time, closesWithin time.Duration) ([]strategy.Evidence, error) {
+	leads, err := books.Ended(ctx, now, mostEnded)
+	if err != nil {
+		return nil, err
+	}
+	return t.follow(leads, now, closesWithin), nil
 }
 
 // follow gives what changed since it was asked last, summed up by segment. What is no longer listed,

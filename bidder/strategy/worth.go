@@ -88,17 +88,22 @@ type Rate struct {
 
 // String names the leads that a rate was learned from; "" where there were none.
 func (r Rate) String() string {
-	switch {
-	case r.leads == 0:
+	if r.leads == 0 {
 		return ""
-	case r.of.Source != "":
-		return fmt.Sprintf("of %.0f leads from %s", r.leads, r.of.Source)
-	case r.of.ZIP3 != 0:
-		return fmt.Sprintf("of %.0f leads in ZIPs %03d..", r.leads, r.of.ZIP3)
-	case r.of.Job != 0:
-		return fmt.Sprintf("of %.0f leads of %s %s", r.leads, r.of.Service, r.of.Job)
 	}
-	return fmt.Sprintf("of %.0f leads of %s", r.leads, r.of.Service)
+	leads := fmt.Sprintf("of %.0f leads", r.leads)
+	if r.leads == 1 {
+		leads = "of 1 lead"
+	}
+	switch {
+	case r.of.Source != "":
+		return leads + " from " + r.of.Source
+	case r.of.ZIP3 != 0:
+		return leads + fmt.Sprintf(" in ZIPs %03d..", r.of.ZIP3)
+	case r.of.Job != 0:
+		return leads + " of " + r.of.Service.String() + " " + r.of.Job.String()
+	}
+	return leads + " of " + r.of.Service.String()
 }
 
 // Rate is what is expected of a lead where the contractor expects prior. The rates of the trade are

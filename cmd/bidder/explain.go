@@ -13,6 +13,7 @@ import (
 
 	"leadbid/bidder"
 	"leadbid/bidder/server"
+	"leadbid/bidder/strategy"
 	"leadbid/budget"
 	"leadbid/internal/cli"
 	"leadbid/pingpost"
@@ -86,6 +87,7 @@ func instant(text string) (time.Time, error) {
 func lookingAgent(ctx context.Context, rs *rules.Ruleset, dir string, now time.Time) (*bidder.Agent, error) {
 	plan := bidder.PlanOf(rs)
 	var uses []budget.CapUse
+	var learned []strategy.Evidence
 	opened, err := server.ReadStore(ctx, rs.Settings().Store, dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -94,11 +96,16 @@ func lookingAgent(ctx context.Context, rs *rules.Ruleset, dir string, now time.T
 		return nil, err
 	default:
 		uses, err = opened.Usage(ctx, plan, now)
+		if err == nil {
+			learned, err = server.Taught(ctx, opened, rs, now)
+		}
 		if err = errors.Join(err, opened.Close()); err != nil {
 			return nil, fmt.Errorf("reading what is spent: %w", err)
 		}
 	}
-	return bidder.New(0, rs, bidder.FundedBook(plan, now, uses)), nil
+	agent := bidder.New(0, rs, bidder.FundedBook(plan, now, uses))
+	agent.Outcome(now, learned)
+	return agent, nil
 }
 
 // explained is one ping's explanation with the file it came from.
