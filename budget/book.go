@@ -518,7 +518,7 @@ func (b *Book) drop(gone *lease) {
 // add takes a lease that the store granted to this run.
 func (b *Book) add(state LeaseState) *lease {
 	l := &lease{LeaseState: state, line: b.byLine[state.Line]}
-	l.retired = l.line == nil
+	l.retired = l.line == nil || b.stopping
 	byID := func(a, b *lease) int { return cmp.Compare(a.ID, b.ID) }
 	b.byLease[l.ID] = l
 	b.leases = append(b.leases, l)

@@ -376,6 +376,19 @@ func TestSurrender(t *testing.T) {
 	}
 }
 
+// TestSurrenderWhileAnotherQuestionIsUnderWay: what that one is granted comes too late to be bid from.
+func TestSurrenderWhileAnotherQuestionIsUnderWay(t *testing.T) {
+	d := &desk{t: t, now: noon, store: newModelStore()}
+	d.plan = onePlan(refusable, 50_00, dollars(campaign("hvac"), pingpost.Day, 100_00))
+	d.book = NewBook(d.plan)
+	ask, _ := d.book.Upkeep(d.now)
+	d.book.Surrender(d.now)
+	d.book.Answer(d.now, d.store.upkeep(d.now, d.plan, ask))
+	if _, reason := d.hold(1); reason == pingpost.ReasonNone {
+		t.Error("a bid after the end")
+	}
+}
+
 func TestLeaseWhoseGrantWasLostIsAdopted(t *testing.T) {
 	d := &desk{t: t, now: noon, store: newModelStore()}
 	d.plan = onePlan(refusable, 50_00, dollars(campaign("hvac"), pingpost.Day, 100_00))

@@ -78,6 +78,10 @@ func (s *Server) reload(ctx context.Context, rs *rules.Ruleset, faults *yamlfile
 	if err == nil {
 		folder, err = s.record.prepare(rs.Settings().Record.Dir)
 	}
+	// A post that was settled by the rules before names the caps of those: it is in the books before the
+	// caps of the next are held against what was bought, or one that is new would never count it.
+	s.settling.Lock()
+	defer s.settling.Unlock()
 	if err == nil {
 		bounded, cancel := context.WithTimeout(ctx, leaseTimeout)
 		defer cancel()

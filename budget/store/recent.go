@@ -90,6 +90,10 @@ func verifyRows(ctx context.Context, r sqlstore.Reader, after int64, rest int) (
 	return report, nil
 }
 
+// longestRest keeps a verification's transaction from standing still for longer than PostgreSQL is told
+// to let one: a minute.
+const longestRest = 20 * time.Second
+
 // pace lets a long verification rest.
 type pace struct {
 	times int // as long as the last step took
@@ -101,7 +105,7 @@ func (p *pace) rest(ctx context.Context) {
 	if p.times == 0 {
 		return
 	}
-	timer := time.NewTimer(time.Duration(p.times) * time.Since(p.began))
+	timer := time.NewTimer(min(time.Duration(p.times)*time.Since(p.began), longestRest))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
