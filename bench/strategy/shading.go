@@ -80,7 +80,7 @@ type truth struct {
 	most   float64   // the best possible surplus over the values
 }
 
-const truthPrices, truthValues = 200_000, 400
+const truthPrices, truthValues = 50_000, 200
 
 func newTruth(m firstPrice) *truth {
 	r := rand.New(rand.NewPCG(1, 0x7472757468))
@@ -131,12 +131,18 @@ type telling struct {
 
 var tellings = []telling{{"won or lost", false, false}, {"price on wins", true, false}, {"price always", true, true}}
 
+// constants learn nothing.
+var constants = []struct {
+	name   string
+	factor float64
+}{{"constant 0.5", 0.5}, {"constant 0.7", 0.7}, {"truthful", 1}}
+
 var checkpoints = []int{30, 100, 300, 1000}
 
 // shadingRow is one way to bid in one market: shares of the best possible surplus.
 type shadingRow struct {
 	Market string    `json:"market"`
-	Told   string    `json:"told"`
+	Told   string    `json:"told"`   // or the factor of the value that is bid
 	Shares []float64 `json:"shares"` // after the outcomes of the report, as a mean over the seeds
 	Errors []float64 `json:"errors,omitempty"`
 	Apart  bool      `json:"apart,omitempty"` // no curve fits prices that are so few: without told ones they are not found
@@ -223,9 +229,9 @@ func compareShading(seeds int, only string) shadingReport {
 				return learn(m, t, tells, seed)
 			}))
 		}
-		for _, factor := range []float64{0.5, 0.7, 1} {
-			share := t.share(func(value float64) float64 { return factor * value })
-			report.Rows = append(report.Rows, shadingRow{Market: m.name, Told: fmt.Sprintf("constant %.1f", factor),
+		for _, c := range constants {
+			share := t.share(func(value float64) float64 { return c.factor * value })
+			report.Rows = append(report.Rows, shadingRow{Market: m.name, Told: c.name,
 				Shares: slices.Repeat([]float64{share}, len(checkpoints))})
 		}
 		for i := range report.Rows[first:] {

@@ -372,3 +372,36 @@ func TestMarketsGoOn(t *testing.T) {
 		t.Error("the states differ in the end")
 	}
 }
+
+// TestShadedMoneyIsPaced: where the winner pays its bid, too, the money lasts and buys more than the
+// best constant multiplier that hindsight finds.
+func TestShadedMoneyIsPaced(t *testing.T) {
+	const budget, pings, days = 1500.0, 900, 10
+	r := rand.New(rand.NewPCG(1, 2))
+	tr := trader{Desk: NewDesk(oneLine(Profit, Learned, pingpost.AuctionFirst, budget)), budget: budget}
+	worth, spent := 0.0, 0.0
+	constants := make([]float64, 20)
+	for day := range 7 + days {
+		start := monday.AddDate(0, 0, day)
+		leads := dayOf(r, start, pings)
+		tr.day(start, leads)
+		if day < 7 {
+			continue
+		}
+		worth, spent = worth+tr.worth, spent+tr.spent
+		for i := range constants {
+			left := budget
+			for _, one := range leads {
+				if bid := min(float64(i+1)/20*one.worth, left); bid >= one.price {
+					left, constants[i] = left-bid, constants[i]+one.worth
+				}
+			}
+		}
+	}
+	if best := slices.Max(constants); worth < best {
+		t.Errorf("bought worth %.0f, the best constant %.0f", worth, best)
+	}
+	if spent < 0.97*budget*days || spent > budget*days {
+		t.Errorf("spent %.0f of %.0f", spent, budget*days)
+	}
+}
