@@ -56,7 +56,7 @@ func New(run uint32, rs *rules.Ruleset, book *budget.Book) *Agent {
 	if planted.Is(planted.SameRun) {
 		run = 1
 	}
-	first := newGeneration(1, rs)
+	first := newGeneration(run, 1, rs)
 	return &Agent{run: run, inForce: first, book: book, desk: strategy.NewDesk(first.plans.setup), hearings: hearings{}}
 }
 
@@ -116,6 +116,9 @@ func (a *Agent) NotifyPrices(now time.Time, outcome pingpost.Outcome, ref budget
 	stamp := a.stampLocked(now)
 	if line, known := a.book.LineOf(ref.Lease); known && ref.Run == a.run {
 		a.heardLocked(stamp.At, line.Exchange)
+	}
+	if outcome == pingpost.OutcomeReturned || outcome == pingpost.OutcomeVoided {
+		a.desk.Returned(stamp.At, ref.Run, ref.Seq)
 	}
 	if ref.Run != a.run {
 		return stamp

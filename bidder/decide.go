@@ -190,7 +190,7 @@ func (a *Agent) priceLocked(now time.Time, p *pingpost.Ping, campaign *rules.Cam
 	if price.Reason != pingpost.ReasonNone {
 		return price.Reason
 	}
-	dollars, reason := a.quoteLocked(p, campaign, price.Dollars, trace)
+	dollars, reason := a.quoteLocked(now, p, campaign, price.Dollars, trace)
 	if reason != pingpost.ReasonNone {
 		return reason
 	}

@@ -1,6 +1,7 @@
 package bidder
 
 import (
+	"slices"
 	"time"
 
 	"leadbid/bidder/strategy"
@@ -27,15 +28,16 @@ type pacedCap struct {
 }
 
 // plansOf joins rules and strategy.
-func plansOf(rs *rules.Ruleset, plan *budget.Plan) plans {
-	p := plans{setup: strategy.Setup{Zone: plan.Location}, lines: map[budget.Line]int{}}
+func plansOf(run uint32, rs *rules.Ruleset, plan *budget.Plan) plans {
+	p := plans{setup: strategy.Setup{Zone: plan.Location, Run: run}, lines: map[budget.Line]int{}}
 	numbers := map[pacedCap]int{}
 	for _, line := range plan.Lines {
 		campaign := rs.Campaign(line.Line.Campaign)
-		if campaign.Strategy.IsPlain() {
+		if campaign.IsPlain() {
 			continue
 		}
 		one := strategyLine(campaign, rs.Exchange(line.Line.Exchange))
+		one.Crew = p.hire(rs, campaign)
 		for _, c := range line.Caps {
 			if c.Period == pingpost.Hour || c.Period == pingpost.Total {
 				continue
@@ -53,6 +55,22 @@ func plansOf(rs *rules.Ruleset, plan *budget.Plan) plans {
 		p.setup.Lines = append(p.setup.Lines, one)
 	}
 	return p
+}
+
+// hire gives the name of who does a campaign's work; "" where nobody's hours are counted.
+func (p *plans) hire(rs *rules.Ruleset, campaign *rules.Campaign) string {
+	own, hours := rs.CrewOf(campaign)
+	if hours == 0 {
+		return ""
+	}
+	crew := strategy.Crew{Name: "business", Hours: hours}
+	if own {
+		crew.Name = "campaign " + campaign.Name
+	}
+	if !slices.Contains(p.setup.Crews, crew) {
+		p.setup.Crews = append(p.setup.Crews, crew)
+	}
+	return crew.Name
 }
 
 func strategyLine(campaign *rules.Campaign, exchange *rules.Exchange) strategy.Line {
@@ -97,13 +115,18 @@ type quoted struct {
 
 // quoteLocked lets the strategy turn the rules' dollars into those to bid, and keeps what it said.
 // It changes nothing else: a ping may be priced more than once.
-func (a *Agent) quoteLocked(p *pingpost.Ping, campaign *rules.Campaign, dollars float64,
+func (a *Agent) quoteLocked(now time.Time, p *pingpost.Ping, campaign *rules.Campaign, dollars float64,
 	trace *rules.Trace) (float64, pingpost.Reason) {
-	if campaign.Strategy.IsPlain() {
+	if campaign.IsPlain() {
 		return dollars, pingpost.ReasonNone
 	}
 	line := a.inForce.plans.lines[budget.Line{Campaign: campaign.Name, Exchange: p.Exchange}]
-	worth, reason := a.inForce.eval.Worth(campaign, a.expectedLocked(p, campaign, trace), trace)
+	expected := a.expectedLocked(p, campaign, trace)
+	worth, reason := a.inForce.eval.Worth(campaign, expected, trace)
+	if reason != pingpost.ReasonNone {
+		return 0, reason
+	}
+	hours, chance, reason := a.inForce.eval.JobHours(campaign, expected.Close, trace)
 	if reason != pingpost.ReasonNone {
 		return 0, reason
 	}
@@ -117,7 +140,8 @@ func (a *Agent) quoteLocked(p *pingpost.Ping, campaign *rules.Campaign, dollars 
 	}
 	q := &a.quoted
 	q.line, q.ask = line, strategy.Ask{Line: line, Most: most, Least: least, Worth: worth, Draw: drawOf(p),
-		Territory: strategy.Territory{Service: p.Service, State: p.State}}
+		Territory: strategy.Territory{Service: p.Service, State: p.State},
+		At:        now, Urgency: p.Urgency, Hours: hours, Chance: chance}
 	q.quote = a.desk.Quote(q.ask)
 	if trace != nil {
 		trace.Plan(a.desk.Explain(q.ask, q.quote), most, q.quote.Dollars, q.quote.Reason)

@@ -26,9 +26,9 @@ type generation struct {
 	until time.Time // when the posts of its last bids come too late
 }
 
-func newGeneration(number uint32, rs *rules.Ruleset) generation {
+func newGeneration(run, number uint32, rs *rules.Ruleset) generation {
 	return generation{number: number, rules: rs, eval: rs.NewEvaluation(),
-		uses: make([]capUses, len(rs.Campaigns())), plans: plansOf(rs, PlanOf(rs))}
+		uses: make([]capUses, len(rs.Campaigns())), plans: plansOf(run, rs, PlanOf(rs))}
 }
 
 // capUses is how far the caps of a campaign are used, as the Book told it last. Asking the Book for
@@ -65,7 +65,7 @@ func (a *Agent) usesLocked(campaign *rules.Campaign) []budget.CapUse {
 //
 // after, where it is not nil, is filled with the state that this input leaves, for a recording.
 func (a *Agent) Swap(now time.Time, rs *rules.Ruleset, number uint32, after *Snapshot) Stamp {
-	next, plan := newGeneration(number, rs), PlanOf(rs)
+	next, plan := newGeneration(a.run, number, rs), PlanOf(rs)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	stamp := a.stampLocked(now)

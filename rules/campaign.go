@@ -21,7 +21,7 @@ const (
 )
 
 var (
-	campaignKeys = []string{"services", "exchanges", "area", "hours", "budget", "capacity", "strategy", "value",
+	campaignKeys = []string{"services", "exchanges", "area", "hours", "budget", "capacity", "hours_per_job", "strategy", "value",
 		"require", "mode", "priority", "pause", "snooze_until",
 		"rules", "ladder", "adjust", "arms", "limits", "on_short_budget", "reject", "duplicates", "delivery"}
 	plannedCampaignKeys = []string{"snooze", "experiments", "lookup",
@@ -63,10 +63,11 @@ func (l *loader) loadCampaign(node yamlfile.Node) *Campaign {
 	c.area = l.loadArea(m.Need("area", "where to buy: area: {zip: 60614, miles: 25}, or {states: [IL]}"))
 	c.hours = l.loadHours(m.Get("hours"))
 	c.Budget = loadBudget(m.Get("budget"))
-	c.Capacity = loadCapacity(m.Get("capacity"))
+	c.Capacity, c.CrewHours = loadCapacityWithCrew(m.Get("capacity"))
 	c.require.load(m.Get("require"))
 	c.loadLimits(m.Get("limits"))
 	l.loadStrategy(c, m)
+	l.loadHoursPerJob(c, m)
 	c.loadModes(m.Get("mode"))
 	l.loadRules(c, m)
 	c.loadLadder(m.Get("ladder"))
@@ -130,11 +131,15 @@ func (l *loader) loadCampaignExchanges(c *Campaign, node yamlfile.Node) {
 
 // loadCapacity reads {leads: {day: 12, hour: 3}}.
 func loadCapacity(node yamlfile.Node) (limits Limits) {
-	m, ok := node.Map([]string{"leads"}, "crew_hours", "jobs", "calendar", "calls")
+	m, ok := node.Map([]string{"leads"}, "jobs", "calendar", "calls")
 	if !ok {
 		return limits
 	}
-	leads, ok := m.Need("leads", "leads: {day: 12}").Map(periodWords(), "year", "quarter")
+	return loadLeads(m.Need("leads", "leads: {day: 12}"))
+}
+
+func loadLeads(node yamlfile.Node) (limits Limits) {
+	leads, ok := node.Map(periodWords(), "year", "quarter")
 	if !ok {
 		return limits
 	}

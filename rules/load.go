@@ -164,7 +164,8 @@ func (l *loader) loadBusiness(node yamlfile.Node) {
 			business.Location = location
 		}
 	}
-	business.Budget, business.Capacity = loadBudget(m.Get("budget")), loadCapacity(m.Get("capacity"))
+	business.Budget = loadBudget(m.Get("budget"))
+	business.Capacity, business.CrewHours = loadCapacityWithCrew(m.Get("capacity"))
 	business.Choose, business.Pause = loadChoose(m.Get("choose")), l.loadPause(m)
 }
 

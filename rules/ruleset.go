@@ -39,6 +39,7 @@ type Campaign struct {
 	Exchanges []string       // the exchanges it buys on
 	Budget    Limits         // cents
 	Capacity  Limits         // leads
+	CrewHours float64        // a day, of the campaign's own crew; 0 where it has none
 	MinBid    pingpost.Cents // 0 where there is none
 	MaxBid    pingpost.Cents // 0 where there is none
 
@@ -49,14 +50,18 @@ type Campaign struct {
 	Delivery   []Target
 	Strategy   Strategy
 	Value      Value // what a lead is worth
-	Mode       Mode
-	Priority   int // 1 is asked first; above all that can be written where there is none
-	Pause      Pause
-	RuleMode   RuleMode
-	Rules      []*Rule // first match wins, unless RuleMode says otherwise
-	Adjusts    []*Rule // each that matches applies, in order
-	Arms       []Arm   // of an experiment; none where there is none
-	Rejects    []*Rule // asked at the post; any that matches rejects
+
+	HoursPerJob string // the source of the crew hours that a job takes; "" where they are not counted
+	hoursPerJob *number
+
+	Mode     Mode
+	Priority int // 1 is asked first; above all that can be written where there is none
+	Pause    Pause
+	RuleMode RuleMode
+	Rules    []*Rule // first match wins, unless RuleMode says otherwise
+	Adjusts  []*Rule // each that matches applies, in order
+	Arms     []Arm   // of an experiment; none where there is none
+	Rejects  []*Rule // asked at the post; any that matches rejects
 
 	services  uint64 // bit set over pingpost.Service
 	exchanges uint64 // bit set over the positions in Ruleset.exchanges

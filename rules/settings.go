@@ -51,6 +51,8 @@ type Business struct {
 	Capacity Limits // leads
 	Choose   Choose // of several campaigns that would buy a ping
 	Pause    Pause
+
+	CrewHours float64 // a day, of all campaigns without a crew of their own; 0 where they are not counted
 }
 
 // Server is where the bidder listens.

@@ -66,6 +66,9 @@ func (v *Value) Known() bool { return v.Expression != "" || v.Job > 0 }
 // IsPlain reports whether bids are what the rules say, whenever they say it.
 func (s Strategy) IsPlain() bool { return s.Pacing == Asap && s.Objective == AsWritten }
 
+// IsPlain reports whether the campaign's bids are what the rules say, whatever was bought before.
+func (c *Campaign) IsPlain() bool { return c.Strategy.IsPlain() && c.hoursPerJob == nil }
+
 func (l *loader) loadStrategy(c *Campaign, m yamlfile.Map) {
 	l.loadValue(c, m.Get("value"))
 	node := m.Get("strategy")

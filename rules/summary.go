@@ -37,6 +37,9 @@ func (rs *Ruleset) Summary() []string {
 	if capacity := describeCapacity(rs.settings.Business.Capacity); capacity != "" {
 		lines = append(lines, "the business takes on at most "+capacity)
 	}
+	if hours := rs.settings.Business.CrewHours; hours > 0 {
+		lines = append(lines, "the business has "+crewHoursIn(hours)+" on each day that it works")
+	}
 	if paused := rs.settings.Business.Pause.describe(); paused != "" {
 		lines = append(lines, paused)
 	}
@@ -173,6 +176,7 @@ func (c *Campaign) describe() string {
 	if capacity := describeCapacity(c.Capacity); capacity != "" {
 		parts = append(parts, "at most "+capacity)
 	}
+	parts = append(parts, c.describeCrew()...)
 	if c.Mode == Observe {
 		parts = append(parts, "observed only: nothing is bid")
 	}

@@ -39,6 +39,7 @@ type Desk struct {
 	setup  Setup
 	lines  []line
 	caps   []capState
+	crews  []crew
 	open   openBids
 	worths worths
 	solved time.Time // when the prices were worked out last
@@ -48,12 +49,17 @@ type Desk struct {
 	paper  paper     // and of the win curves
 
 	answered answeredBids
+
+	hours          *hoursPaper // and of the prices of crew hours
+	today          int         // the civil day of these instants
+	hour, hourEnds time.Time
 }
 
 // line is one Line with what is known of it.
 type line struct {
 	Line
 	LineState
+	crew int // in Desk.crews, or -1
 }
 
 // capState is one cap in its present window.
@@ -67,7 +73,7 @@ func NewDesk(setup Setup) *Desk {
 	d := &Desk{setup: setup}
 	for _, l := range setup.Lines {
 		d.lines = append(d.lines, line{l, LineState{Campaign: l.Campaign, Exchange: l.Exchange, Week: TradeWeek(l.Trade),
-			Merit: merit{Written: l.Objective == AsWritten}, Markets: make([]market, 1), Lambda: 1}})
+			Merit: merit{Written: l.Objective == AsWritten}, Markets: make([]market, 1), Lambda: 1, Part: 1}, -1})
 		added := &d.lines[len(d.lines)-1]
 		added.Size = added.Week.Total()
 		added.learn(&d.paper)
@@ -75,6 +81,7 @@ func NewDesk(setup Setup) *Desk {
 	for _, c := range setup.Caps {
 		d.caps = append(d.caps, capState{c, CapState{Name: c.Name, Left: room{c.Dollars, c.Leads}, Lambda: mostRatio}})
 	}
+	d.hireCrews()
 	return d
 }
 
@@ -86,19 +93,32 @@ func (d *Desk) Quote(ask Ask) Quote {
 		worth = ask.Most
 	}
 	q := Quote{Worth: worth, Lambda: l.Lambda, Nu: l.Nu}
+	hours, fits := d.schedule(l, &ask, &q)
 	if l.Objective == AsWritten {
 		q.cell = int8(meritCell(l.meritOf(ask, worth)))
 		if l.Pacing != Asap && !l.Merit.admits(int(q.cell), l.Lambda) {
 			q.Reason = pingpost.PacedOut
 			return q
 		}
+		if q.HourPrice > 0 && l.surplus(&ask, worth) < hours {
+			q.Reason = pingpost.PacedOut
+			return q
+		}
+		if !fits {
+			q.Reason = pingpost.CapacityFull
+			return q
+		}
 		q.Dollars = ask.Most
 		return q
 	}
 	q.cell = int8(meritCell(worth))
-	v := (worth - l.Nu) * l.Lambda
+	v := (worth - l.Nu - hours) * l.Lambda
 	if v <= 0 {
 		q.Reason = pingpost.PacedOut
+		return q
+	}
+	if !fits {
+		q.Reason = pingpost.CapacityFull
 		return q
 	}
 	q.Dollars = v
@@ -143,6 +163,10 @@ func (d *Desk) Note(now time.Time, ask Ask, q Quote) {
 	l := &d.lines[ask.Line]
 	l.see(now.In(d.setup.Zone), q.Worth)
 	l.Merit.note(int(q.cell), q.Worth, ask.Most, l.Lambda)
+	if l.crew >= 0 {
+		l.Demand.note(waitClass[ask.Urgency], q.Hours, l.surplus(&ask, q.Worth), loadOf(ask.Hours, ask.Chance), q.Worth, ask.Most)
+		d.solveCrews(now)
+	}
 	if d.since++; d.due(now) {
 		d.solve(now)
 	}
@@ -192,12 +216,22 @@ func (d *Desk) Read(now time.Time, r Reading) {
 func (d *Desk) Placed(seq uint64, ask Ask, q Quote, dollars float64, until time.Time) {
 	l := &d.lines[ask.Line]
 	l.Pending, l.PendingLeads = l.Pending+dollars, l.PendingLeads+1
-	d.open.add(openBid{Seq: seq, Line: ask.Line, Worth: q.Worth, Dollars: dollars, Until: until,
-		Chance: l.chance(q, dollars), Territory: ask.Territory})
+	bid := openBid{Seq: seq, Line: ask.Line, Worth: q.Worth, Dollars: dollars, Until: until,
+		Chance: l.chance(q, dollars), Territory: ask.Territory}
+	if l.crew >= 0 {
+		c := &d.crews[l.crew]
+		bid.Crew, bid.Day, bid.load = l.Crew, q.day, loadOf(ask.Hours, ask.Chance)
+		c.add(bid.Day, bid.load, 1)
+	}
+	d.open.add(bid)
 }
 
 // Dropped says that a bid was not sent after all.
-func (d *Desk) Dropped(seq uint64) { d.take(seq) }
+func (d *Desk) Dropped(seq uint64) {
+	if bid, found := d.take(seq); found {
+		d.free(bid)
+	}
+}
 
 func (d *Desk) take(seq uint64) (openBid, bool) {
 	bid, found := d.open.take(seq)
@@ -214,6 +248,7 @@ func (d *Desk) take(seq uint64) (openBid, bool) {
 // Won says that a bid was charged. A bid of a former run, which no line knows, teaches nothing.
 func (d *Desk) Won(now time.Time, seq uint64, paid float64) {
 	if bid, found := d.take(seq); found {
+		d.book(bid)
 		l := &d.lines[bid.Line]
 		l.answer(bid, paid)
 		l.Response.NoteWon(bid.Worth, paid)
@@ -230,6 +265,7 @@ func (d *Desk) Lost(now time.Time, seq uint64) {
 }
 
 func (d *Desk) lose(now time.Time, bid openBid) {
+	d.free(bid)
 	l := &d.lines[bid.Line]
 	l.answer(bid, 0)
 	l.Response.NoteLost(bid.Worth, bid.Dollars)
@@ -239,6 +275,7 @@ func (d *Desk) lose(now time.Time, bid openBid) {
 
 // Expire takes bids of which nothing was heard in time for lost.
 func (d *Desk) Expire(now time.Time) {
+	d.turn(now)
 	for {
 		seq, due := d.open.due(now)
 		if !due {

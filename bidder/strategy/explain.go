@@ -11,7 +11,10 @@ func (d *Desk) Explain(ask Ask, q Quote) string {
 	l := &d.lines[ask.Line]
 	text := "strategy " + l.Objective.String() + ", " + l.Pacing.String() + ": worth " + dollars(q.Worth)
 	if l.Objective == AsWritten {
+		text += hoursOf(q)
 		switch {
+		case q.Reason == pingpost.CapacityFull:
+			return text
 		case l.Pacing == Asap || q.Lambda >= 1:
 			return text + ", money for every lead"
 		case q.Reason == pingpost.PacedOut:
@@ -22,7 +25,10 @@ func (d *Desk) Explain(ask Ask, q Quote) string {
 	if q.Nu > 0 {
 		text += ", less " + dollars(q.Nu) + " for its place"
 	}
+	text += hoursOf(q)
 	switch {
+	case q.Reason == pingpost.CapacityFull:
+		return text
 	case q.Lambda < 1:
 		text += fmt.Sprintf(", over 1 + mu with mu %.2f", 1/q.Lambda-1)
 	case q.Lambda > 1:
@@ -35,6 +41,19 @@ func (d *Desk) Explain(ask Ask, q Quote) string {
 		text += fmt.Sprintf(", tried at x%.3f", q.Tried)
 	}
 	return text
+}
+
+// hoursOf tells of the crew hours that a lead takes.
+func hoursOf(q Quote) string {
+	switch {
+	case q.Hours == 0:
+		return ""
+	case q.Reason == pingpost.CapacityFull:
+		return fmt.Sprintf(", and no day that it can wait for has %.1f crew hours left", q.Hours)
+	case q.HourPrice > 0:
+		return fmt.Sprintf(", less %s for %.1f crew hours", dollars(q.Hours*q.HourPrice), q.Hours)
+	}
+	return fmt.Sprintf(", %.1f crew hours on a day that has them", q.Hours)
 }
 
 func dollars(amount float64) string {

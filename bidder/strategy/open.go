@@ -17,6 +17,10 @@ type openBid struct {
 
 	Territory Territory `json:"territory,omitzero"`
 	Price     int32     `json:"price,omitempty"` // cents: what would have won, where that was told already
+
+	Crew string `json:"crew,omitempty"` // whose time is kept for it
+	Day  int    `json:"day,omitempty"`
+	load
 }
 
 // openBids finds bids by number, and those whose time is over. Within a line bids end in the order

@@ -152,7 +152,7 @@ func (d *Desk) solveCap(now time.Time, at int) {
 		left.Leads -= l.PendingLeads * l.won()
 		for part, pings := range l.rest(now, c.End.In(d.setup.Zone)) {
 			if pings > 0 {
-				d.flows = append(d.flows, flow{pings, &l.Yields[part], &l.Merit, place(lambda), nu})
+				d.flows = append(d.flows, flow{pings * l.Part, &l.Yields[part], &l.Merit, place(lambda), nu})
 			}
 		}
 	}

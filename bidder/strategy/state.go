@@ -11,6 +11,7 @@ import (
 type State struct {
 	Lines  []LineState `json:"lines,omitempty"`
 	Caps   []CapState  `json:"caps,omitempty"`
+	Crews  []CrewState `json:"crews,omitempty"`
 	Open   []openBid   `json:"open,omitempty"`
 	Worths Worths      `json:"worths,omitzero"` // what became of leads
 	Solved time.Time   `json:"solved,omitzero"` // when the prices were worked out last
@@ -54,6 +55,9 @@ type LineState struct {
 	Learned bool         `json:"learned"`
 	Lambda  float64      `json:"lambda"` // as Quote.Lambda
 	Nu      float64      `json:"nu"`     // as Quote.Nu
+
+	Demand demand  `json:"demand,omitzero"` // for its crew's hours
+	Part   float64 `json:"part"`            // of the leads, what the price of those hours leaves
 }
 
 func (l LineState) clone() LineState {
@@ -94,6 +98,11 @@ func (d *Desk) State() State {
 	for i := range d.caps {
 		s.Caps = append(s.Caps, d.caps[i].CapState)
 	}
+	for i := range d.crews {
+		c := d.crews[i].CrewState
+		c.Bookings = slices.Clone(c.Bookings)
+		s.Crews = append(s.Crews, c)
+	}
 	return s
 }
 
@@ -117,11 +126,20 @@ func Restore(setup Setup, s State) *Desk {
 			}
 		}
 	}
-	for _, bid := range s.Open {
-		if to, kept := moved[bid.Line]; kept {
-			bid.Line = to
-			d.open.add(bid)
+	for _, c := range s.Crews {
+		if to := d.crewNamed(c.Name); to != nil {
+			c.Bookings = slices.Clone(c.Bookings)
+			to.CrewState = c
 		}
+	}
+	for _, bid := range s.Open {
+		to, kept := moved[bid.Line]
+		if !kept {
+			d.free(bid)
+			continue
+		}
+		bid.Line = to
+		d.open.add(bid)
 	}
 	for _, bid := range s.Answered {
 		if to, kept := moved[bid.Line]; kept {
@@ -139,6 +157,9 @@ func (d *Desk) Adopt(setup Setup) *Desk {
 	for i := range next.lines {
 		next.lines[i].Learned = false
 	}
+	for i := range next.crews {
+		next.crews[i].Stale = true
+	}
 	return next
 }
 
@@ -147,7 +168,11 @@ func (d *Desk) Adopt(setup Setup) *Desk {
 // books, and is told anew from there.
 func (d *Desk) Checkpoint() State {
 	s := d.State()
-	s.Open, s.Answered, s.Worths = nil, nil, Worths{}
+	without := Restore(d.setup, s)
+	for _, bid := range s.Open {
+		without.free(bid)
+	}
+	s.Open, s.Answered, s.Worths, s.Crews = nil, nil, Worths{}, without.State().Crews
 	for i := range s.Lines {
 		l := &s.Lines[i]
 		l.Pending, l.PendingLeads, l.Marked = 0, 0, time.Time{}

@@ -29,8 +29,10 @@ const (
 // Setup is what a Desk works for: lines of business and the caps above them. It is immutable.
 type Setup struct {
 	Zone  *time.Location // the business's own time
+	Run   uint32         // of the process, whose bids are told apart by it from former ones
 	Lines []Line
 	Caps  []Cap
+	Crews []Crew
 }
 
 // Line is one campaign's buying on one exchange. Its state is kept by the two names.
@@ -45,6 +47,7 @@ type Line struct {
 	Explore   float64          // the share of shaded bids that try a little more or less
 	Trade     pingpost.Service // whose week is expected as long as little was seen
 	Open      Hours            // when the campaign buys
+	Crew      string           // in Setup.Crews, who does the work; "" where its hours are not counted
 }
 
 // Hours are hours of the week, from Monday 0:00. The zero value is closed.
@@ -75,16 +78,26 @@ type Ask struct {
 	Draw  uint64  // the ping's own chance, evenly spread: what is explored follows from it
 
 	Territory Territory // whose win curve its bid is shaded by
+
+	// Where the line has a crew:
+	At      time.Time        // when it is asked
+	Urgency pingpost.Urgency // how long the work can wait
+	Hours   float64          // of work, if it becomes a job
+	Chance  float64          // that it does
 }
 
 // Quote is what to bid, and why.
 type Quote struct {
 	Dollars float64         // 0 with a Reason
-	Reason  pingpost.Reason // ReasonNone or PacedOut
+	Reason  pingpost.Reason // ReasonNone, PacedOut or CapacityFull
 
 	Worth  float64 // v: what the lead was taken to be worth
 	Lambda float64 // 1/(1+mu): how much of a dollar's worth a dollar may cost; AsWritten: the share of leads that is bought
 	Nu     float64 // dollars: the price of one lead's place
+
+	Hours     float64 // that the lead takes of its crew's day; 0 where the line has none
+	HourPrice float64 // dollars: of one of them, on the cheapest day that has room
+
 	Shaded bool    // the winner pays its bid, so less than the lead is worth was bid
 	Chance float64 // Shaded: how likely the bid wins
 	Tried  float64 // the factor of a bid that explores; 0 where it does not
@@ -92,4 +105,5 @@ type Quote struct {
 	Explore float64 // Tried: the share of bids that do, its propensity
 
 	cell int8 // of the line's merits
+	day  int  // when the work would be done: a civil day
 }
