@@ -70,7 +70,7 @@ type capState struct {
 
 // NewDesk makes a Desk that has seen nothing.
 func NewDesk(setup Setup) *Desk {
-	d := &Desk{setup: setup}
+	d := &Desk{setup: setup, worths: newWorths()}
 	for _, l := range setup.Lines {
 		d.lines = append(d.lines, line{l, LineState{Campaign: l.Campaign, Exchange: l.Exchange, Week: TradeWeek(l.Trade),
 			Merit: merit{Written: l.Objective == AsWritten}, Markets: make([]market, 1), Lambda: 1, Part: 1}, -1})

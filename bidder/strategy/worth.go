@@ -72,9 +72,22 @@ func (t *tally) add(e *Evidence) {
 	t.jobs, t.dollars = t.jobs+float64(e.Jobs), t.dollars+e.Dollars
 }
 
-// worths is what became of leads, by trade, ZIP prefix and source.
+// trade and number stand for groups where a bid looks them up.
+func (g group) trade() uint16  { return uint16(g.Service)<<8 | uint16(g.Job) }
+func (g group) number() uint32 { return uint32(g.trade())<<16 | uint32(g.ZIP3) }
+
+// worths is what became of leads, by trade, ZIP prefix and source. The same tallies are found by what
+// costs a bid least: a number, or the name of a source and, of the few trades that it has, the one.
 type worths struct {
-	trades, places, sources map[group]tally
+	trades, places, sources map[group]*tally
+
+	general map[uint32]*tally // trades and places
+	named   map[string][]tradeTally
+}
+
+type tradeTally struct {
+	trade uint16
+	*tally
 }
 
 // Rate is what is expected of a lead: the share of its like that becomes a job, and what a job brings.
@@ -112,21 +125,23 @@ func (r Rate) String() string {
 // prior counts as 30 leads, one level above the other. So leads of a source with much history go by
 // that, and those of one never seen by where they come from.
 func (d *Desk) Rate(s Segment, prior Rate) Rate {
-	r := Rate{Close: prior.Close, Job: prior.Job}
-	r.narrow(d.worths.trades, tradeOf(s))
+	r, w := Rate{Close: prior.Close, Job: prior.Job}, &d.worths
+	r.narrow(w.general[tradeOf(s).number()], tradeOf(s))
 	if s.ZIP3 != 0 {
-		r.narrow(d.worths.places, placeOf(s))
+		r.narrow(w.general[placeOf(s).number()], placeOf(s))
 	}
-	if s.Source != "" {
-		r.narrow(d.worths.sources, sourceOf(s))
+	for _, t := range w.named[s.Source] {
+		if t.trade == group(s).trade() {
+			r.narrow(t.tally, sourceOf(s))
+		}
 	}
 	return r
 }
 
-// narrow draws a rate towards that of a group within the former one.
-func (r *Rate) narrow(known map[group]tally, of group) {
-	t := known[of]
-	if t.leads <= 0 {
+// narrow draws a rate towards that of a group within the former one; t is nil where nothing is known of
+// it.
+func (r *Rate) narrow(t *tally, of group) {
+	if t == nil {
 		return
 	}
 	r.Close = (float64(priorLeads*r.Close) + t.closed) / (priorLeads + t.leads)
@@ -143,36 +158,64 @@ func (d *Desk) Learn(now time.Time, e Evidence) bool {
 		return false
 	}
 	w := &d.worths
-	w.trades = learn(w.trades, tradeOf(e.Segment), &e)
+	w.learn(w.trades, tradeOf(e.Segment), &e)
 	if e.ZIP3 != 0 {
-		w.places = learn(w.places, placeOf(e.Segment), &e)
+		w.learn(w.places, placeOf(e.Segment), &e)
 	}
 	if e.Source != "" {
-		w.sources = learn(w.sources, sourceOf(e.Segment), &e)
+		w.learn(w.sources, sourceOf(e.Segment), &e)
 	}
 	return true
 }
 
-func learn(known map[group]tally, of group, e *Evidence) map[group]tally {
-	if known == nil {
-		known = map[group]tally{}
+// newWorths is what a Desk knows that was told of no lead.
+func newWorths() worths {
+	return worths{map[group]*tally{}, map[group]*tally{}, map[group]*tally{}, map[uint32]*tally{}, map[string][]tradeTally{}}
+}
+
+// learn adds to what is known of a group, which known holds or is to hold.
+func (w *worths) learn(known map[group]*tally, of group, e *Evidence) {
+	t := known[of]
+	if t == nil {
+		if e.Leads <= 0 {
+			return // it was forgotten meanwhile
+		}
+		if len(known) >= mostGroups {
+			w.forget(known, rarest(known))
+		}
+		t = w.begin(known, of)
 	}
-	t, found := known[of]
-	t.add(e)
-	switch {
-	case t.leads <= 0:
-		delete(known, of)
-		return known
-	case !found && len(known) >= mostGroups:
-		delete(known, rarest(known))
+	if t.add(e); t.leads <= 0 {
+		w.forget(known, of)
 	}
+}
+
+func (w *worths) begin(known map[group]*tally, of group) *tally {
+	t := &tally{}
 	known[of] = t
-	return known
+	if of.Source == "" {
+		w.general[of.number()] = t
+	} else {
+		w.named[of.Source] = append(w.named[of.Source], tradeTally{of.trade(), t})
+	}
+	return t
+}
+
+func (w *worths) forget(known map[group]*tally, of group) {
+	delete(known, of)
+	if of.Source == "" {
+		delete(w.general, of.number())
+		return
+	}
+	left := slices.DeleteFunc(w.named[of.Source], func(t tradeTally) bool { return t.trade == of.trade() })
+	if w.named[of.Source] = left; len(left) == 0 {
+		delete(w.named, of.Source)
+	}
 }
 
 // rarest is the group with the fewest leads; of equals the one that sorts first, so that every replay
 // forgets the same.
-func rarest(known map[group]tally) (least group) {
+func rarest(known map[group]*tally) (least group) {
 	first := true
 	for of, t := range known {
 		if first || t.leads < known[least].leads || t.leads == known[least].leads && of.compare(least) < 0 {
@@ -210,7 +253,7 @@ func (w *worths) state() Worths {
 	return Worths{tallies(w.trades), tallies(w.places), tallies(w.sources)}
 }
 
-func tallies(known map[group]tally) (list []Tally) {
+func tallies(known map[group]*tally) (list []Tally) {
 	for _, of := range slices.SortedFunc(maps.Keys(known), group.compare) {
 		t := known[of]
 		list = append(list, Tally{Segment(of), t.leads, t.closed, t.jobs, t.dollars})
@@ -219,16 +262,15 @@ func tallies(known map[group]tally) (list []Tally) {
 }
 
 func restoreWorths(s Worths) worths {
-	return worths{groups(s.Trades), groups(s.Places), groups(s.Sources)}
+	w := newWorths()
+	w.restore(w.trades, s.Trades)
+	w.restore(w.places, s.Places)
+	w.restore(w.sources, s.Sources)
+	return w
 }
 
-func groups(list []Tally) map[group]tally {
-	if len(list) == 0 {
-		return nil
-	}
-	known := make(map[group]tally, len(list))
+func (w *worths) restore(known map[group]*tally, list []Tally) {
 	for _, t := range list {
-		known[group(t.Segment)] = tally{t.Leads, t.Closed, t.Jobs, t.Dollars}
+		*w.begin(known, group(t.Segment)) = tally{t.Leads, t.Closed, t.Jobs, t.Dollars}
 	}
-	return known
 }
