@@ -1,12 +1,16 @@
 package server
 
 import (
+	"bytes"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
 
 	"leadbid/bidder/strategy"
+	"leadbid/budget"
 	"leadbid/budget/store"
 	"leadbid/pingpost"
 )
@@ -70,4 +74,62 @@ func TestAcceptanceIsWarnedOfBefore(t *testing.T) {
 	f(93, 7, 0.9, AcceptanceNear)
 	f(90, 10, 0.9, AcceptanceNear)
 	f(89, 11, 0.9, AcceptanceBelow)
+}
+
+// TestRefusalsAreWarnedOf refuses more and more of what was won: the warning comes before the share falls
+// below what the exchange wants, once for each state, and only our own refusals count.
+func TestRefusalsAreWarnedOf(t *testing.T) {
+	servers, books, wait := quietServers(t, strings.Replace(returnsConfiguration, "returns: {within: 72h}",
+		"guard: {accept_rate: 90%}", 1), 1)
+	var log bytes.Buffer
+	s := servers[0]
+	s.log = zerolog.New(&log)
+	b := &buyer{t: t, s: s, books: books, wait: wait}
+	refuse := func(name string, reason pingpost.Reason) {
+		t.Helper()
+		post := store.Post{At: s.clock.now(), Charge: budget.Charge{Exchange: "north", PingID: name, BidID: name, Refuse: reason}}
+		if _, err := books.Post(t.Context(), post); err != nil {
+			t.Fatal(err)
+		}
+	}
+	told := map[string]string{}
+	look := func(state string, warned bool) {
+		t.Helper()
+		list, err := s.acceptance(t.Context())
+		if err != nil || len(list) != 1 || list[0].State != state || list[0].Exchange != "north" {
+			t.Fatalf("%+v, %v; not %s", list, err, state)
+		}
+		log.Reset()
+		if s.tellAcceptance(list, told); strings.Contains(log.String(), "warn") != warned {
+			t.Errorf("%s: logged %s", state, log.String())
+		}
+	}
+	for range 18 {
+		if reason, _ := b.buy("north", pingpost.HVAC); reason != pingpost.ReasonNone {
+			t.Fatal(reason)
+		}
+		wait(time.Second)
+	}
+	refuse("late-1", pingpost.BidExpired)
+	refuse("late-2", pingpost.PriceMismatch)
+	refuse("own-1", pingpost.RejectedByRule)
+	look(AcceptanceFew, false)
+	refuse("own-2", pingpost.DuplicateLead)
+	look(AcceptanceNear, true)
+	look(AcceptanceNear, false)
+	refuse("own-3", pingpost.RejectedByRule)
+	look(AcceptanceBelow, true)
+	wait(acceptanceSpan / 2)
+	look(AcceptanceBelow, false)
+	for range 30 {
+		if reason, _ := b.buy("north", pingpost.HVAC); reason != pingpost.ReasonNone {
+			t.Fatal(reason)
+		}
+		wait(time.Second)
+	}
+	look(AcceptanceGood, false)
+	wait(acceptanceSpan)
+	if list, err := s.acceptance(t.Context()); err != nil || len(list) > 0 {
+		t.Errorf("%+v, %v", list, err)
+	}
 }
