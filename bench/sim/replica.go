@@ -320,7 +320,7 @@ func (r *replica) handOver(owed store.Delivery) {
 		crm.received[owed.ID]++
 		answer(func() { got = true })
 	}, func(bool) {
-		result := store.Attempt{ID: owed.ID, At: r.now(), Done: got}
+		result := store.Attempt{ID: owed.ID, Number: owed.Attempts + 1, At: r.now(), Done: got}
 		if !got {
 			result.Next = r.now().Add(10 * time.Second)
 		}

@@ -269,7 +269,7 @@ const (
 // there is nothing to write down.
 func (d *Deliverer) attempt(j job, result outcome) (attempt store.Attempt, worth bool) {
 	now, number := d.options.Clock(), j.Attempts+1
-	attempt = store.Attempt{ID: j.ID, At: now, Done: result.err == nil}
+	attempt = store.Attempt{ID: j.ID, Number: number, At: now, Done: result.err == nil}
 	event := d.options.Log.Info()
 	if result.err != nil {
 		attempt.Error = result.err.Error()

@@ -114,11 +114,14 @@ func (s *books) Attempted(ctx context.Context, result Attempt) error {
 	case result.Next.IsZero():
 		return fmt.Errorf("store: noting an attempt: neither done nor dead, and no next one")
 	}
+	done := number(result.Done)
 	fault := strings.ToValidUTF8(result.Error[:min(len(result.Error), longestError)], "")
 	fault = strings.ReplaceAll(fault, "\x00", "") // which a far end may well answer, and PostgreSQL does not keep
 	return s.write(ctx, "noting an attempt", func(tx *sqlstore.Tx) error {
-		_, err := tx.Exec(`UPDATE outbox SET state = ?, attempts = attempts + 1, error = ?, next_ms = ?
-			WHERE id = ? AND state = 'owed'`, state, fault, milliseconds(result.Next), result.ID)
+		_, err := tx.Exec(`UPDATE outbox SET state = ?1, attempts = attempts + 1, error = ?2, next_ms = ?3
+			WHERE id = ?4 AND state <> 'done' AND (CAST(?5 AS BIGINT) = 1
+				OR state = 'owed' AND (CAST(?6 AS BIGINT) = 0 OR attempts < CAST(?6 AS BIGINT)))`,
+			state, fault, milliseconds(result.Next), result.ID, done, result.Number)
 		return err
 	})
 }

@@ -192,14 +192,16 @@ type Delivery struct {
 	Lead     Lead
 }
 
-// Attempt is the result of one attempt at a delivery.
+// Attempt is the result of one attempt at a delivery. Replicas may make the same one at a time: a
+// delivery stays delivered whatever else is told of it, and of failures with the same number one counts.
 type Attempt struct {
-	ID    string
-	At    time.Time
-	Done  bool      // delivered
-	Dead  bool      // given up: a dead letter
-	Next  time.Time // neither: when to try again
-	Error string    // without personal data
+	ID     string
+	Number int // from 1; 0 counts in any case
+	At     time.Time
+	Done   bool      // delivered
+	Dead   bool      // given up: a dead letter
+	Next   time.Time // neither: when to try again
+	Error  string    // without personal data
 }
 
 // LeadFilter narrows Leads. Zero values mean all; Max 0 means 100.

@@ -104,7 +104,8 @@ func (b *Books) Attempted(_ context.Context, result store.Attempt) error {
 	}
 	return b.write("noting an attempt", func() error {
 		d := b.byOwed[result.ID]
-		if d == nil || d.done || d.dead {
+		late := d != nil && (d.dead || result.Number != 0 && d.delivery.Attempts >= result.Number)
+		if d == nil || d.done || late && !result.Done {
 			return nil
 		}
 		remember(b, d)

@@ -354,6 +354,31 @@ func testOutbox(t *testing.T, b *bench) {
 	}
 }
 
+// testDeliveredByTwo has two replicas make the same attempts.
+func testDeliveredByTwo(t *testing.T, b *bench) {
+	plan := planOf(cents(pingpost.Day, 100_00))
+	b.accepted(b.post(plan, 0, 10_00))
+	ctx := context.Background()
+	due, err := b.s.Due(ctx, b.clock(), 10)
+	b.must(err)
+	try := store.Attempt{ID: due[0].ID, Number: 1, At: b.clock(), Next: b.clock().Add(time.Minute), Error: "503"}
+	b.must(b.s.Attempted(ctx, try))
+	b.must(b.s.Attempted(ctx, try))
+	b.wait(time.Minute)
+	if due, err = b.s.Due(ctx, b.clock(), 10); err != nil || len(due) != 2 || due[0].Attempts+due[1].Attempts != 1 {
+		t.Errorf("an attempt that both made: %+v, %v", due, err)
+	}
+	b.must(b.s.Attempted(ctx, store.Attempt{ID: try.ID, Number: 2, At: b.clock(), Dead: true}))
+	b.must(b.s.Attempted(ctx, store.Attempt{ID: try.ID, Number: 2, At: b.clock(), Done: true}))
+	b.must(b.s.Attempted(ctx, store.Attempt{ID: try.ID, Number: 2, At: b.clock(), Dead: true}))
+	counts, err := b.s.Counts(ctx)
+	b.must(err)
+	if counts.Delivered != 1 || counts.Dead != 0 {
+		t.Errorf("given up by one and delivered by the other: %+v", counts)
+	}
+	b.verify()
+}
+
 func testLeads(t *testing.T, b *bench) {
 	plan := planOf(cents(pingpost.Day, 100_00))
 	var posts []store.Post

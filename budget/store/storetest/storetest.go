@@ -41,6 +41,7 @@ func Run(t *testing.T, open Open) {
 		"so does one that was away within a run":      testCapAwayWithinARun,
 		"older leases count in newer caps":            testOlderLease,
 		"what is owed is delivered or given up":       testOutbox,
+		"replicas may deliver at the same time":       testDeliveredByTwo,
 		"leads come back whole, newest first":         testLeads,
 		"many at once never pass the cap":             testConcurrent,
 		"keys stay, runs count up":                    testRuns,
