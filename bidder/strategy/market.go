@@ -8,23 +8,30 @@ import (
 	"leadbid/pingpost"
 )
 
-// Territory is a part of a line's leads that rivals price alike. Without a state it is all leads of the
-// service, without a service all of the line.
+// Territory is a part of a line's leads that rivals price alike: a replacement sells for several times
+// what a repair does. Without a state it is all leads of the job, without a job all of the service,
+// without a service all of the line.
 type Territory struct {
 	Service pingpost.Service `json:"service,omitempty"`
+	Job     pingpost.Job     `json:"job,omitempty"`
 	State   pingpost.State   `json:"state,omitempty"`
 }
 
 func (s Territory) compare(other Territory) int {
-	return cmp.Or(cmp.Compare(s.Service, other.Service), cmp.Compare(s.State, other.State))
+	return cmp.Or(cmp.Compare(s.Service, other.Service), cmp.Compare(s.Job, other.Job), cmp.Compare(s.State, other.State))
 }
 
 // pool is the territory that this one is a part of.
 func (s Territory) pool() Territory {
-	if s.State == "" {
-		return Territory{}
+	switch {
+	case s.State != "":
+		s.State = ""
+		return s
+	case s.Job != 0:
+		s.Job = 0
+		return s
 	}
-	return Territory{Service: s.Service}
+	return Territory{}
 }
 
 const (
@@ -151,19 +158,18 @@ func (l *line) draw(s Territory, p *paper) logistic {
 	} else {
 		p.curve.learn(&whole.Prices, resultWeight, p)
 	}
-	for _, part := range [...]Territory{{Service: s.Service}, s} {
-		if part == (Territory{}) || !l.apart(part) {
+	before := Territory{}
+	for _, part := range [...]Territory{{Service: s.Service}, {Service: s.Service, Job: s.Job}, s} {
+		if part == before || !l.apart(part) {
 			continue
 		}
+		before = part
 		prices := &l.Markets[l.marketOf(part)].Prices
 		if fit = prices.fit(fit, poolWeight, p); prices.tells() {
 			p.curve.learn(prices, poolWeight, p)
 		} else {
 			fit.smooth(&p.curve)
 			p.curve.learn(prices, resultWeight, p)
-		}
-		if part == s {
-			break
 		}
 	}
 	return fit

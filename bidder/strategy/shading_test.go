@@ -224,7 +224,7 @@ func (s *shader) outcome(territory Territory, worth, bid, price float64, tell, l
 	}
 }
 
-var chicago, gary = Territory{pingpost.HVAC, "IL"}, Territory{pingpost.HVAC, "IN"}
+var chicago, gary = Territory{Service: pingpost.HVAC, State: "IL"}, Territory{Service: pingpost.HVAC, State: "IN"}
 
 // TestPricesMayBeToldLate: whether a price comes before the outcome or after it, the same is known.
 func TestPricesMayBeToldLate(t *testing.T) {
@@ -280,9 +280,31 @@ func TestMarketsAreToldApart(t *testing.T) {
 		if dear, cheap := bid(chicago), bid(gary); !(dear > 52 && dear < 80 && cheap > 24 && cheap < 42) {
 			t.Errorf("told %v: $%v where prices are around $55, $%v where around $25", tell, dear, cheap)
 		}
-		if bid(Territory{pingpost.HVAC, "WI"}) != bid(Territory{Service: pingpost.HVAC}) || bid(Territory{pingpost.Roofing, "WI"}) != bid(Territory{}) {
+		if bid(Territory{Service: pingpost.HVAC, State: "WI"}) != bid(Territory{Service: pingpost.HVAC}) || bid(Territory{Service: pingpost.Roofing, State: "WI"}) != bid(Territory{}) {
 			t.Error("an unknown territory is not bid for as its pool")
 		}
+	}
+}
+
+// TestJobsAreToldApart: what wins a repair wins no replacement, even where only wins and losses are heard
+// of; a job without answers gets its service's bids.
+func TestJobsAreToldApart(t *testing.T) {
+	s := newShader(Profit)
+	r := rand.New(rand.NewPCG(9, 9))
+	replacement, repair := chicago, chicago
+	replacement.Job, repair.Job = pingpost.Replace, pingpost.Repair
+	for range 300 {
+		noise := math.Exp(0.2 * r.NormFloat64())
+		s.outcome(replacement, 100, 15+75*r.Float64(), math.Ceil(5500*noise)/100, false, false)
+		s.outcome(repair, 100, 15+75*r.Float64(), math.Ceil(2500*noise)/100, false, false)
+		s.outcome(repair, 100, 15+75*r.Float64(), math.Ceil(2500*noise)/100, false, false)
+	}
+	bid := func(territory Territory) float64 { return s.Quote(Ask{Most: 100, Territory: territory}).Dollars }
+	if dear, cheap := bid(replacement), bid(repair); !(dear > 52 && dear < 80 && cheap > 24 && cheap < 42) {
+		t.Errorf("$%v where prices are around $55, $%v where around $25", dear, cheap)
+	}
+	if bid(Territory{Service: pingpost.HVAC, Job: pingpost.Maintain, State: "IL"}) != bid(Territory{Service: pingpost.HVAC}) {
+		t.Error("a job without answers is not bid for as its service")
 	}
 }
 
