@@ -71,7 +71,7 @@ func TestMistakesAreCaught(t *testing.T) {
 	if err := command("", "go", "build", "-tags", "planted", "-o", filepath.Join(built, "sim"), "./bench/sim"); err != nil {
 		t.Fatal(err)
 	}
-	for _, bug := range []planted.Bug{planted.ReplyBeforeSync, planted.ChargeBid, planted.AnySignature} {
+	for _, bug := range []planted.Bug{planted.ReturnHeld, planted.ReleaseHoldTwice, planted.ChargeBid} {
 		row := caught{Bug: bug}
 		if !row.bySimulation(built, 20) {
 			t.Errorf("%s was not caught within 20 days", bug)

@@ -42,7 +42,6 @@ type replica struct {
 	tending   bool
 	nextLook  int // the number of the look that is planned: others are stale
 	delivered bool
-	reloading bool
 	stopping  bool
 }
 
@@ -94,7 +93,7 @@ func (r *replica) start() {
 	}
 	r.up, r.clock = true, r.wall
 	r.life++
-	r.agent, r.tending, r.reloading, r.stopping = nil, false, false, false
+	r.agent, r.tending, r.stopping = nil, false, false
 	r.w.count.Starts++
 	r.w.note(r.name, "starts", "", 0)
 	if r.db.owner != nil && !r.db.up {
@@ -245,24 +244,15 @@ func (r *replica) readKeys(done func(error)) {
 
 // reload puts the contractor's present configuration in force (bidder/server/reload.go).
 func (r *replica) reload() {
-	if r.reloading || r.agent == nil || r.rules == r.c.inForce.rules {
+	next := r.c.inForce
+	if r.agent == nil || r.rules == next.rules {
 		return
 	}
-	r.reloading = true
-	next, run := r.c.inForce, r.begun
-	r.ask("replan", true, func(s store.Store) error {
-		return s.Replan(context.Background(), run)
-	}, func(err error) {
-		r.reloading = false
-		if err != nil {
-			return // refused: the rules in force stay until somebody asks again
-		}
-		r.rules, r.plan = next.rules, next.plan
-		r.generation++
-		r.agent.Swap(r.now(), next.rules, r.generation, nil)
-		r.w.count.Reloads++
-		r.wake()
-	})
+	r.rules, r.plan = next.rules, next.plan
+	r.generation++
+	r.agent.Swap(r.now(), next.rules, r.generation, nil)
+	r.w.count.Reloads++
+	r.wake()
 }
 
 // stop ends the process gracefully: what no open bid needs goes back first.

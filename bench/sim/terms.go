@@ -214,7 +214,6 @@ func (w *world) change(c *contractor) {
 		next.exchanges[x].ttl = pick(w, []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute})
 		c.trouble()
 	}
-	c.books.Disagreeing = c.books.Disagreeing || len(c.replicas) > 1
 	c.former = append(c.former, c.terms)
 	c.terms, c.inForce = next, w.load(&next)
 	c.trouble()

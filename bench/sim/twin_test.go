@@ -81,12 +81,6 @@ func (s *twins) Begin(ctx context.Context) (store.Run, error) {
 	return one, oneErr
 }
 
-func (s *twins) Replan(ctx context.Context, run store.Run) error {
-	oneErr, otherErr := s.Books.Replan(ctx, run), s.other.Replan(ctx, run)
-	s.same("Replan", nil, nil, oneErr, otherErr)
-	return oneErr
-}
-
 func (s *twins) Upkeep(ctx context.Context, run store.Run, plan *budget.Plan, ask budget.Upkeep) (budget.UpkeepAnswer, error) {
 	one, oneErr := s.Books.Upkeep(ctx, run, plan, ask)
 	other, otherErr := s.other.Upkeep(ctx, run, plan, ask)

@@ -72,8 +72,6 @@ func (s *Server) settle(now time.Time, x *exchange, post *pingpost.Post) pingpos
 		}
 	}
 	authentic := seal == budget.SealGood
-	s.settling.RLock()
-	defer s.settling.RUnlock()
 	settlement := s.agent.Settle(now, post, ref, authentic)
 	s.record.post(settlement.Stamp, bidder.RecordOf(bidder.FactsOf(post), ref, authentic, settlement))
 	if settlement.Charge.BidID == "" {

@@ -2,7 +2,6 @@ package server
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"time"
 
@@ -38,15 +37,15 @@ const NoRecording = "none"
 
 // Reload puts the configuration into force as it is now: whole, or not at all. Bids already sent
 // stay valid, and every decision says by which generation it was made. Where the configuration is
-// faulty, the store is away, or what changed needs a restart, the rules in force stay, and the log,
-// the status and the metrics say so until a reload goes well. One reload at a time; others wait.
-func (s *Server) Reload(ctx context.Context) Reloaded {
+// faulty, or what changed needs a restart, the rules in force stay, and the log, the status and the
+// metrics say so until a reload goes well. One reload at a time; others wait.
+func (s *Server) Reload() Reloaded {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
 	rs, faults := s.options.Load()
 	result, before := ReloadRefused, s.record.into()
 	if rs != nil {
-		result = s.reload(ctx, rs, faults)
+		result = s.reload(rs, faults)
 	}
 	now := s.inForce.Load()
 	done := Reloaded{
@@ -64,7 +63,7 @@ func (s *Server) Reload(ctx context.Context) Reloaded {
 	return done
 }
 
-func (s *Server) reload(ctx context.Context, rs *rules.Ruleset, faults *yamlfile.Faults) (result string) {
+func (s *Server) reload(rs *rules.Ruleset, faults *yamlfile.Faults) (result string) {
 	before := s.inForce.Load()
 	if rs.Hash() == before.rules.Hash() {
 		return ReloadUnchanged
@@ -77,15 +76,6 @@ func (s *Server) reload(ctx context.Context, rs *rules.Ruleset, faults *yamlfile
 	folder := ""
 	if err == nil {
 		folder, err = s.record.prepare(rs.Settings().Record.Dir)
-	}
-	// A post that was settled by the rules before names the caps of those: it is in the books before the
-	// caps of the next are held against what was bought, or one that is new would never count it.
-	s.settling.Lock()
-	defer s.settling.Unlock()
-	if err == nil {
-		bounded, cancel := context.WithTimeout(ctx, leaseTimeout)
-		defer cancel()
-		err = s.store.Replan(bounded, s.run)
 	}
 	if err != nil {
 		faults.Add(yamlfile.Fault{Message: err.Error(), Expected: "to be asked again once that is mended"})

@@ -1,11 +1,9 @@
 package server_test
 
 import (
-	"database/sql"
 	"fmt"
 	"net/http"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -42,7 +40,7 @@ func reloadable(t *testing.T, text string) (*running, *file) {
 
 func (r *running) reload(want string) server.Reloaded {
 	r.t.Helper()
-	done := r.server.Reload(r.t.Context())
+	done := r.server.Reload()
 	if done.Result != want {
 		r.t.Fatalf("the reload ended %q, want %q: %s", done.Result, want, done.Text)
 	}
@@ -258,60 +256,6 @@ func TestReloadMovesTheRecording(t *testing.T) {
 		report, err := backtest.Replay(t.Context(), rs, segments, nil)
 		if err != nil || !report.Identical() || report.Uncompared > 0 || report.Gaps > 0 || len(report.OtherRules) != 0 || report.Pings == 0 {
 			t.Errorf("%s replayed: %+v, %v", folders[i], report, err)
-		}
-	}
-}
-
-// TestReloadLetsPostsEnd reloads while the books keep a post waiting that the former rules settled. Its
-// lead must be in the books before the caps of the next plan are held against what was bought.
-func TestReloadLetsPostsEnd(t *testing.T) {
-	r, f := reloadable(t, configuration)
-	won := r.ask("p-1")
-	release := holdBooks(t, filepath.Join(r.dir, "data", "bidder.db"))
-	taken := make(chan bid, 1)
-	go func() {
-		_, answer := r.take(won, 1)
-		taken <- answer
-	}()
-	for !r.server.PostUnderWay() && len(taken) == 0 {
-		runtime.Gosched()
-	}
-	f.set(strings.Replace(configuration, "day: $400", "hour: $60, day: $400", 1))
-	reloaded := make(chan server.Reloaded, 1)
-	go func() { reloaded <- r.server.Reload(t.Context()) }()
-	for !r.server.ReloadWaits() && len(reloaded) == 0 {
-		runtime.Gosched()
-	}
-	if len(taken) > 0 || len(reloaded) > 0 {
-		t.Fatal("the reload did not wait for the post")
-	}
-	release()
-	if answer := <-taken; answer.Status != "accepted" {
-		t.Errorf("the post: %+v", answer)
-	}
-	if done := <-reloaded; done.Result != server.ReloadDone {
-		t.Errorf("the reload: %+v", done)
-	}
-}
-
-// holdBooks keeps the writer out of a file of books until release.
-func holdBooks(t *testing.T, path string) (release func()) {
-	t.Helper()
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	conn, err := db.Conn(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := conn.ExecContext(t.Context(), "PRAGMA busy_timeout = 10000; BEGIN IMMEDIATE"); err != nil {
-		t.Fatal(err)
-	}
-	return func() {
-		if _, err := conn.ExecContext(t.Context(), "ROLLBACK"); err != nil {
-			t.Error(err)
 		}
 	}
 }

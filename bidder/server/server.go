@@ -47,7 +47,6 @@ type Server struct {
 
 	inForce     atomic.Pointer[inForce]
 	reloading   sync.Mutex
-	settling    sync.RWMutex // held by posts from the Agent's decision to the store's answer
 	readingKeys sync.Mutex
 	lastReload  atomic.Pointer[Reloaded] // nil before the first
 

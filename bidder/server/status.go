@@ -135,7 +135,7 @@ func (s *Server) adminRoutes() http.Handler {
 	if s.options.Load != nil {
 		routes.HandleFunc("POST /-/reload", func(w http.ResponseWriter, r *http.Request) {
 			// Whoever asked may go away; what has begun is ended.
-			done := s.Reload(context.WithoutCancel(r.Context()))
+			done := s.Reload()
 			w.Header().Set("Content-Type", "application/json")
 			if done.Result == ReloadRefused {
 				w.WriteHeader(http.StatusUnprocessableEntity)

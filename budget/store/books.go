@@ -41,12 +41,11 @@ type Options struct {
 // books is the Store on a database: every write goes through one goroutine that commits what has
 // gathered with one sync (internal/sqlstore).
 type books struct {
-	db     *sqlstore.DB
-	clock  func() time.Time // nil: the database's own
-	rest   int              // Options.VerifyRest
-	looked looked           // caps that were held against the leads
-	over   sync.Map         // runs that Begin started here before
-	run    atomic.Uint32    // the run that Begin started here: whose chain the entries continue
+	db    *sqlstore.DB
+	clock func() time.Time // nil: the database's own
+	rest  int              // Options.VerifyRest
+	over  sync.Map         // runs that Begin started here before
+	run   atomic.Uint32    // the run that Begin started here: whose chain the entries continue
 }
 
 // OpenSQLite opens or makes the books in the SQLite file at path. The error wraps

@@ -4,11 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"sync"
 	"time"
 
 	"leadbid/budget"
-	"leadbid/internal/planted"
 	"leadbid/internal/sqlstore"
 	"leadbid/pingpost"
 )
@@ -35,104 +33,27 @@ func limits(c budget.Cap) [2]any {
 	return l
 }
 
-// openCap finds the row of a cap's window, makes it where there is none, and puts the limits in
-// force. A cap that comes in the middle of its window begins with what that window has bought, and
-// one that was out of the configuration for a while catches up with what was bought meanwhile: so
-// once in each run, and again after each Replan, its row is held against the leads. The row says which
-// run looked last; looks keeps that this one did where other replicas look as well.
-func openCap(tx *sqlstore.Tx, run uint32, w budget.CapWindow, looks *looks) (row capRow, err error) {
+// openCap finds the row of a cap's window, makes it where there is none, and puts the limits in force.
+// A cap that comes in the middle of its window begins with what that window has bought. From then on
+// every lead counts in it, whether or not whoever buys it knows of the cap: it may be out of the
+// configuration for a while, or in that of another replica only.
+func openCap(tx *sqlstore.Tx, w budget.CapWindow) (row capRow, err error) {
 	row = capRow{cap: w.Cap, end: w.End, opens: milliseconds(w.Start), limits: limits(w.Cap)}
 	key := []any{w.Cap.Scope.Kind, w.Cap.Scope.Name, w.Cap.Period, row.opens}
-	const find = `SELECT id, spent_cents + leased_cents, spent_leads + leased_leads, limit_cents, limit_leads, run
+	const find = `SELECT id, spent_cents + leased_cents, spent_leads + leased_leads, limit_cents, limit_leads
 		FROM cap WHERE kind = ? AND name = ? AND period = ? AND start_ms = ?`
 	var cents, leads sql.NullInt64
-	var checked uint32
-	found, err := tx.Row(find, key, &row.id, &row.cents, &row.leads, &cents, &leads, &checked)
+	found, err := tx.Row(find, key, &row.id, &row.cents, &row.leads, &cents, &leads)
 	switch {
 	case err != nil:
 		return row, err
 	case !found:
-		return makeCap(tx, run, row, key)
-	case checked != run && !looks.had(row):
-		looks.note(row)
-		return row, row.catchUp(tx, run)
+		return makeCap(tx, row, key)
 	case cents == nullable(w.Cap.Cents) && leads == nullable(w.Cap.Leads):
 		return row, nil
 	}
 	return row, mustHit(tx.Exec(`UPDATE cap SET limit_cents = ?, limit_leads = ? WHERE id = ?`,
 		row.limits[0], row.limits[1], row.id))
-}
-
-// looked is what a process remembers of the caps that it held against the leads: by cap, the latest row.
-// Without it replicas that take turns at a row would each look again every time, and a look costs more
-// the longer the history is.
-type looked struct {
-	mu    sync.Mutex
-	plans uint64 // changes of the plan so far: what was looked at before counts no more
-	rows  map[capKey]look
-}
-
-type look struct {
-	run   uint32
-	plans uint64
-	row   int64
-	until time.Time
-}
-
-// lookLasts is how long a look counts. A replica that still has a former plan may buy past a cap of
-// this one, and end before it has looked itself.
-const lookLasts = 5 * time.Minute
-
-// looks are those of one write. Whether it is done is known only after it: then keep takes them over.
-type looks struct {
-	of    *looked
-	run   uint32
-	now   time.Time
-	plans uint64
-	rows  []capRow
-}
-
-// during gives the looks of a write that is under way.
-func (l *looked) during(run uint32, now time.Time) *looks {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return &looks{of: l, run: run, now: now, plans: l.plans}
-}
-
-func (l *looked) replan() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.plans++
-}
-
-// had tells whether this run looked at the row under this plan, not too long ago.
-func (l *looks) had(row capRow) bool {
-	l.of.mu.Lock()
-	defer l.of.mu.Unlock()
-	last := l.of.rows[capKey{row.cap.Scope, row.cap.Period}]
-	return last == look{l.run, l.plans, row.id, last.until} && l.now.Before(last.until)
-}
-
-func (l *looks) note(row capRow) { l.rows = append(l.rows, row) }
-
-func (l *looks) keep() {
-	l.of.mu.Lock()
-	defer l.of.mu.Unlock()
-	if l.of.rows == nil {
-		l.of.rows = map[capKey]look{}
-	}
-	for _, row := range l.rows {
-		l.of.rows[capKey{row.cap.Scope, row.cap.Period}] = look{l.run, l.plans, row.id, l.now.Add(lookLasts)}
-	}
-}
-
-// Replan has every row looked at anew by taking from it the run that did so.
-func (s *books) Replan(ctx context.Context, run Run) error {
-	return s.write(ctx, "changing the plan", func(tx *sqlstore.Tx) error {
-		s.looked.replan()
-		_, err := tx.Exec(`UPDATE cap SET run = 0 WHERE run = ?`, run.ID)
-		return err
-	})
 }
 
 func nullable(l budget.Limit) sql.NullInt64 {
@@ -142,35 +63,73 @@ func nullable(l budget.Limit) sql.NullInt64 {
 	return sql.NullInt64{Int64: l.N, Valid: true}
 }
 
-func makeCap(tx *sqlstore.Tx, run uint32, row capRow, key []any) (_ capRow, err error) {
+func makeCap(tx *sqlstore.Tx, row capRow, key []any) (_ capRow, err error) {
 	if row.cents, row.leads, err = row.boughtPast(tx); err != nil {
 		return row, err
 	}
+	tx.Remember(capsKnown{}, nil)
 	args := append(key[:4:4], milliseconds(row.end), row.limits[0], row.limits[1],
-		row.cents, row.leads, row.cents, row.leads, run)
+		row.cents, row.leads, row.cents, row.leads)
 	row.id, err = tx.Insert(`INSERT INTO cap (kind, name, period, start_ms, end_ms, limit_cents, limit_leads,
-		opening_cents, opening_leads, spent_cents, spent_leads, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, args...)
+		opening_cents, opening_leads, spent_cents, spent_leads) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, args...)
 	return row, err
 }
 
-// catchUp counts what was bought past the cap since it was looked after last. It never lowers what
-// the cap has come to.
-func (r *capRow) catchUp(tx *sqlstore.Tx, run uint32) error {
-	cents, leads, err := r.boughtPast(tx)
+// capsKnown names the caps among what a transaction remembers.
+type capsKnown struct{}
+
+// capsFrom are all caps whose windows end after an instant in milliseconds.
+type capsFrom struct {
+	from int64
+	rows []capRow
+}
+
+const capsThatEndAfter = `SELECT id, kind, name, period, start_ms, end_ms FROM cap WHERE end_ms > ? OR end_ms = 0`
+
+// capsOver lists the caps whose windows may hold an instant, and perhaps more. What they came to is
+// not told.
+func capsOver(tx *sqlstore.Tx, at int64) ([]capRow, error) {
+	if known, ok := tx.Recall(capsKnown{}).(capsFrom); ok && known.from <= at {
+		return known.rows, nil
+	}
+	known := capsFrom{from: at - time.Minute.Milliseconds()} // for bids of a transaction's other posts
+	rows, err := tx.Query(capsThatEndAfter, known.from)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if planted.Is(planted.ForgetAway) {
-		cents, leads = 0, 0
+	defer rows.Close()
+	for rows.Next() {
+		var row capRow
+		var end int64
+		if err := rows.Scan(&row.id, &row.cap.Scope.Kind, &row.cap.Scope.Name, &row.cap.Period, &row.opens, &end); err != nil {
+			return nil, err
+		}
+		row.end = instant(end)
+		known.rows = append(known.rows, row)
 	}
-	_, err = tx.Row(`UPDATE cap SET limit_cents = ?2, limit_leads = ?3, run = ?4,
-		spent_cents = spent_cents + CASE WHEN ?5 > opening_cents + late_cents THEN ?5 - opening_cents - late_cents ELSE 0 END,
-		late_cents = CASE WHEN ?5 > opening_cents + late_cents THEN ?5 - opening_cents ELSE late_cents END,
-		spent_leads = spent_leads + CASE WHEN ?6 > opening_leads + late_leads THEN ?6 - opening_leads - late_leads ELSE 0 END,
-		late_leads = CASE WHEN ?6 > opening_leads + late_leads THEN ?6 - opening_leads ELSE late_leads END
-		WHERE id = ?1 RETURNING spent_cents + leased_cents, spent_leads + leased_leads`,
-		[]any{r.id, r.limits[0], r.limits[1], run, cents, leads}, &r.cents, &r.leads)
-	return err
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	tx.Remember(capsKnown{}, known)
+	return known.rows, nil
+}
+
+// window is the cap's name and times, without its row.
+func (r *capRow) window() carved {
+	return carved{r.cap.Scope.Kind, r.cap.Scope.Name, r.cap.Period, r.opens, milliseconds(r.end)}
+}
+
+// holds tells whether a bid on a line at an instant is in the cap's scope and window.
+func (c *carved) holds(line budget.Line, bidAt int64) bool {
+	switch {
+	case bidAt < c.from || c.to > 0 && bidAt >= c.to:
+		return false
+	case c.kind == budget.ScopeCampaign:
+		return c.name == line.Campaign
+	case c.kind == budget.ScopeExchange:
+		return c.name == line.Exchange
+	}
+	return true
 }
 
 // boughtPast sums up the leads of the cap's scope and window that were paid neither by a lease

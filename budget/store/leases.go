@@ -18,12 +18,9 @@ const leaseLength = 30 * time.Second
 
 func (s *books) Upkeep(ctx context.Context, run Run, plan *budget.Plan, ask budget.Upkeep) (answer budget.UpkeepAnswer, err error) {
 	entered := time.Now()
-	var looks *looks
 	err = s.write(ctx, "looking after leases", func(tx *sqlstore.Tx) error {
-		now := s.now(tx)
-		looks = s.looked.during(run.ID, now)
 		u := upkeep{
-			tx: tx, run: run, plan: plan, now: now, looks: looks,
+			tx: tx, run: run, plan: plan, now: s.now(tx),
 			caps: map[capKey]*capRow{}, answer: budget.UpkeepAnswer{At: ask.At},
 		}
 		if s.db.Shared() {
@@ -45,7 +42,6 @@ func (s *books) Upkeep(ctx context.Context, run Run, plan *budget.Plan, ask budg
 	if err != nil {
 		return budget.UpkeepAnswer{}, err
 	}
-	looks.keep()
 	return answer, nil
 }
 
@@ -60,8 +56,7 @@ type upkeep struct {
 	run    Run
 	plan   *budget.Plan
 	now    time.Time
-	live   int64 // replicas that share the caps; 0 where nobody can
-	looks  *looks
+	live   int64              // replicas that share the caps; 0 where nobody can
 	caps   map[capKey]*capRow // of the plan, in the windows that contain now
 	answer budget.UpkeepAnswer
 }
@@ -72,7 +67,7 @@ func (u *upkeep) do(ask budget.Upkeep) error {
 	}
 	windows := planWindows(u.plan, u.now)
 	for _, w := range windows {
-		row, err := openCap(u.tx, u.run.ID, w, u.looks)
+		row, err := openCap(u.tx, w)
 		if err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ func TestHotStatementsReadFewRows(t *testing.T) {
 	}
 	defer s.Close()
 	for _, query := range []string{
-		dueLeases, openLeases, capUse, storedPost, boughtPast, dueDeliveries,
+		dueLeases, openLeases, capUse, storedPost, boughtPast, capsThatEndAfter, dueDeliveries,
 		lastHash, counts,
 	} {
 		args := make([]any, strings.Count(query, "?"))

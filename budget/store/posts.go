@@ -92,8 +92,7 @@ func (s *books) Post(ctx context.Context, post Post) (answer PostAnswer, err err
 	}
 	entered := time.Now()
 	err = s.write(ctx, "posting", func(tx *sqlstore.Tx) error {
-		run, now := s.run.Load(), s.now(tx)
-		p := posting{tx: tx, run: run, now: now, looks: s.looked.during(run, now), post: &post, body: body}
+		p := posting{tx: tx, run: s.run.Load(), now: s.now(tx), post: &post, body: body}
 		answer, err = p.do()
 		s.callers(tx, post.At, entered)(answer.Lease)
 		return err
@@ -106,13 +105,12 @@ func (s *books) Post(ctx context.Context, post Post) (answer PostAnswer, err err
 
 // posting is one post while it is being made durable.
 type posting struct {
-	tx    *sqlstore.Tx
-	run   uint32
-	now   time.Time
-	looks *looks // kept by nobody: a post that is refused has its looks undone with it
-	post  *Post
-	body  string
-	of    facts // what the entry of the charge tells of
+	tx   *sqlstore.Tx
+	run  uint32
+	now  time.Time
+	post *Post
+	body string
+	of   facts // what the entry of the charge tells of
 }
 
 func (p *posting) key() PostKey {
@@ -227,13 +225,16 @@ func (p *posting) buy() (answer PostAnswer, refused pingpost.Reason, err error) 
 	}
 	p.of.number(p.post.At.UnixMilli(), bidAt, int64(c.Ref.Price), int64(c.Price), int64(lease.ID))
 	p.of.words(c.BidID, c.Exchange, c.Line.Campaign, c.PingID, string(p.post.BodyHash[:]))
-	if leased {
-		err = p.countPast(caps, bidAt)
-	} else {
-		refused, err = p.chargeCaps(caps)
+	if !leased {
+		if refused, err = p.chargeCaps(caps); err != nil || refused != pingpost.ReasonNone {
+			return answer, refused, err
+		}
+		for _, row := range caps {
+			set = append(set, row.window())
+		}
 	}
-	if err != nil || refused != pingpost.ReasonNone {
-		return answer, refused, err
+	if err := p.countPast(set, bidAt); err != nil {
+		return answer, 0, err
 	}
 	if refused, err = p.claimContacts(); err != nil || refused != pingpost.ReasonNone {
 		return answer, refused, err
@@ -247,7 +248,7 @@ func (p *posting) buy() (answer PostAnswer, refused pingpost.Reason, err error) 
 	})
 }
 
-// carved is one cap that the lease which paid was carved from.
+// carved is one cap in one window, which the lease that paid was carved from, or which paid itself.
 type carved struct {
 	kind     budget.ScopeKind
 	name     string
@@ -319,7 +320,7 @@ func (p *posting) openCaps(set []carved) ([]capRow, error) {
 		if slices.Contains(set, within) {
 			continue
 		}
-		row, err := openCap(p.tx, p.run, w, p.looks)
+		row, err := openCap(p.tx, w)
 		if err != nil {
 			return nil, err
 		}
@@ -328,12 +329,21 @@ func (p *posting) openCaps(set []carved) ([]capRow, error) {
 	return rows, nil
 }
 
-// countPast counts a lead that a lease paid in caps that the lease knows nothing of. It was promised
-// before they were in force, so they cannot refuse it; but what they still allow is less by it. A
-// window that the bid is not in was told with another bid_ttl, and is none of its windows.
-func (p *posting) countPast(caps []capRow, bidAt int64) error {
-	for _, row := range caps {
-		if to := milliseconds(row.end); bidAt < row.opens || to > 0 && bidAt >= to {
+// countPast counts a lead in every cap of its scopes and windows beside those that paid: one that is
+// newer than the lease, one that only another replica knows of yet, one that was taken out and may come
+// back. The lead was promised without them, so they cannot refuse it; but what they still allow is less
+// by it.
+func (p *posting) countPast(paid []carved, bidAt int64) error {
+	if planted.Is(planted.ForgetAway) {
+		return nil
+	}
+	rows, err := capsOver(p.tx, bidAt)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		window := row.window()
+		if !window.holds(p.post.Charge.Line, bidAt) || slices.Contains(paid, window) {
 			continue
 		}
 		_, err := p.tx.Row(`UPDATE cap SET spent_cents = spent_cents + ?2, spent_leads = spent_leads + 1 WHERE id = ?1
@@ -342,8 +352,7 @@ func (p *posting) countPast(caps []capRow, bidAt int64) error {
 		if err != nil {
 			return err
 		}
-		row.limits = [2]any{} // it was asked for no leave
-		if err := p.noteCap(row); err != nil {
+		if err := p.noteCap(row); err != nil { // without limits: it was asked for no leave
 			return err
 		}
 	}

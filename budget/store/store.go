@@ -43,10 +43,6 @@ type Store interface {
 	// too young: however many replicas rotate at a time, one key is made.
 	Rotate(ctx context.Context, how Rotation) (made bool, err error)
 
-	// Replan says that another plan is about to come into force within the run: caps that come back
-	// with it are then held against what was bought while they were away, as at a new run.
-	Replan(ctx context.Context, run Run) error
-
 	// Upkeep closes every lease that is due, then does what a Book asks, in one transaction. The
 	// limits in force are those of the plan.
 	Upkeep(ctx context.Context, run Run, plan *budget.Plan, ask budget.Upkeep) (budget.UpkeepAnswer, error)

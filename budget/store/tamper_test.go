@@ -33,7 +33,6 @@ var harmless = map[string]string{
 	"contact_key.-":        "as contact_key.secret",
 	"cap.limit_cents":      "the next upkeep puts the plan's limit in force, and every statement is given it",
 	"cap.limit_leads":      "as cap.limit_cents",
-	"cap.run":              "whether the row is held against the leads once more in this run",
 	"lease.rev":            "a reading with a lower number is not believed: less is bid, never more",
 	"lease.bid_until_ms":   "within its windows, and before its close: its money stays set aside",
 	"lease.close_at_ms":    "closed early, its posts are paid by the caps' own condition; late, its money is idle longer",

@@ -29,12 +29,12 @@ var invariants = []invariant{
 		`SELECT count(*) FROM cap`,
 		`SELECT format('cap %s (%s %s from %s) has %s cents and %s leads spent or leased', id, name, period, start_ms,
 			spent_cents + leased_cents, spent_leads + leased_leads) FROM cap
-		 WHERE (spent_cents + leased_cents - late_cents > opening_cents
-			AND NOT EXISTS (SELECT 1 FROM lease_cap c WHERE c.cap = cap.id AND c.after_cents >= spent_cents + leased_cents - late_cents)
-			AND NOT EXISTS (SELECT 1 FROM lead_cap c WHERE c.cap = cap.id AND c.after_cents >= spent_cents + leased_cents - late_cents))
-		 OR (spent_leads + leased_leads - late_leads > opening_leads
-			AND NOT EXISTS (SELECT 1 FROM lease_cap c WHERE c.cap = cap.id AND c.after_leads >= spent_leads + leased_leads - late_leads)
-			AND NOT EXISTS (SELECT 1 FROM lead_cap c WHERE c.cap = cap.id AND c.after_leads >= spent_leads + leased_leads - late_leads))`},
+		 WHERE (spent_cents + leased_cents > opening_cents
+			AND NOT EXISTS (SELECT 1 FROM lease_cap c WHERE c.cap = cap.id AND c.after_cents >= spent_cents + leased_cents)
+			AND NOT EXISTS (SELECT 1 FROM lead_cap c WHERE c.cap = cap.id AND c.after_cents >= spent_cents + leased_cents))
+		 OR (spent_leads + leased_leads > opening_leads
+			AND NOT EXISTS (SELECT 1 FROM lease_cap c WHERE c.cap = cap.id AND c.after_leads >= spent_leads + leased_leads)
+			AND NOT EXISTS (SELECT 1 FROM lead_cap c WHERE c.cap = cap.id AND c.after_leads >= spent_leads + leased_leads))`},
 	{"B1", "no lease used more than it holds",
 		`SELECT count(*) FROM lease`,
 		`SELECT format('lease %s used %s of %s cents and %s of %s leads', id, used_cents, cents, used_leads, leads)
@@ -129,11 +129,11 @@ var invariants = []invariant{
 	{"B7", "each cap has spent what its closed leases and direct charges used and nobody gave back",
 		`SELECT count(*) FROM cap`,
 		`SELECT format('cap %s has spent %s cents and %s leads, its leases and charges say %s and %s', id, spent_cents, spent_leads, c, n)
-		 FROM (SELECT cap.*, opening_cents + late_cents
+		 FROM (SELECT cap.*, opening_cents
 			+ (SELECT coalesce(sum(l.used_cents), 0) FROM lease_cap lc JOIN lease l ON l.id = lc.lease WHERE lc.cap = cap.id AND l.state = 'closed')
 			+ (SELECT coalesce(sum(d.price_cents), 0) FROM lead_cap lc JOIN lead d ON d.id = lc.lead WHERE lc.cap = cap.id AND d.credited = 0)
 			- (SELECT coalesce(sum(d.price_cents), 0) FROM lease_cap lc JOIN lead d ON d.lease = lc.lease WHERE lc.cap = cap.id AND d.credited = 2) AS c,
-			opening_leads + late_leads
+			opening_leads
 			+ (SELECT coalesce(sum(l.used_leads), 0) FROM lease_cap lc JOIN lease l ON l.id = lc.lease WHERE lc.cap = cap.id AND l.state = 'closed')
 			+ (SELECT count(*) FROM lead_cap lc JOIN lead d ON d.id = lc.lead WHERE lc.cap = cap.id AND d.credited = 0)
 			- (SELECT count(*) FROM lease_cap lc JOIN lead d ON d.lease = lc.lease WHERE lc.cap = cap.id AND d.credited = 2) AS n

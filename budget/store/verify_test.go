@@ -147,7 +147,7 @@ func TestVerifyFindsEveryHandEditedCent(t *testing.T) {
 		{"B7", `UPDATE cap SET spent_cents = spent_cents - 1 WHERE id = 1`},
 		{"B7", `UPDATE cap SET spent_leads = spent_leads - 1 WHERE id = 1`},
 		{"B7", `UPDATE cap SET opening_cents = opening_cents + 1 WHERE id = 1`},
-		{"B7", `UPDATE cap SET late_leads = late_leads + 1 WHERE id = 1`},
+		{"B7", `UPDATE cap SET opening_leads = opening_leads + 1 WHERE id = 1`},
 		{"B7", `DELETE FROM lease_cap WHERE lease = 1`},
 		{"audit", `DROP TRIGGER entry_stays; UPDATE entry SET at_ms = at_ms + 1 WHERE id = 2`},
 		{"audit", `DROP TRIGGER entry_remains; DELETE FROM entry WHERE id = 2`},

@@ -101,7 +101,7 @@ func reloadUntil(ctx context.Context, s *server.Server, hangups <-chan os.Signal
 		case <-hangups:
 		case <-changed:
 		}
-		s.Reload(ctx)
+		s.Reload()
 	}
 }
 

@@ -85,7 +85,7 @@ func All() []Mistake {
 		{AnyBody, "budget/store", "the same bid id with another body is answered as before"},
 		{AcceptVoided, "budget/store", "a withdrawn post is accepted again"},
 		{SkipLeadCap, "budget/store", "a direct charge does not ask for the cap's leads"},
-		{ForgetAway, "budget/store", "a cap that comes back does not count what was bought past it"},
+		{ForgetAway, "budget/store", "what was bought without asking a cap does not count in it"},
 		{IgnoreLowered, "budget/store", "a lowered limit does not cut leases"},
 		{ResumeLeases, "budget/store", "a run is shown the leases of all runs as its own"},
 		{ReplyBeforeSync, "budget/store", "the store answers before the disk has it"},

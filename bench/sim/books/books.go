@@ -23,10 +23,6 @@ type Books struct {
 	// it asked: its clock and that of the books may differ by any amount.
 	OwnTime bool
 
-	// Disagreeing tells that replicas have had different caps in force. What one of them buys past a cap
-	// that only another knows counts there when the two agree again: until then its row alone is judged.
-	Disagreeing bool
-
 	mu     sync.Mutex
 	clock  func() time.Time
 	secret string // what the keys are made of
@@ -79,11 +75,9 @@ type capRow struct {
 	key   capKey
 	to    int64 // milliseconds; 0 for Total
 	limit amounts
-	run   uint32 // that last looked for what was bought past the cap
 
-	// What was bought past the cap: before it was there, and while it was away. A lead that comes
-	// back later does not lower it.
-	opening, late room
+	// What was bought before the cap was there. A lead that comes back later does not lower it.
+	opening room
 
 	counted []count     // every lead that counts in it
 	leases  []*leaseRow // every lease that was carved from it and is open
@@ -315,19 +309,6 @@ func (b *Books) key(purpose string) [32]byte { return sha256.Sum256([]byte(purpo
 func (b *Books) contactKey() []byte {
 	key := b.key("contacts")
 	return key[:]
-}
-
-// Replan implements store.Store.
-func (b *Books) Replan(_ context.Context, run store.Run) error {
-	return b.write("changing the plan", func() error {
-		for _, c := range b.caps {
-			if c.run == run.ID {
-				remember(b, &c.run)
-				c.run = 0
-			}
-		}
-		return nil
-	})
 }
 
 func (b *Books) now() time.Time { return b.clock().Truncate(time.Millisecond).UTC() }

@@ -14,21 +14,15 @@ func keyOf(w budget.CapWindow) capKey {
 }
 
 // openCap finds a cap in a window, makes it where there is none, and puts its limits in force.
-func (b *Books) openCap(run uint32, w budget.CapWindow) *capRow {
+func (b *Books) openCap(w budget.CapWindow) *capRow {
 	limit := amounts{w.Cap.Cents, w.Cap.Leads}
 	c := b.byCap[keyOf(w)]
 	switch {
 	case c == nil:
-		c = &capRow{key: keyOf(w), to: milliseconds(w.End), limit: limit, run: run}
+		c = &capRow{key: keyOf(w), to: milliseconds(w.End), limit: limit}
 		c.opening = b.boughtPast(c)
 		add(b, &b.caps, c)
 		put(b, b.byCap, c.key, c)
-		b.changedCaps = append(b.changedCaps, c)
-	case c.run != run:
-		remember(b, c)
-		past := b.boughtPast(c)
-		c.late = room{max(c.late.cents, past.cents-c.opening.cents), max(c.late.leads, past.leads-c.opening.leads)}
-		c.limit, c.run = limit, run
 		b.changedCaps = append(b.changedCaps, c)
 	case c.limit != limit:
 		remember(b, &c.limit)
@@ -71,9 +65,10 @@ func (c *capRow) counts(l *leadRow) bool {
 	return slices.ContainsFunc(c.counted, func(one count) bool { return one.lead == l })
 }
 
-// spent is what closed leases and direct charges used, and what was bought past the cap.
+// spent is what closed leases and direct charges used, and what was bought before the cap was there or
+// without asking it.
 func (c *capRow) spent() room {
-	sum := c.opening.plus(c.late)
+	sum := c.opening
 	for _, one := range c.counted {
 		if !one.lead.credited && (one.directly || !one.lead.lease.state.Open) {
 			sum = sum.plus(one.lead.room())

@@ -21,7 +21,7 @@ func (b *Books) Upkeep(_ context.Context, run store.Run, plan *budget.Plan, ask 
 		b.closeDue(now, &answer)
 		windows := windowsOf(plan, now)
 		for _, w := range windows {
-			b.openCap(run.ID, w)
+			b.openCap(w)
 		}
 		for _, keep := range ask.Keeps {
 			b.keep(run, plan, now, keep)

@@ -100,8 +100,8 @@ func (b *Books) buy(key store.PostKey, post store.Post) (answer store.PostAnswer
 	b.keepPost(&postRow{key: key, accepted: true})
 	lead := &leadRow{id: post.LeadID, post: post, at: post.At.UnixMilli(), charges: 1}
 	lead.lease = b.payer(charge)
-	newer := b.newerCaps(lead.lease, charge)
 	lead.bidAt = bidAt(lead.lease, charge)
+	newer := b.newerCaps(lead.lease, charge)
 	add(b, &b.leads, lead)
 	put(b, b.byBid, key.BidID, lead)
 	b.changedLeads = append(b.changedLeads, lead)
@@ -110,13 +110,13 @@ func (b *Books) buy(key store.PostKey, post store.Post) (answer store.PostAnswer
 		b.payFrom(lead)
 		state := b.told(lead.lease.state, post.At)
 		answer.Lease = &state
-		for _, c := range newer { // promised before they were there: they cannot refuse it
-			if c.contains(lead.bidAt) {
-				b.count(c, lead, true)
-			}
-		}
 	} else if refused = b.payDirectly(lead, newer); refused != pingpost.ReasonNone {
 		return answer, refused
+	}
+	for _, c := range b.caps { // promised without asking them: they cannot refuse it
+		if c.holds(lead) && !c.counts(lead) {
+			b.count(c, lead, true)
+		}
 	}
 	if !b.claimContacts(lead) {
 		return answer, pingpost.DuplicateLead
@@ -166,7 +166,7 @@ func (b *Books) newerCaps(payer *leaseRow, charge *budget.Charge) (newer []*capR
 			return c.key == keyOf(w) && c.to == milliseconds(w.End)
 		})
 		if !carved {
-			newer = append(newer, b.openCap(b.runs, w))
+			newer = append(newer, b.openCap(w))
 		}
 	}
 	return newer

@@ -35,9 +35,6 @@ func (b *Books) Look() []store.Finding {
 func (b *Books) mustAllow(c *capRow, what string) {
 	promised := c.promised()
 	bought := b.bought(c)
-	if b.Disagreeing {
-		bought = promised
-	}
 	if c.limit.cents.Set && max(promised.cents, bought.cents) > c.limit.cents.N ||
 		c.limit.leads.Set && max(promised.leads, bought.leads) > c.limit.leads.N {
 		b.report("B1", "%s brought %v to %v, its leads and open leases to %v, and its limits were %v", what, c.key, promised, bought, c.limit)

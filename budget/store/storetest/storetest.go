@@ -38,7 +38,7 @@ func Run(t *testing.T, open Open) {
 		"a voided bid is never bought":                testVoided,
 		"a cap that comes late counts what was spent": testLateCap,
 		"a cap that was away catches up":              testCapAway,
-		"so does one that was away within a run":      testCapAwayWithinARun,
+		"what other replicas buy past a cap counts":   testCapOfOneReplica,
 		"older leases count in newer caps":            testOlderLease,
 		"what is owed is delivered or given up":       testOutbox,
 		"replicas may deliver at the same time":       testDeliveredByTwo,

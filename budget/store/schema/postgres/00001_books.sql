@@ -28,9 +28,8 @@ CREATE TABLE contact_key (
     secret BYTEA NOT NULL CHECK (length(secret) = 32)
 );
 
--- One cap in one window. opening is what its window had bought before the cap was first asked for;
--- late what was bought past it afterwards, while it was out of the configuration. run is the run
--- that last looked for such leads.
+-- One cap in one window. opening is what its window had bought before the cap was first asked for:
+-- from then on every lead of its scope and window counts in it.
 CREATE TABLE cap (
     id            BIGINT PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     kind          BIGINT NOT NULL,
@@ -42,9 +41,6 @@ CREATE TABLE cap (
     limit_leads   BIGINT,
     opening_cents BIGINT NOT NULL,
     opening_leads BIGINT NOT NULL,
-    late_cents    BIGINT NOT NULL DEFAULT 0 CHECK (late_cents >= 0),
-    late_leads    BIGINT NOT NULL DEFAULT 0 CHECK (late_leads >= 0),
-    run           BIGINT NOT NULL,
     spent_cents   BIGINT NOT NULL,
     spent_leads   BIGINT NOT NULL,
     leased_cents  BIGINT NOT NULL DEFAULT 0 CHECK (leased_cents >= 0),
@@ -52,6 +48,7 @@ CREATE TABLE cap (
     CHECK (spent_cents >= 0 AND spent_leads >= 0),
     UNIQUE (kind, name, period, start_ms)
 );
+CREATE INDEX cap_end ON cap (end_ms);
 
 -- granted = cents + returned, always; used is part of cents.
 CREATE TABLE lease (
@@ -125,7 +122,7 @@ CREATE INDEX lead_direct ON lead (bid_at_ms) WHERE lease IS NULL;
 CREATE INDEX lead_credited ON lead (credited, price_cents) WHERE credited > 0;
 
 -- The caps that a lead without a lease was charged to, and without limits those that counted a lead
--- whose lease is older than they are.
+-- which was bought without asking them.
 CREATE TABLE lead_cap (
     lead        TEXT COLLATE "C" NOT NULL REFERENCES lead (id),
     cap         BIGINT NOT NULL REFERENCES cap (id),

@@ -26,9 +26,8 @@ CREATE TABLE contact_key (
     secret BLOB NOT NULL CHECK (length(secret) = 32)
 ) STRICT;
 
--- One cap in one window. opening is what its window had bought before the cap was first asked for;
--- late what was bought past it afterwards, while it was out of the configuration. run is the run
--- that last looked for such leads.
+-- One cap in one window. opening is what its window had bought before the cap was first asked for:
+-- from then on every lead of its scope and window counts in it.
 CREATE TABLE cap (
     id            INTEGER PRIMARY KEY,
     kind          INTEGER NOT NULL,
@@ -40,9 +39,6 @@ CREATE TABLE cap (
     limit_leads   INTEGER,
     opening_cents INTEGER NOT NULL,
     opening_leads INTEGER NOT NULL,
-    late_cents    INTEGER NOT NULL DEFAULT 0 CHECK (late_cents >= 0),
-    late_leads    INTEGER NOT NULL DEFAULT 0 CHECK (late_leads >= 0),
-    run           INTEGER NOT NULL,
     spent_cents   INTEGER NOT NULL,
     spent_leads   INTEGER NOT NULL,
     leased_cents  INTEGER NOT NULL DEFAULT 0 CHECK (leased_cents >= 0),
@@ -50,6 +46,7 @@ CREATE TABLE cap (
     CHECK (spent_cents >= 0 AND spent_leads >= 0),
     UNIQUE (kind, name, period, start_ms)
 ) STRICT;
+CREATE INDEX cap_end ON cap (end_ms);
 
 -- granted = cents + returned, always; used is part of cents.
 CREATE TABLE lease (
@@ -123,7 +120,7 @@ CREATE INDEX lead_direct ON lead (bid_at_ms) WHERE lease IS NULL;
 CREATE INDEX lead_credited ON lead (credited, price_cents) WHERE credited > 0;
 
 -- The caps that a lead without a lease was charged to, and without limits those that counted a lead
--- whose lease is older than they are.
+-- which was bought without asking them.
 CREATE TABLE lead_cap (
     lead        TEXT    NOT NULL REFERENCES lead (id),
     cap         INTEGER NOT NULL REFERENCES cap (id),
