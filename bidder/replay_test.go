@@ -92,9 +92,9 @@ type world struct {
 func (w *world) draw(t *rapid.T) input {
 	w.now = w.now.Add(time.Duration(rapid.IntRange(0, 5000).Draw(t, "ms")) * time.Millisecond)
 	now := w.now
-	switch rapid.SampledFrom([]string{"ping", "ping", "ping", "upkeep", "cancel", "lost", "told", "charged", "pause", "post", "swap", "outcome"}).Draw(t, "input") {
+	switch rapid.SampledFrom([]string{"ping", "ping", "ping", "upkeep", "cancel", "lost", "voided", "away", "told", "charged", "pause", "post", "swap", "outcome"}).Draw(t, "input") {
 	case "upkeep":
-		return w.upkeep(now)
+		return w.upkeep(now, rapid.IntRange(0, 3).Draw(t, "refused") == 0)
 	case "cancel":
 		if seq, ok := w.pick(t); ok {
 			return func(a *bidder.Agent) string { return fmt.Sprint(a.Cancel(now, seq.Ref.Seq)) }
@@ -102,6 +102,17 @@ func (w *world) draw(t *rapid.T) input {
 	case "lost":
 		if bid, ok := w.pick(t); ok {
 			return func(a *bidder.Agent) string { return fmt.Sprint(a.Notify(now, pingpost.OutcomeLost, bid.Ref)) }
+		}
+	case "voided":
+		if bid, ok := w.pick(t); ok {
+			return func(a *bidder.Agent) string { return fmt.Sprint(a.Notify(now, pingpost.OutcomeVoided, bid.Ref)) }
+		}
+	case "away":
+		return func(a *bidder.Agent) string {
+			if _, asked, _ := a.Upkeep(now); asked {
+				return fmt.Sprint(a.Away(now))
+			}
+			return "nothing to ask"
 		}
 	case "told":
 		// Of a bid that is open, answered, or neither, in any order.
@@ -142,6 +153,9 @@ func (w *world) ping(t *rapid.T, now time.Time) input {
 	p := ping(fmt.Sprint("p", rapid.IntRange(0, 40).Draw(t, "ping")), func(p *pingpost.Ping) {
 		p.Exchange = rapid.SampledFrom([]string{"north", "south"}).Draw(t, "exchange")
 		p.Service = rapid.SampledFrom([]pingpost.Service{pingpost.HVAC, pingpost.Plumbing}).Draw(t, "service")
+		if consent := rapid.IntRange(0, 9).Draw(t, "consent"); consent < 3 {
+			p.Consent.TrustedFormURL = fmt.Sprint("https://cert.trustedform.com/", consent)
+		}
 	})
 	return func(a *bidder.Agent) string {
 		d := a.Decide(now, p)
@@ -179,7 +193,7 @@ func post(now time.Time, bid bidder.Decision) input {
 }
 
 // upkeep asks the first Agent's question and gives both Agents the same answer.
-func (w *world) upkeep(now time.Time) input {
+func (w *world) upkeep(now time.Time, refused bool) input {
 	var answer *budget.UpkeepAnswer
 	return func(a *bidder.Agent) string {
 		ask, ok, _ := a.Upkeep(now)
@@ -191,19 +205,23 @@ func (w *world) upkeep(now time.Time) input {
 			return "nothing to ask"
 		}
 		if answer == nil {
-			answer = w.answer(now, ask)
+			answer = w.answer(now, ask, refused)
 		}
 		a.Answered(now, *answer)
 		return string(text)
 	}
 }
 
-func (w *world) answer(now time.Time, ask budget.Upkeep) *budget.UpkeepAnswer {
-	answer := &budget.UpkeepAnswer{At: ask.At}
+func (w *world) answer(now time.Time, ask budget.Upkeep, refused bool) *budget.UpkeepAnswer {
+	answer := &budget.UpkeepAnswer{At: ask.At, Caps: w.uses(now)}
 	if w.leased == nil {
 		w.leased = map[budget.LeaseID]budget.LeaseState{}
 	}
 	for _, want := range ask.Wants {
+		if refused {
+			answer.Grants = append(answer.Grants, budget.Grant{Line: want.Line, Refused: pingpost.BudgetExhausted, Until: now.Add(time.Minute)})
+			continue
+		}
 		w.leases++
 		lease := budget.LeaseState{
 			ID: budget.LeaseID(w.leases), Line: want.Line, Rev: 1, Cents: want.Cents, Leads: want.Leads,
@@ -228,6 +246,18 @@ func (w *world) answer(now time.Time, ask budget.Upkeep) *budget.UpkeepAnswer {
 		answer.Leases = append(answer.Leases, w.leased[id])
 	}
 	return answer
+}
+
+// uses tells of the caps of the rules in force as if nothing came to them but what leases have used.
+func (w *world) uses(now time.Time) []budget.CapUse {
+	uses := bidder.UnusedCaps(bidder.PlanOf(w.rules[(w.generation+1)%2]), now)
+	for i := range uses {
+		for _, lease := range w.leased {
+			uses[i].UsedCents, uses[i].UsedLeads = uses[i].UsedCents+lease.UsedCents, uses[i].UsedLeads+lease.UsedLeads
+			uses[i].LeasedCents, uses[i].LeasedLeads = uses[i].LeasedCents+lease.Cents, uses[i].LeasedLeads+lease.Leads
+		}
+	}
+	return uses
 }
 
 func (w *world) charged(now time.Time, bid bidder.Decision) input {
