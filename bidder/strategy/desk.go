@@ -122,7 +122,7 @@ func (d *Desk) Quote(ask Ask) Quote {
 		return q
 	}
 	q.Dollars = v
-	if l.isShaded() {
+	if l.isShaded() && !ask.Unshaded {
 		l.shade(&q, ask, v)
 	}
 	if l.Objective == Volume {
@@ -136,7 +136,7 @@ func (d *Desk) Quote(ask Ask) Quote {
 // shade turns what may be paid into the bid that earns most, or one nearby that explores. Where that
 // is less than what a bid must come to, it is raised to it as long as it earns anything.
 func (l *line) shade(q *Quote, ask Ask, v float64) {
-	best := l.shadesOf(ask.Territory)
+	best := l.marketFor(ask.Territory).Shades
 	q.Shaded = true
 	q.Dollars, q.Chance = best.best(v)
 	if q.Tried = l.explore(ask.Draw); q.Tried > 0 {

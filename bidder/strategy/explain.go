@@ -35,7 +35,7 @@ func (d *Desk) Explain(ask Ask, q Quote) string {
 		text += fmt.Sprintf(", times %.2f to spend the budget", q.Lambda)
 	}
 	if q.Shaded {
-		text += fmt.Sprintf(", shaded to a %.0f %% chance", 100*q.Chance)
+		text += fmt.Sprintf(", shaded to a %.0f %% chance", 100*q.Chance) + l.evidence(ask.Territory)
 	}
 	if q.Tried > 0 {
 		text += fmt.Sprintf(", tried at x%.3f", q.Tried)
@@ -54,6 +54,26 @@ func hoursOf(q Quote) string {
 		return fmt.Sprintf(", less %s for %.1f crew hours", dollars(q.Hours*q.HourPrice), q.Hours)
 	}
 	return fmt.Sprintf(", %.1f crew hours on a day that has them", q.Hours)
+}
+
+// evidence says in words what the win curve for a territory was learned from.
+func (l *line) evidence(t Territory) string {
+	m := l.marketFor(t)
+	sum := m.Prices.sum()
+	if sum < 1 {
+		return ""
+	}
+	text := fmt.Sprintf(" by %.0f answers", sum)
+	if told := m.Prices.ToldWon + m.Prices.ToldLost; told >= 1 {
+		text += fmt.Sprintf(", %.0f of them with a price", told)
+	}
+	if m.Service != 0 {
+		text += ", for " + m.Service.String()
+	}
+	if m.State != "" {
+		text += " in " + string(m.State)
+	}
+	return text
 }
 
 func dollars(amount float64) string {

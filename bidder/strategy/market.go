@@ -69,13 +69,14 @@ func (l *line) marketOf(s Territory) int {
 	}
 }
 
-// shadesOf are the best bids for leads of a territory.
-func (l *line) shadesOf(s Territory) shades {
+// marketFor is the market that leads of a territory are bid for in: its own where that is told apart,
+// else the next above it that is.
+func (l *line) marketFor(t Territory) *market {
 	for {
-		if at := l.marketOf(s); len(l.Markets[at].Shades) > 0 || at == 0 {
-			return l.Markets[at].Shades
+		if at := l.marketOf(t); len(l.Markets[at].Shades) > 0 || at == 0 {
+			return &l.Markets[at]
 		}
-		s = s.pool()
+		t = t.pool()
 	}
 }
 

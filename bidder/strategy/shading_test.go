@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -319,6 +320,28 @@ func TestBidsLieJustAboveTicks(t *testing.T) {
 		if cents := centsOf(s.Quote(Ask{Most: worth, Territory: chicago}).Dollars); cents%500 != 1 {
 			t.Errorf("for $%v it bids %d cents", worth, cents)
 		}
+	}
+}
+
+// TestPingsMaySayOtherwise: who pays less than the bid in any case bids what the lead is worth.
+func TestPingsMaySayOtherwise(t *testing.T) {
+	s := newShader(Profit)
+	if q := s.Quote(Ask{Most: 80, Unshaded: true}); q.Shaded || q.Dollars != 80 {
+		t.Errorf("%+v", q)
+	}
+}
+
+// TestShadedBidsAreExplained says what the curve was learned from.
+func TestShadedBidsAreExplained(t *testing.T) {
+	s := newShader(Profit)
+	for range 50 {
+		s.outcome(chicago, 100, 50, 40, true, false)
+		s.outcome(gary, 100, 50, 40, false, false)
+	}
+	ask := Ask{Most: 100, Territory: chicago}
+	const want = " by 50 answers, 50 of them with a price, for hvac in IL"
+	if got := s.Explain(ask, s.Quote(ask)); !strings.HasSuffix(got, want) {
+		t.Errorf("%s, not %s", got, want)
 	}
 }
 

@@ -78,6 +78,7 @@ type Ask struct {
 	Draw  uint64  // the ping's own chance, evenly spread: what is explored follows from it
 
 	Territory Territory // whose win curve its bid is shaded by
+	Unshaded  bool      // the ping itself says that its winner does not pay its bid
 
 	// Where the line has a crew:
 	At      time.Time        // when it is asked
