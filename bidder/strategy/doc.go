@@ -12,8 +12,8 @@
 // a bid buys is learned from every answer (Response). Solving anew before each ping is the feedback:
 // what was spent too fast leaves less for more pings, and the next bid is lower.
 //
-// What wins where the winner pays its bid is learned for each territory, a service in a state, with
-// the service and then the whole line as what is expected of it: from results alone, or from prices
+// What wins where the winner pays its bid is learned for each territory, a job in a state, with the
+// job, its service and then the whole line as what is expected of it: from results alone, or from prices
 // where the exchange tells them (ledger, curve, market). The best bids are worked out ahead (shades).
 //
 // The Agent calls it with what it saw and asks it for quotes; backtests and simulations do the same.

@@ -70,6 +70,9 @@ func (l *line) evidence(t Territory) string {
 	if m.Service != 0 {
 		text += ", for " + m.Service.String()
 	}
+	if m.Job != 0 {
+		text += " " + m.Job.String()
+	}
 	if m.State != "" {
 		text += " in " + string(m.State)
 	}
