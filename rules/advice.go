@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"leadbid/internal/yamlfile"
@@ -23,6 +24,16 @@ func (l *loader) advise(root yamlfile.Node) {
 		adviseMixed(c, at.At("adjust").OneOrList())
 		l.adviseCaps(c, root)
 	}
+	l.adviseOutcomes(root.At("outcomes"))
+}
+
+// adviseOutcomes warns of outcomes that move no bid.
+func (l *loader) adviseOutcomes(node yamlfile.Node) {
+	if !node.Exists() || slices.ContainsFunc(l.rs.campaigns, func(c *Campaign) bool { return c.Value.Job > 0 }) {
+		return
+	}
+	node.Key().Warn("no campaign has a value made of a close rate and a job, so outcomes are kept and move no bid",
+		"value: {close: 12%, job: $9000, margin: 30%} in a campaign", "")
 }
 
 // adviseServer warns of pings and leads that would cross a network unencrypted. With an https

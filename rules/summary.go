@@ -31,6 +31,9 @@ func (rs *Ruleset) Summary() []string {
 	default:
 		lines = append(lines, "the books are verified every "+showSeconds(every))
 	}
+	if from := rs.settings.Outcomes.describe(); from != "" {
+		lines = append(lines, from)
+	}
 	if budget := describeBudget(rs.settings.Business.Budget); budget != "" {
 		lines = append(lines, "the business spends at most "+budget)
 	}
@@ -115,6 +118,21 @@ func showSpan(length time.Duration) string {
 		return count(int(length/time.Hour), "hour")
 	}
 	return length.String()
+}
+
+func (o *Outcomes) describe() string {
+	var from []string
+	if o.File != "" {
+		from = append(from, o.File)
+	}
+	if o.Key != "" {
+		from = append(from, "POST /v1/outcomes")
+	}
+	if len(from) == 0 {
+		return ""
+	}
+	return "what becomes of leads is learned from " + strings.Join(from, " and ") + "; one that nothing is said of for " +
+		showSpan(o.ClosesWithin) + " has not closed"
 }
 
 func (e *Exchange) describe() string {
