@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"leadbid/budget/store"
 	"leadbid/pingpost"
@@ -169,6 +171,8 @@ func (d *DisputeRequest) Check() string {
 	switch {
 	case d.Lead == "":
 		return "the lead is missing"
+	case strings.ContainsRune(d.Lead, 0) || !utf8.ValidString(d.Lead):
+		return "the lead is no id of one"
 	case !reasonWord.MatchString(d.Reason):
 		return fmt.Sprintf("the reason %q is no word such as bad_phone", d.Reason)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -192,6 +193,12 @@ func secret() []byte {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails: crypto/rand ends the process instead
 	return key
+}
+
+// kept is what is kept of a text that people or far ends wrote: PostgreSQL takes neither broken UTF-8 nor NUL.
+func kept(text string, longest int) string {
+	text = strings.ToValidUTF8(text[:min(len(text), longest)], "")
+	return strings.ReplaceAll(text, "\x00", "")
 }
 
 // instant reads milliseconds back; 0 is the zero time.

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"leadbid/internal/sqlstore"
 )
@@ -15,7 +14,7 @@ func (s *books) Dispute(ctx context.Context, dispute Dispute) (lead Lead, found 
 	if dispute.Reason == "" || dispute.At.IsZero() {
 		return Lead{}, false, fmt.Errorf("store: disputing: neither the reason nor the instant may be missing")
 	}
-	dispute.Note = strings.ToValidUTF8(dispute.Note[:min(len(dispute.Note), longestNote)], "")
+	dispute.Note = kept(dispute.Note, longestNote)
 	err = s.write(ctx, "disputing", func(tx *sqlstore.Tx) error {
 		lead, found, err = noteDispute(tx, dispute)
 		return err

@@ -115,8 +115,7 @@ func (s *books) Attempted(ctx context.Context, result Attempt) error {
 		return fmt.Errorf("store: noting an attempt: neither done nor dead, and no next one")
 	}
 	done := number(result.Done)
-	fault := strings.ToValidUTF8(result.Error[:min(len(result.Error), longestError)], "")
-	fault = strings.ReplaceAll(fault, "\x00", "") // which a far end may well answer, and PostgreSQL does not keep
+	fault := kept(result.Error, longestError)
 	return s.write(ctx, "noting an attempt", func(tx *sqlstore.Tx) error {
 		_, err := tx.Exec(`UPDATE outbox SET state = ?1, attempts = attempts + 1, error = ?2, next_ms = ?3
 			WHERE id = ?4 AND state <> 'done' AND (CAST(?5 AS BIGINT) = 1

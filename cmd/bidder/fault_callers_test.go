@@ -30,6 +30,7 @@ type callers struct {
 
 	pause    atomic.Int64              // of each caller between two leads, in nanoseconds
 	patience time.Duration             // for one answer
+	auction  time.Duration             // how long the exchange says it waits for bids
 	tries    int                       // for one post, each at any address
 	service  func(number int64) string // that a lead is about
 
@@ -54,7 +55,7 @@ type taken struct {
 
 func newCallers(t *testing.T, name string) *callers {
 	c := &callers{t: t, name: name, accepted: map[string]taken{}, rejected: map[string]int{}, noBids: map[string]int{},
-		patience: patience, tries: 1, service: func(int64) string { return "hvac" }}
+		patience: patience, auction: 5 * time.Second, tries: 1, service: func(int64) string { return "hvac" }}
 	c.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: patience}
 	t.Cleanup(c.client.CloseIdleConnections)
 	return c
@@ -99,8 +100,9 @@ func (c *callers) bring(ctx context.Context, base func() string) (bid bool) {
 	}
 	c.count(&c.pings)
 	service := c.service(number)
-	status, answer, err := c.send(ctx, base()+"/v1/ping/"+c.name, fmt.Appendf(nil, `{"ping_id":%q,"tmax_ms":5000,`+
-		`"service":%q,"job":"repair","zip":"60614","state":"IL","exclusive":true,"lead_score":%d}`, ping, service, number%100))
+	status, answer, err := c.send(ctx, base()+"/v1/ping/"+c.name, fmt.Appendf(nil, `{"ping_id":%q,"tmax_ms":%d,`+
+		`"service":%q,"job":"repair","zip":"60614","state":"IL","exclusive":true,"lead_score":%d}`,
+		ping, c.auction.Milliseconds(), service, number%100))
 	if err != nil {
 		return false
 	}
