@@ -45,6 +45,8 @@ type Book struct {
 
 	uses map[capKey]*use
 
+	replicas int64 // that share the caps, as the store last told it; 0 where nobody can
+
 	asked    time.Time // when the store was last asked; zero before the first time
 	underWay bool      // and has not answered
 	away     bool

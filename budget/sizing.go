@@ -133,6 +133,15 @@ func (b *Book) possible(now time.Time, line *line) bool {
 	return true
 }
 
+// worthAsking tells whether the caps above the line have enough left that is not bought. Where others
+// have it, replicas or runs that ended, this Book hears that it came back only by asking.
+func (b *Book) worthAsking(now time.Time, line *line) bool {
+	return b.possible(now, line) || !slices.ContainsFunc(line.Caps, func(limit Cap) bool {
+		cents, leads := b.bought(now, limit)
+		return limit.reason(cents, leads, line.least()) != pingpost.ReasonNone
+	})
+}
+
 // pressed tells how far a line must give way: not at all, down to its share, or with everything.
 type pressed uint8
 
@@ -193,10 +202,66 @@ func (b *Book) spare(now time.Time, line *line, queue []*line) room {
 		keep = room{}
 	case pressure == toShare:
 		keep = room{max(fair.cents, line.usual()), max(fair.leads, 1)}
+	case b.replicas > 1 && !line.active(now):
+		keep = b.inHand(now, line)
+		if over := have.cents - keep.cents; keep.cents > line.usual() && over < line.usual() && !line.byLeads {
+			keep = have // not worth a question
+		}
 	case have.cents+heldCents > 2*wanted.cents || line.byLeads && have.leads+heldLeads > 2*wanted.leads:
 		keep = room{max(wanted.cents-heldCents, line.usual()), max(wanted.leads-heldLeads, 1)}
 	}
 	return room{max(have.cents-keep.cents, 0), max(have.leads-keep.leads, 0)}
+}
+
+// inHand is what an idle line keeps where several replicas share its caps. They do not hear of each
+// other's needs; so of each cap the idle lines of a replica together keep a part of what is not bought,
+// or room for one bid, whichever is more. Where it is too little for all, those asked last have it.
+func (b *Book) inHand(now time.Time, line *line) room {
+	keep := line.target(now)
+	for _, limit := range line.Caps {
+		cents, leads := b.bought(now, limit)
+		part := room{
+			max(pingpost.Cents(limit.Cents.N)-cents, 0) / pingpost.Cents(2*b.replicas),
+			max(limit.Leads.N-leads, 0) / (2 * b.replicas),
+		}
+		idle, before := int64(1), room{}
+		for _, other := range b.lines {
+			if other == line || other.active(now) || !other.under(keyOf(limit)) {
+				continue
+			}
+			if idle++; b.ahead(other, line) {
+				before.cents += other.usual()
+				before.leads++
+			}
+		}
+		if limit.Cents.Set {
+			keep.cents = min(keep.cents, atLeastOne(part.cents, pingpost.Cents(idle), before.cents, line.usual()))
+		}
+		if limit.Leads.Set {
+			keep.leads = min(keep.leads, atLeastOne(part.leads, idle, before.leads, 1))
+		}
+	}
+	if keep.cents == 0 || keep.leads == 0 {
+		return room{}
+	}
+	return keep
+}
+
+// ahead tells which of two idle lines is the likelier to be asked for a bid: the one asked last, else the
+// one that comes first in the plan.
+func (b *Book) ahead(line, other *line) bool {
+	if !line.lastAsked.Equal(other.lastAsked) {
+		return line.lastAsked.After(other.lastAsked)
+	}
+	return slices.Index(b.lines, line) < slices.Index(b.lines, other)
+}
+
+// atLeastOne is an equal share of part, at least room for one where those before leave it, or are none.
+func atLeastOne[T ~int64](part, shares, before, one T) T {
+	if before == 0 || before+one <= part {
+		return max(part/shares, one)
+	}
+	return 0
 }
 
 // regroups tells whether a waiting line gives its own scattered rests back, to get them again in
@@ -253,7 +318,7 @@ func (b *Book) share(now time.Time, line *line) room {
 
 // want is the lease that the line asks for now.
 func (b *Book) want(now time.Time, line *line, queue []*line) (want Want, ok bool) {
-	if b.stopping || !line.covered || !b.possible(now, line) || b.holdsBack(now, line, queue) {
+	if b.stopping || !line.covered || !b.worthAsking(now, line) || b.holdsBack(now, line, queue) {
 		return Want{}, false
 	}
 	if _, to := b.turn(now, line); !to.IsZero() && to.Sub(now) < 4*skew {
@@ -265,6 +330,13 @@ func (b *Book) want(now time.Time, line *line, queue []*line) (want Want, ok boo
 	}
 	heldCents, heldLeads := line.held()
 	aim := room{min(wanted.cents-heldCents, fair.cents), min(wanted.leads-heldLeads, fair.leads)}
+	if b.replicas > 1 && !line.active(now) {
+		most := b.inHand(now, line)
+		if most.cents == 0 {
+			return Want{}, false
+		}
+		aim = room{min(aim.cents, most.cents), min(aim.leads, most.leads)}
+	}
 	low := have.cents < min(line.least(), max(aim.cents, 1)) || have.leads < 1 ||
 		have.cents < aim.cents/4 || line.byLeads && have.leads < aim.leads/4
 	if !low && !line.starved(now) {

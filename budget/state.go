@@ -21,6 +21,7 @@ type State struct {
 	Doubtful bool         `json:"doubtful,omitempty"`
 	Stale    bool         `json:"stale,omitempty"`
 	Stopping bool         `json:"stopping,omitempty"`
+	Replicas int64        `json:"replicas,omitempty"`
 	Lines    []SavedLine  `json:"lines,omitempty"`
 	Leases   []SavedLease `json:"leases,omitempty"`
 	Holds    []SavedHold  `json:"holds,omitempty"`
@@ -79,7 +80,7 @@ type SavedUse struct {
 // Snapshot copies out everything that the Book remembers, except its plan.
 func (b *Book) Snapshot() State {
 	s := State{Asked: b.asked, UnderWay: b.underWay, Away: b.away, Swapped: b.swapped, Stopping: b.stopping,
-		Unshown: b.unshown, Doubtful: b.doubtful, Stale: b.stale}
+		Unshown: b.unshown, Doubtful: b.doubtful, Stale: b.stale, Replicas: b.replicas}
 	for _, l := range b.lines {
 		s.Lines = append(s.Lines, SavedLine{
 			Line: l.Line, LargestSeen: l.largestSeen, Denied: l.denied, LastAsked: l.lastAsked,
@@ -117,7 +118,7 @@ func compareKeys(a, b capKey) int {
 func Restore(plan *Plan, s State) *Book {
 	b := NewBook(plan)
 	b.asked, b.underWay, b.away, b.swapped, b.stopping = s.Asked, s.UnderWay, s.Away, s.Swapped, s.Stopping
-	b.unshown, b.doubtful, b.stale = s.Unshown, s.Doubtful, s.Stale
+	b.unshown, b.doubtful, b.stale, b.replicas = s.Unshown, s.Doubtful, s.Stale, s.Replicas
 	for _, saved := range s.Lines {
 		l := b.byLine[saved.Line]
 		if l == nil {

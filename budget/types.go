@@ -142,6 +142,8 @@ type UpkeepAnswer struct {
 	Grants []Grant      `json:"grants,omitempty"`
 	Leases []LeaseState `json:"leases,omitempty"`
 	Caps   []CapUse     `json:"caps,omitempty"` // every cap of the plan, as it stands now
+
+	Replicas int64 `json:"replicas,omitempty"` // that share the caps, this one included; 0 where nobody can
 }
 
 // BidRef is what a bid id says once its signature was found right.

@@ -208,6 +208,7 @@ func (b *Book) granted(grant Grant) {
 // they pay later comes on top.
 func (b *Book) told(a UpkeepAnswer) {
 	clear(b.uses)
+	b.replicas = a.Replicas
 	for _, capUse := range a.Caps {
 		b.uses[keyOf(capUse.Cap)] = &use{CapUse: capUse}
 	}

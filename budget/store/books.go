@@ -165,7 +165,7 @@ func (s *books) Begin(ctx context.Context) (run Run, err error) {
 }
 
 func begin(tx *sqlstore.Tx, now time.Time) (run Run, err error) {
-	id, err := tx.Insert(`INSERT INTO run (at_ms) VALUES (?)`, now.UnixMilli())
+	id, err := tx.Insert(`INSERT INTO run (at_ms, seen_ms) VALUES (?, ?)`, now.UnixMilli(), now.UnixMilli())
 	if err != nil {
 		return Run{}, err
 	}

@@ -27,6 +27,7 @@ func (s *books) Upkeep(ctx context.Context, run Run, plan *budget.Plan, ask budg
 			if err := u.countReplicas(&s.over); err != nil {
 				return err
 			}
+			u.answer.Replicas = u.live
 		}
 		err := u.do(ask)
 		answer = u.answer
@@ -209,13 +210,23 @@ func (u *upkeep) keep(ask budget.Keep) error {
 	return u.giveBack(ask, room{max(back.cents, 0), max(back.leads, 0)})
 }
 
-// liveRuns are those that can bid from a lease, or began a moment ago.
-const liveRuns = `SELECT run FROM lease INDEXED BY lease_open WHERE state = 'open' AND bid_until_ms > ?1
-	UNION SELECT id FROM run WHERE at_ms > ?2 UNION SELECT CAST(?3 AS BIGINT)`
+const (
+	// seenWithin is how long a run counts as live after its last question: longer than one that holds
+	// nothing waits between two.
+	seenWithin = 2 * leaseLength
+	// seenStep is the least time between two notes of it.
+	seenStep = 5 * time.Second
+)
 
-// countReplicas counts them, apart from this process's own former runs.
+// countReplicas notes that this run is live, and counts those that are, apart from this process's own
+// former ones.
 func (u *upkeep) countReplicas(over *sync.Map) error {
-	rows, err := u.tx.Query(liveRuns, u.now.UnixMilli(), u.now.Add(-leaseLength).UnixMilli(), u.run.ID)
+	err := u.tx.Later(`UPDATE run SET seen_ms = ? WHERE id = ? AND seen_ms < ?`,
+		[]any{u.now.UnixMilli(), u.run.ID, u.now.Add(-seenStep).UnixMilli()}, nil)
+	if err != nil {
+		return err
+	}
+	rows, err := u.tx.Query(`SELECT id FROM run WHERE seen_ms > ? OR id = ?`, u.now.Add(-seenWithin).UnixMilli(), u.run.ID)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ import (
 // its value is changed to, in every row; "-" stands for a row that is deleted.
 var harmless = map[string]string{
 	"run.at_ms":            "nothing reads it",
+	"run.seen_ms":          "how many replicas are thought to be live: what a lease may take at most, within every cap",
 	"run.head NULL":        "a run that says nothing of its end is as one before its first upkeep; what it lacks the rows tell",
 	"run.-":                "a run that wrote no entry and has no lease left nothing behind",
 	"signing_key.id":       "bids signed with a key that is gone are unknown: nothing is charged",
@@ -51,6 +52,7 @@ var harmless = map[string]string{
 	"contact.at_ms":        "as contact.hash",
 	"contact.-":            "as contact.hash",
 	"outcome.*":            "what became of leads: no money follows from it but the worth of the next",
+	"dispute.*":            "what a person is reminded of: the returned notice credits, with or without it",
 	"outbox.id":            "what the receiver knows the delivery by",
 	"outbox.target":        "a target that is not known becomes a dead letter, visibly",
 	"outbox.state":         "whether a lead is sent once more",

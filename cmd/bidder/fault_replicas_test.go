@@ -32,7 +32,7 @@ exchanges:
     auth: {bearer: "${EXCHANGE_KEY}"}
     commitment: refusable
     bid_ttl: 2s
-    hold_for: 1s
+    hold_for: 500ms
     grace: 1s
     reasons: true
 campaigns:
@@ -56,7 +56,8 @@ const (
 	replicas    = 3
 	largestBid  = pingpost.Cents(10_00)
 	smallCap    = pingpost.Cents(45_00)
-	perFault    = 200              // dollars of the large cap, about what is bought during one
+	perSecond   = 60 // dollars of the large cap, somewhat more than is bought under faults
+	perFault    = 1400 * time.Millisecond
 	beyondLease = 34 * time.Second // a lease of 30 s, the time of its last bid, and some more
 
 	// betweenLeads is how long each of the callers waits while there are faults.
@@ -79,13 +80,14 @@ func TestReplicasUnderFaults(t *testing.T) {
 	address := pgtest.Address(t)
 	t.Parallel()
 	faults, seed := numberFrom(t, "LEADBID_REPLICA_FAULTS", 20), crashSeed(t)
-	largeCap := pingpost.Cents(max(faults*perFault, 1000)) * 100 // 100 of the largest bids at least
+	// 100 of the largest bids at least.
+	largeCap := perSecond * 100 * pingpost.Cents(max(time.Duration(faults)*perFault, beyondLease)/time.Second)
 	var all [replicas]*replica
 	for i := range all {
 		all[i] = newReplica(t, address, largeCap)
 	}
 	callers := newCallers(t, "northside")
-	callers.patience, callers.auction, callers.tries = 700*time.Millisecond, time.Second, 4
+	callers.patience, callers.auction, callers.tries = 700*time.Millisecond, 700*time.Millisecond, 4
 	callers.service = func(number int64) string {
 		if number%10 == 0 {
 			return "plumbing"

@@ -6,11 +6,12 @@
 -- package budget. Every amount moves by a conditional UPDATE; the CHECKs are the net below.
 
 -- head is the hash of the last entry of the run's chain at its last upkeep: a chain cut short there or
--- before lacks it.
+-- before lacks it. seen is when one of several replicas last asked for leases, to within seconds.
 CREATE TABLE run (
-    id    BIGINT PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
-    at_ms BIGINT NOT NULL,
-    head  BYTEA
+    id      BIGINT PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    at_ms   BIGINT NOT NULL,
+    seen_ms BIGINT NOT NULL,
+    head    BYTEA
 );
 
 -- Keys that bid ids are signed with: the largest id signs whose time has come. Their number is in

@@ -4,11 +4,12 @@
 -- package budget. Every amount moves by a conditional UPDATE; the CHECKs are the net below.
 
 -- head is the hash of the last entry of the run's chain at its last upkeep: a chain cut short there or
--- before lacks it.
+-- before lacks it. seen is when one of several replicas last asked for leases, to within seconds.
 CREATE TABLE run (
-    id    INTEGER PRIMARY KEY AUTOINCREMENT,
-    at_ms INTEGER NOT NULL,
-    head  BLOB
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    at_ms   INTEGER NOT NULL,
+    seen_ms INTEGER NOT NULL,
+    head    BLOB
 ) STRICT;
 
 -- Keys that bid ids are signed with: the largest id signs whose time has come. Their number is in

@@ -1,0 +1,179 @@
+package store_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"testing"
+	"time"
+
+	"leadbid/budget"
+	"leadbid/budget/store"
+	"leadbid/internal/pgtest"
+	"leadbid/pingpost"
+)
+
+// replica is the Book of one bidder over its own connection to books that it shares.
+type replica struct {
+	store store.Store
+	run   store.Run
+	book  *budget.Book
+}
+
+// replicated are bidders on one PostgreSQL, under a clock of ours. Every bid that one of them makes is
+// posted at once, and charged.
+type replicated struct {
+	t    *testing.T
+	now  time.Time
+	plan *budget.Plan
+	all  []*replica
+	seq  uint64
+}
+
+func newReplicated(t *testing.T, many int, plan *budget.Plan) *replicated {
+	r := &replicated{t: t, now: noon, plan: plan}
+	address := pgtest.Address(t)
+	for range many {
+		s, err := store.OpenPostgres(t.Context(), address, store.Options{Clock: func() time.Time { return r.now }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		run, err := s.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.all = append(r.all, &replica{s, run, budget.NewBook(plan)})
+	}
+	return r
+}
+
+// pass lets time pass in which some of the replicas are asked for bids on some lines, twice a second.
+func (r *replicated) pass(d time.Duration, busy []*replica, lines []budget.Line, price pingpost.Cents) {
+	r.t.Helper()
+	for end := r.now.Add(d); r.now.Before(end); r.now = r.now.Add(500 * time.Millisecond) {
+		for _, one := range r.all {
+			ask, ok := one.book.Upkeep(r.now)
+			if !ok {
+				continue
+			}
+			answer, err := one.store.Upkeep(context.Background(), one.run, r.plan, ask)
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			one.book.Answer(r.now, answer)
+		}
+		for _, one := range busy {
+			for _, line := range lines {
+				r.buy(one, line, price)
+			}
+		}
+	}
+}
+
+func (r *replicated) buy(one *replica, line budget.Line, price pingpost.Cents) {
+	r.t.Helper()
+	r.seq++
+	ticket, reason := one.book.Hold(r.now, line, r.seq, price, 100*time.Millisecond)
+	if reason != pingpost.ReasonNone {
+		return
+	}
+	name := fmt.Sprint(r.seq)
+	ref := budget.BidRef{Lease: ticket.Lease, Price: price, Expires: ticket.Expires, Run: one.run.ID, Seq: r.seq}
+	charge := budget.Charge{Exchange: line.Exchange, PingID: name, BidID: name, Line: line, Price: price, BidAt: r.now, Ref: ref,
+		Caps: budget.WindowsOf(r.plan.Lines[0].Caps, r.now, r.plan.Location)}
+	answer, err := one.store.Post(context.Background(), store.Post{
+		At: r.now, LeadID: "lead-" + name, BodyHash: sha256.Sum256([]byte(name)), Charge: charge,
+	})
+	if err != nil || answer.Outcome != store.PostAccepted {
+		r.t.Fatal(answer, err)
+	}
+	one.book.Charged(r.now, budget.Charged{Line: line, Ref: ref, Accepted: true, Price: price, Lease: answer.Lease})
+}
+
+func (r *replicated) used() pingpost.Cents {
+	r.t.Helper()
+	uses, err := r.all[0].store.Usage(context.Background(), r.plan, r.now)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return uses[0].UsedCents
+}
+
+// totalOf makes some lines under one cap for good.
+func totalOf(lines int, limit, largest pingpost.Cents) (plan *budget.Plan, all []budget.Line) {
+	plan = &budget.Plan{Location: time.UTC}
+	for i := range lines {
+		line := budget.Line{Campaign: fmt.Sprint("campaign-", i), Exchange: "north"}
+		all = append(all, line)
+		plan.Lines = append(plan.Lines, budget.LinePlan{
+			Line: line, LargestBid: largest,
+			Terms: budget.Terms{Refusable: true, BidTTL: 5 * time.Second, HoldFor: time.Second, Grace: time.Second},
+			Caps:  []budget.Cap{{Period: pingpost.Total, Cents: budget.Limit{N: int64(limit), Set: true}}},
+		})
+	}
+	return plan, all
+}
+
+// TestIdleReplicasGiveWay has one of three replicas buy whatever it can, after all had their leases:
+// what the others keep is little of a large cap, and room for one bid each of a small one.
+func TestIdleReplicasGiveWay(t *testing.T) {
+	pgtest.Address(t)
+	const largest = pingpost.Cents(10_00)
+	for _, test := range []struct {
+		lines int
+		limit pingpost.Cents
+		busy  int
+		least pingpost.Cents // to be used in the end
+	}{
+		{1, 45_00, 2, 45_00 - 3*largest},
+		{5, 100_00, 0, 100_00 - 3*largest},
+		{5, 100_00, 2, 100_00 - 3*largest},
+		{1, 1000_00, 1, 970_01},
+		{5, 1000_00, 0, 970_01},
+	} {
+		t.Run(fmt.Sprintf("%d lines under %v, replica %d buys", test.lines, test.limit, test.busy), func(t *testing.T) {
+			t.Parallel()
+			plan, lines := totalOf(test.lines, test.limit, largest)
+			r := newReplicated(t, 3, plan)
+			r.pass(20*time.Second, nil, nil, 0)
+			r.pass(90*time.Second, r.all[test.busy:test.busy+1], lines[:1], largest)
+			if used := r.used(); used < test.least || used > test.limit {
+				t.Errorf("%v of %v is used", used, test.limit)
+			}
+			report, err := r.all[0].store.Verify(t.Context())
+			if err != nil || len(report.Findings) > 0 {
+				t.Errorf("%+v, %v", report.Findings, err)
+			}
+		})
+	}
+}
+
+// TestMoneyOfOthersComesBack has a replica hear that another one has everything, and that one die: what it
+// had is found again after its leases' end, by a replica that was asked for bids all the time and by one
+// that nobody asked.
+func TestMoneyOfOthersComesBack(t *testing.T) {
+	for _, asked := range []bool{true, false} {
+		t.Run(fmt.Sprintf("asked=%t", asked), func(t *testing.T) {
+			plan, lines := totalOf(1, 40_00, 10_00)
+			r := newReplicated(t, 2, plan)
+			dead := r.all[0]
+			answer, err := dead.store.Upkeep(t.Context(), dead.run, plan, budget.Upkeep{
+				At: r.now, Wants: []budget.Want{{Line: lines[0], Least: 40_00, Cents: 40_00, Leads: 40_00}},
+			})
+			if err != nil || answer.Grants[0].Lease == nil {
+				t.Fatal(answer, err)
+			}
+			r.all = r.all[1:]
+			if asked {
+				r.pass(time.Minute, r.all, lines, 10_00)
+			} else {
+				r.pass(time.Minute, nil, nil, 0)
+				r.buy(r.all[0], lines[0], 10_00)
+			}
+			if used := r.used(); asked && used < 40_00 || used < 10_00 {
+				t.Errorf("%v of $40.00 is used", used)
+			}
+		})
+	}
+}
