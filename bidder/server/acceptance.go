@@ -11,6 +11,9 @@ const (
 	// acceptanceSpan is how far back posts count: exchanges look at about a month.
 	acceptanceSpan = 30 * 24 * time.Hour
 
+	// acceptanceLook is the time between two looks: each reads the leads of that span.
+	acceptanceLook = 5 * time.Minute
+
 	// fewPosts is how few say nothing yet.
 	fewPosts = 20
 
@@ -101,7 +104,7 @@ func (s *Server) acceptanceLoop(ctx context.Context) {
 		if err == nil {
 			s.tellAcceptance(list, told)
 		}
-		if !pause(ctx, returnsLook) {
+		if !pause(ctx, acceptanceLook) {
 			return
 		}
 	}
