@@ -190,6 +190,37 @@ func (a *Agent) Outcome(now time.Time, known []strategy.Evidence) Stamp {
 	return stamp
 }
 
+// ResetPacing forgets what a campaign's lines learned of weeks and prices, or all lines where it is "".
+// lines is how many began anew.
+func (a *Agent) ResetPacing(now time.Time, campaign string) (lines int, stamp Stamp) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	stamp = a.stampLocked(now)
+	return a.desk.Reset(stamp.At, campaign), stamp
+}
+
+// Pacing tells why the bids are where they are. It is not an input.
+func (a *Agent) Pacing(now time.Time) strategy.Standing {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.desk.Show(later(now, a.last))
+}
+
+// Checkpoint copies what is worth keeping of the strategy beyond the process. It is not an input.
+func (a *Agent) Checkpoint() strategy.State {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.desk.Checkpoint()
+}
+
+// Resume takes over what a former process kept of its strategy. It comes before every input, and
+// before the first snapshot.
+func (a *Agent) Resume(kept strategy.State) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.desk = strategy.Restore(a.inForce.plans.setup, kept)
+}
+
 // Learned is how many leads, and jobs among them, Outcome told of.
 func (a *Agent) Learned() (leads, closed int) {
 	a.mu.Lock()

@@ -9,6 +9,11 @@ import (
 	"leadbid/pingpost"
 )
 
+// ResetRecord is a ResetPacing in a recording.
+type ResetRecord struct {
+	Campaign string `json:"campaign,omitempty"` // "" for all
+}
+
 // AppendJSON appends the decision in its one recorded form: what two Agents that decide alike must
 // agree on to the byte. It does not allocate beyond dst.
 func (d *Decision) AppendJSON(dst []byte) []byte {

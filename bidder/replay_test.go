@@ -92,7 +92,7 @@ type world struct {
 func (w *world) draw(t *rapid.T) input {
 	w.now = w.now.Add(time.Duration(rapid.IntRange(0, 5000).Draw(t, "ms")) * time.Millisecond)
 	now := w.now
-	switch rapid.SampledFrom([]string{"ping", "ping", "ping", "upkeep", "cancel", "lost", "voided", "away", "told", "charged", "pause", "post", "swap", "outcome"}).Draw(t, "input") {
+	switch rapid.SampledFrom([]string{"ping", "ping", "ping", "upkeep", "cancel", "lost", "voided", "away", "told", "charged", "pause", "post", "swap", "outcome", "reset"}).Draw(t, "input") {
 	case "upkeep":
 		return w.upkeep(now, rapid.IntRange(0, 3).Draw(t, "refused") == 0)
 	case "cancel":
@@ -142,6 +142,11 @@ func (w *world) draw(t *rapid.T) input {
 			Known: now.Add(time.Duration(rapid.IntRange(-5, 5).Draw(t, "known in")) * time.Second),
 		}}
 		return func(a *bidder.Agent) string { return fmt.Sprint(a.Outcome(now, known)) }
+	case "reset":
+		if rapid.IntRange(0, 3).Draw(t, "forgotten") == 0 {
+			campaign := rapid.SampledFrom([]string{"", "profitable"}).Draw(t, "of")
+			return func(a *bidder.Agent) string { return fmt.Sprint(a.ResetPacing(now, campaign)) }
+		}
 	case "pause":
 		pauses := bidder.Pauses{All: rapid.IntRange(0, 9).Draw(t, "paused") == 0}
 		return func(a *bidder.Agent) string { return fmt.Sprint(a.Pause(now, pauses)) }

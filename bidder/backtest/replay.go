@@ -206,6 +206,8 @@ func (r *replay) input(record *recording.Record) error {
 		return with(record, func(p bidder.Pauses) { r.agent.Pause(record.At, p) })
 	case recording.KindOutcome:
 		return with(record, func(known []strategy.Evidence) { r.agent.Outcome(record.At, known) })
+	case recording.KindReset:
+		return with(record, func(of bidder.ResetRecord) { r.agent.ResetPacing(record.At, of.Campaign) })
 	case recording.KindSwap:
 		r.agent = nil // the next snapshot goes on from here, where it is of our rules again
 		return nil

@@ -100,6 +100,7 @@ func newMeters() *meters {
 // watch adds what is read when the metrics are read.
 func (m *meters) watch(s *Server) {
 	m.registry.MustRegister(
+		newPacingMeters(s),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "bidder_recording_dropped_total", Help: "Inputs that are missing in the recording.",
 		}, func() float64 { return float64(s.record.missed()) }),

@@ -235,6 +235,10 @@ func (r *recorder) outcome(stamp bidder.Stamp, known []strategy.Evidence) {
 	r.input(stamp, recording.KindOutcome, known)
 }
 
+func (r *recorder) reset(stamp bidder.Stamp, campaign string) {
+	r.input(stamp, recording.KindReset, bidder.ResetRecord{Campaign: campaign})
+}
+
 // swap records a change of the rules. A segment begins with the state after it, in the folder that
 // the new rules want.
 func (r *recorder) swap(stamp bidder.Stamp, record bidder.SwapRecord, after *bidder.Snapshot, folder string) {

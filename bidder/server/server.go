@@ -101,6 +101,7 @@ func New(ctx context.Context, options Options) (*Server, error) {
 	}
 	s.keys.Store(s.run.Keys)
 	s.agent = bidder.New(s.run.ID, first.rules, budget.NewBook(first.plan))
+	s.resumeStrategy(ctx)
 	if s.record, err = newRecorder(s, settings.Record.Dir); err != nil {
 		return nil, errors.Join(err, s.store.Close())
 	}
@@ -174,6 +175,7 @@ func (s *Server) Start(ctx context.Context) error {
 	s.spawn(func() { s.keyLoop(background) })
 	s.spawn(func() { s.returnsLoop(background) })
 	s.spawn(func() { s.outcomesLoop(background) })
+	s.spawn(func() { s.keepLoop(background) })
 	s.spawn(func() { s.acceptanceLoop(background) })
 	s.spawn(func() { s.record.loop(background) })
 	s.spawn(func() { s.pauseLoop(background) })
@@ -250,6 +252,7 @@ func (s *Server) close(ctx context.Context) error {
 		s.returnLeases(ctx)
 		s.stop()
 		s.running.Wait()
+		s.keepStrategy(ctx)
 	}
 	errs = append(errs, s.record.close(), s.store.Close())
 	return errors.Join(errs...)

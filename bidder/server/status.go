@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"leadbid/bidder"
+	"leadbid/bidder/strategy"
 	"leadbid/budget/store"
 	"leadbid/internal/httpguard"
 	"leadbid/pingpost"
@@ -38,6 +39,7 @@ type Status struct {
 	Books         store.Counts       `json:"books"`
 	Returns       []ReturnStatus     `json:"returns"`
 	Outcomes      OutcomesStatus     `json:"outcomes"`
+	Pacing        strategy.Standing  `json:"pacing"` // why the bids are where they are
 	Acceptance    []AcceptanceStatus `json:"acceptance,omitempty"`
 	Recording     *RecordingStatus   `json:"recording,omitempty"`
 }
@@ -92,6 +94,7 @@ func (s *Server) Status(ctx context.Context) (Status, error) {
 		status.Caps = append(status.Caps, bidder.CapStatusOf(use))
 	}
 	status.Outcomes = s.outcomesStatus()
+	status.Pacing = s.agent.Pacing(now)
 	if status.Acceptance, err = s.acceptance(ctx); err != nil {
 		return status, err
 	}
@@ -132,6 +135,8 @@ func (s *Server) adminRoutes() http.Handler {
 	routes.HandleFunc("POST /-/keys/rotate", s.serveRotate)
 	routes.HandleFunc("POST /-/dispute", s.serveDispute)
 	routes.HandleFunc("POST /v1/outcomes", s.serveOutcomes)
+	routes.HandleFunc("GET /pacing", s.servePacing)
+	routes.HandleFunc("POST /-/pacing/reset", s.serveReset)
 	if s.options.Load != nil {
 		routes.HandleFunc("POST /-/reload", func(w http.ResponseWriter, r *http.Request) {
 			// Whoever asked may go away; what has begun is ended.

@@ -96,7 +96,7 @@ func TestNothingUpsetsPacing(t *testing.T) {
 // trouble does to all of them by the mean.
 func (one trouble) holds(t *testing.T, objective Objective) {
 	t.Helper()
-	const days = 6
+	const days = 4
 	offAtMost := offAtMost[objective]
 	off, swings, spent := map[int]float64{}, 0, 0.0
 	for seed := range uint64(days) {

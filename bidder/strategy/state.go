@@ -173,13 +173,18 @@ func (d *Desk) Checkpoint() State {
 		without.free(bid)
 	}
 	s.Open, s.Answered, s.Worths, s.Crews = nil, nil, Worths{}, without.State().Crews
+	s.Stale = true
 	for i := range s.Lines {
 		l := &s.Lines[i]
 		l.Pending, l.PendingLeads, l.Marked = 0, 0, time.Time{}
 		l.Week.Until = time.Time{}
+		l.Yields, l.Learned = [parts]yield{}, false // they follow from the rest
 	}
 	return s
 }
+
+// Empty says whether there is anything in it.
+func (s *State) Empty() bool { return len(s.Lines) == 0 }
 
 func (d *Desk) lineNamed(campaign, exchange string) int {
 	for i := range d.setup.Lines {

@@ -143,6 +143,10 @@ func differences(one, other map[string][][]any) (names []string) {
 			continue
 		}
 		for i, row := range rows {
+			if len(row) != len(other[table][i]) { // the schema itself is damaged
+				names = append(names, table+".-")
+				break
+			}
 			for j := range row {
 				if !reflect.DeepEqual(row[j], other[table][i][j]) {
 					names = append(names, fmt.Sprintf("%s.%v", table, rows[0][j]))

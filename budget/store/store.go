@@ -73,6 +73,12 @@ type Store interface {
 	// Posted counts the posts since an instant that were answered, by exchange and reason.
 	Posted(ctx context.Context, since time.Time) ([]Posted, error)
 
+	// Keep keeps something under a name, beyond the process, for all replicas: the newest stays. No money
+	// hangs on it.
+	Keep(ctx context.Context, name string, at time.Time, body []byte) error
+	// Kept gives it back, with its instant; nil where nothing is.
+	Kept(ctx context.Context, name string) (body []byte, at time.Time, err error)
+
 	// Due lists deliveries whose time has come, oldest first, at most max.
 	Due(ctx context.Context, now time.Time, max int) ([]Delivery, error)
 	// Attempted notes the end of one attempt at a delivery.

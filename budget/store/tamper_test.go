@@ -51,6 +51,7 @@ var harmless = map[string]string{
 	"contact.lead":         "whose it is says nothing of money",
 	"contact.at_ms":        "as contact.hash",
 	"contact.-":            "as contact.hash",
+	"kept.*":               "what the strategy learned: it holds no money, and is held against its own sum before it is used",
 	"outcome.*":            "what became of leads: no money follows from it but the worth of the next",
 	"dispute.*":            "what a person is reminded of: the returned notice credits, with or without it",
 	"outbox.id":            "what the receiver knows the delivery by",

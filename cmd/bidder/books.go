@@ -99,6 +99,7 @@ func printStatus(env *cli.Env, status *server.Status) error {
 		sayBooks(env, status)
 		saySilence(env, status)
 		sayReturns(env, status)
+		sayPacing(env, &status.Pacing)
 		sayOutcomes(env, status)
 		sayAcceptance(env, status)
 		sayRules(env, status)

@@ -23,7 +23,7 @@ var program = cli.Program{
 	Commands: func(env *cli.Env) []*cobra.Command {
 		return []*cobra.Command{
 			initCommand(env), checkCommand(env), testCommand(env), serveCommand(env), explainCommand(env), statusCommand(env),
-			leadsCommand(env), disputeCommand(env), pauseCommand(env), resumeCommand(env), reloadCommand(env), keysCommand(env), verifyCommand(env), reconcileCommand(env),
+			leadsCommand(env), disputeCommand(env), pauseCommand(env), resumeCommand(env), reloadCommand(env), pacingCommand(env), keysCommand(env), verifyCommand(env), reconcileCommand(env),
 			backtestCommand(env), schemaCommand(env),
 		}
 	},

@@ -28,6 +28,7 @@ const (
 	KindAway     Kind = "away"     // there was none
 	KindPause    Kind = "pause"    // what is switched off from here on
 	KindOutcome  Kind = "outcome"  // what became of leads bought
+	KindReset    Kind = "reset"    // what was learned of weeks and prices is forgotten
 	KindSwap     Kind = "swap"     // the rules from here on; the next snapshot is of the state after it
 	KindSnapshot Kind = "snapshot" // the Agent's whole state: replays begin here
 	KindGap      Kind = "gap"      // records were dropped: replays end here, until the next snapshot

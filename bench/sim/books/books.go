@@ -43,6 +43,7 @@ type Books struct {
 	outbox  []*deliveryRow
 	byOwed  map[string]*deliveryRow
 	entries []entry
+	kept    map[string]kept
 
 	undo     []func()   // of the write under way
 	unsynced [][]func() // of the writes that are not on the disk, oldest first
@@ -60,7 +61,7 @@ func New(clock func() time.Time, secret string) *Books {
 	return &Books{
 		clock: clock, secret: secret, byCap: map[capKey]*capRow{}, posts: map[string]*postRow{},
 		byPing: map[pingKey]*postRow{}, byBid: map[string]*leadRow{}, contact: map[[32]byte]contactRow{},
-		byOwed: map[string]*deliveryRow{},
+		byOwed: map[string]*deliveryRow{}, kept: map[string]kept{},
 	}
 }
 

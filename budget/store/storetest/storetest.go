@@ -50,6 +50,7 @@ func Run(t *testing.T, open Open) {
 		"disputes last until the lead is credited":    testDisputes,
 		"outcomes are kept once and read when known":  testOutcomes,
 		"posts are counted by exchange and reason":    testPosted,
+		"what is kept is the newest":                  testKept,
 		"a closed store is away":                      testClosed,
 		"random operations agree with a naive ledger": testRandom,
 	} {
@@ -269,7 +270,9 @@ func testClosed(t *testing.T, b *bench) {
 	_, outcomes := b.s.Outcomes(ctx, []store.Outcome{{LeadID: "x", Kind: store.Booked, Known: start}})
 	_, ended := b.s.Ended(ctx, start, 1)
 	_, posted := b.s.Posted(ctx, start)
-	for i, err := range []error{post, upkeep, begin, answer, verify, leads, keys, rotate, dispute, outcomes, ended, posted} {
+	keep := b.s.Keep(ctx, "x", start, []byte("x"))
+	_, _, kept := b.s.Kept(ctx, "x")
+	for i, err := range []error{keep, kept, post, upkeep, begin, answer, verify, leads, keys, rotate, dispute, outcomes, ended, posted} {
 		if !errors.Is(err, store.ErrAway) {
 			t.Errorf("%d: a closed store answered %v", i, err)
 		}

@@ -154,6 +154,13 @@ CREATE TABLE outcome (
     PRIMARY KEY (lead, kind)
 );
 
+-- What outlives the process and moves no money: what the strategy learned of weeks and prices.
+CREATE TABLE kept (
+    name  TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    at_ms BIGINT NOT NULL,
+    body  BYTEA  NOT NULL
+);
+
 CREATE TABLE contact (
     hash  BYTEA NOT NULL PRIMARY KEY CHECK (length(hash) = 32),
     lead  TEXT COLLATE "C" NOT NULL REFERENCES lead (id),

@@ -152,6 +152,13 @@ CREATE TABLE outcome (
     PRIMARY KEY (lead, kind)
 ) STRICT, WITHOUT ROWID;
 
+-- What outlives the process and moves no money: what the strategy learned of weeks and prices.
+CREATE TABLE kept (
+    name  TEXT    NOT NULL PRIMARY KEY,
+    at_ms INTEGER NOT NULL,
+    body  BLOB    NOT NULL
+) STRICT;
+
 CREATE TABLE contact (
     hash  BLOB    NOT NULL PRIMARY KEY CHECK (length(hash) = 32),
     lead  TEXT    NOT NULL REFERENCES lead (id),
