@@ -32,7 +32,7 @@ exchanges:
     auth: {bearer: "${EXCHANGE_KEY}"}
     commitment: refusable
     bid_ttl: 2s
-    hold_for: 500ms
+    hold_for: 1s
     grace: 1s
     reasons: true
 campaigns:
