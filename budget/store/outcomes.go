@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"leadbid/internal/sqlstore"
 	"leadbid/pingpost"
@@ -63,6 +65,11 @@ func (o *Outcome) KnownAt(bought time.Time) time.Time {
 
 func noteOutcome(tx *sqlstore.Tx, o *Outcome) (answer OutcomeAnswer, err error) {
 	var at int64
+	for _, id := range []string{o.LeadID, o.BidID, o.PingID, o.Exchange} {
+		if strings.ContainsRune(id, 0) || !utf8.ValidString(id) {
+			return answer, nil // no lead has such an id, and PostgreSQL would not even look for it
+		}
+	}
 	found := false
 	for _, by := range []struct {
 		where string

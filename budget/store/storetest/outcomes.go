@@ -51,6 +51,8 @@ func testOutcomes(t *testing.T, b *bench) {
 	ended(b.clock())
 	note(store.OutcomeAnswer{}, store.Outcome{LeadID: "nobody", Kind: store.Booked})
 	note(store.OutcomeAnswer{}, store.Outcome{Kind: store.Booked})
+	note(store.OutcomeAnswer{}, store.Outcome{LeadID: "a\x00", Kind: store.Booked})
+	note(store.OutcomeAnswer{}, store.Outcome{LeadID: "\xff", Kind: store.Booked})
 	note(store.OutcomeAnswer{}, store.Outcome{PingID: posts[1].Charge.PingID, Exchange: "south", Kind: store.Booked})
 
 	// By lead, bid and ping; with its known time, so long after it happened, and when it was told.
