@@ -141,6 +141,7 @@ func (a *Agent) quoteLocked(now time.Time, p *pingpost.Ping, campaign *rules.Cam
 	q := &a.quoted
 	q.line, q.ask = line, strategy.Ask{Line: line, Most: most, Least: least, Worth: worth, Draw: drawOf(p),
 		Territory: strategy.Territory{Service: p.Service, Job: p.Job, State: p.State},
+		Unshaded:  p.Auction == pingpost.AuctionSecond || p.Auction == pingpost.AuctionFixed,
 		At:        now, Urgency: p.Urgency, Hours: hours, Chance: chance}
 	q.quote = a.desk.Quote(q.ask)
 	if trace != nil {

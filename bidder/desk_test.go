@@ -1,6 +1,7 @@
 package bidder_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -169,5 +170,32 @@ func TestNoStrategyNoCost(t *testing.T) {
 	agent.Decide(monday, ping("p", nil))
 	if state := agent.Snapshot().Strategy; len(state.Lines)+len(state.Caps)+len(state.Open) > 0 {
 		t.Errorf("a plain configuration has a strategy: %+v", state)
+	}
+}
+
+// TestDecisionsSayHowTheyWerePriced reads them as a recording has them.
+func TestDecisionsSayHowTheyWerePriced(t *testing.T) {
+	agent := newAgent(t, strings.Replace(strategic, "objective: profit}", "objective: profit, explore: 20%}", 1))
+	explored := false
+	for i := range 40 {
+		d := agent.Decide(monday, ping(fmt.Sprint("p", i), nil))
+		text := string(d.AppendJSON(nil))
+		if !json.Valid([]byte(text)) || !strings.Contains(text, `,"worth":80,"lambda":`) || !strings.Contains(text, `,"chance":0.`) {
+			t.Fatal(text)
+		}
+		if strings.Contains(text, `,"tried":`) {
+			explored = strings.Contains(text, `,"explore":0.2,`)
+		}
+	}
+	if !explored {
+		t.Error("no bid explores")
+	}
+	said := agent.Decide(monday, ping("second", func(p *pingpost.Ping) { p.Auction = pingpost.AuctionSecond }))
+	if said.Quote.Shaded {
+		t.Error("shaded where the ping says that the winner pays less than its bid")
+	}
+	plain := newAgent(t, twoCampaigns).Decide(monday, ping("p", nil))
+	if text := string(plain.AppendJSON(nil)); strings.Contains(text, "worth") {
+		t.Error(text)
 	}
 }
