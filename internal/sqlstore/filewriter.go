@@ -70,7 +70,7 @@ func (e *fileEngine) later(query string, args []any, check func(hit int64) error
 }
 
 func (e *fileEngine) flush() error { return nil }
-func (e *fileEngine) drop()        {}
+func (e *fileEngine) drop() bool   { return false }
 
 func (e *fileEngine) prepare(query string) (*sql.Stmt, error) {
 	if stmt, ok := e.prepared[query]; ok {

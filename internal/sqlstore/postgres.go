@@ -457,9 +457,10 @@ func (e *serverEngine) later(query string, args []any, check func(hit int64) err
 	return nil
 }
 
-func (e *serverEngine) drop() {
+func (e *serverEngine) drop() bool {
 	clear(e.pending)
 	e.pending = e.pending[:0]
+	return true
 }
 
 func (e *serverEngine) flush() error {

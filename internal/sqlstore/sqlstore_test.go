@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -253,6 +254,34 @@ func TestUndo(t *testing.T) {
 		want = append(want, text)
 	}
 	if got := notes(t, db); !slices.Equal(got, want) {
+		t.Errorf("notes %q", got)
+	}
+}
+
+// TestUndoOfWhatWasPutOff undoes a statement that nobody waited for: a file has done it at once.
+func TestUndoOfWhatWasPutOff(t *testing.T) {
+	db := openAt(t, filepath.Join(t.TempDir(), "a.db"), Options{})
+	later := func(tx *Tx, text string) error {
+		return tx.Later(`INSERT INTO note (text) VALUES (?)`, []any{text}, nil)
+	}
+	err := db.Write(t.Context(), func(tx *Tx) error {
+		if err := later(tx, "undone"); err != nil {
+			return err
+		}
+		if err := tx.Undo(); err != nil {
+			return err
+		}
+		return later(tx, "kept")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	failed := errors.New("failed")
+	err = db.Write(t.Context(), func(tx *Tx) error { return cmp.Or(later(tx, "failed"), failed) })
+	if !errors.Is(err, failed) {
+		t.Fatal(err)
+	}
+	if got := notes(t, db); !slices.Equal(got, []string{"kept"}) {
 		t.Errorf("notes %q", got)
 	}
 }

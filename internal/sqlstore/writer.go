@@ -25,9 +25,9 @@ type engine interface {
 	// later runs a statement with the next one that is waited for, in the same round trip where
 	// there are any; check hears how many rows it hit.
 	later(query string, args []any, check func(hit int64) error) error
-	// flush waits for what later has put off, drop forgets it.
+	// flush waits for what later has put off; drop forgets it, and is false where nothing is ever put off.
 	flush() error
-	drop()
+	drop() bool
 
 	// fatal tells whether an error says that the connection can no longer be trusted with a commit.
 	fatal(err error) bool
@@ -336,8 +336,7 @@ func (tx *Tx) Undo() error {
 		return errPlain
 	}
 	clear(tx.known)
-	tx.engine.drop()
-	if !tx.waited { // not even the savepoint was sent
+	if tx.engine.drop() && !tx.waited { // not even the savepoint was sent
 		return tx.Later("SAVEPOINT job", nil, nil)
 	}
 	_, err := tx.Exec("ROLLBACK TO job")
