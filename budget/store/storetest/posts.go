@@ -272,7 +272,7 @@ func testCapOfOneReplica(t *testing.T, b *bench) {
 	b.accepted(back)
 	b.credit(back, pingpost.OutcomeReturned)
 	b.run = one
-	b.wait(31 * time.Second) // the other is gone: it has no part in what is left
+	b.wait(61 * time.Second) // the other is gone: it has no part in what is left
 	if got := b.lease(with, 500_00, 50); got.Cents != 45_00 || got.Leads != 5 {
 		t.Errorf("a day of $100 and an hour of 8 leads, of which two replicas have bought 3 for $55, granted %v and %d", got.Cents, got.Leads)
 	}
