@@ -16,13 +16,14 @@ func main() {
 	periods := flag.Int("periods", 200, "periods of each synthetic market that count")
 	only := flag.String("only", "", "one market, or recorded; empty plays all")
 	flag.Parse()
-	shading := flag.Arg(0) == "shading"
-	if flag.NArg() > 1 || flag.NArg() == 1 && !shading || *periods < 2 || *periods > 100_000 {
-		fmt.Fprintln(os.Stderr, "strategy: after the flags there is nothing, or shading, and --periods is from 2 to 100000")
+	parts := map[string]func(io.Writer, string, int, string) error{"shading": runShading, "crew": runCrew}
+	part, known := parts[flag.Arg(0)]
+	if flag.NArg() > 1 || flag.NArg() == 1 && !known || *periods < 2 || *periods > 100_000 {
+		fmt.Fprintln(os.Stderr, "strategy: after the flags there is nothing, shading or crew, and --periods is from 2 to 100000")
 		os.Exit(2)
 	}
-	if shading {
-		if err := runShading(os.Stdout, *out, *periods, *only); err != nil {
+	if known {
+		if err := part(os.Stdout, *out, *periods, *only); err != nil {
 			fmt.Fprintln(os.Stderr, "strategy:", err)
 			os.Exit(1)
 		}

@@ -137,7 +137,7 @@ func (l *line) pingsByDay(now time.Time) (pings [aheadDays]float64) {
 	}
 	first := (int(now.Weekday()) + 6) % 7
 	for i := range pings {
-		pings[i] = l.day() * usual[(first+i)%7]
+		pings[i] = usual[(first+i)%7]
 	}
 	cell := hourOfWeek(now)
 	pings[0] = nextHour(now).Sub(now).Hours() * l.Week.perHour(cell, total)
