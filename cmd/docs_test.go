@@ -17,7 +17,7 @@ import (
 )
 
 // documents are the pages that a newcomer follows step by step, each in a folder of its own.
-var documents = []string{"README.md", "docs/first-rules.md"}
+var documents = []string{"README.md", "docs/first-rules.md", "docs/strategy.md"}
 
 // TestDocuments runs every command of the pages' console blocks, in order, as a newcomer would, in a
 // folder of its own with the examples in it. Each must succeed. In a block that does not say
