@@ -75,6 +75,7 @@ func (c *contractor) promised(r *replica, ping *pingpost.Ping, decision *bidder.
 		p.until = c.w.now.Add(decision.ExpiresIn()).Add(-500 * time.Millisecond)
 	}
 	c.bids[id] = p
+	remember(&c.sent, p)
 	if p.binding && !decision.Repeat {
 		c.covered(r, p, decision.Ref.Lease)
 	}

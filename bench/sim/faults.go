@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"leadbid/budget/store"
@@ -260,14 +261,38 @@ func repeatPost(w *world) {
 	}
 }
 
-// changePost sends a post that differs from its bid. None of these may be accepted.
+// someBid is a late bid that may not be posted yet, as its true post would be.
+func (w *world) someBid() (post pingpost.Post, c *contractor, ok bool) {
+	c = w.someone()
+	if len(c.sent) == 0 {
+		return post, c, false
+	}
+	p := pick(w, c.sent)
+	return pingpost.Post{
+		Exchange: p.exchange, PingID: p.ping, BidID: p.id, Price: p.price, Service: p.terms.Service, Job: p.terms.Job,
+		ZIP: p.terms.ZIP, Exclusive: p.terms.Exclusive,
+		Lead: pingpost.Lead{Phone: pingpost.NewPrivate(fmt.Sprintf("+1312%07d", 9000000+w.random.IntN(100000))), City: "Chicago"},
+	}, c, true
+}
+
+// postOrBid is a post that was sent, or that of a bid that nobody may have posted: what is wrong with it
+// must be seen without anything known of the ping or the bid.
+func (w *world) postOrBid() (post pingpost.Post, c *contractor, ok bool) {
+	if w.chance(0.5) {
+		return w.someBid()
+	}
+	return w.somePost()
+}
+
+// changePost sends a post that differs from its bid. None of these may be accepted: said holds it
+// against what was bid.
 func changePost(w *world) {
-	post, c, ok := w.somePost()
+	post, c, ok := w.postOrBid()
 	if !ok {
 		return
 	}
 	p := c.bids[post.BidID]
-	switch w.random.IntN(5) {
+	switch w.random.IntN(6) {
 	case 0:
 		post.Price = p.price + 1
 	case 1:
@@ -277,7 +302,9 @@ func changePost(w *world) {
 	case 3:
 		post.PingID += "x"
 	case 4:
-		post.Service = pingpost.Roofing + 1
+		post.Service = pingpost.Windows
+	case 5:
+		post.Job = pingpost.Inspect
 	}
 	post.BodyHash = bodyOf(&post)
 	w.deliverPost(c, post)
@@ -285,7 +312,7 @@ func changePost(w *world) {
 
 // forgePost sends a post of a bid id that nobody signed.
 func forgePost(w *world) {
-	post, c, ok := w.somePost()
+	post, c, ok := w.postOrBid()
 	if !ok {
 		return
 	}

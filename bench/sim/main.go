@@ -20,6 +20,7 @@ func main() {
 	traced := flag.Bool("trace", false, "print every step of the day of --seed")
 	days := flag.Uint64("days", 100, "how many days to play")
 	from := flag.Uint64("from", 1, "the first seed")
+	long := flag.Duration("for", 365*24*time.Hour, "begin no other day after that long")
 	most := flag.Int("failures", 5, "how many failing seeds end the campaign")
 	flag.Parse()
 	switch {
@@ -47,7 +48,7 @@ func main() {
 		}
 	}
 	began := time.Now()
-	total, failures := campaign(*from, *days, *most, func() bool { return false }, print, os.Stderr)
+	total, failures := campaign(*from, *days, *most, func() bool { return time.Since(began) > *long }, print, os.Stderr)
 	total.print(os.Stdout, time.Since(began))
 	if len(failures) > 0 {
 		pprof.StopCPUProfile()
