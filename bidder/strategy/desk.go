@@ -217,7 +217,7 @@ func (d *Desk) Placed(seq uint64, ask Ask, q Quote, dollars float64, until time.
 	l := &d.lines[ask.Line]
 	l.Pending, l.PendingLeads = l.Pending+dollars, l.PendingLeads+1
 	bid := openBid{Seq: seq, Line: ask.Line, Worth: q.Worth, Dollars: dollars, Until: until,
-		Chance: l.chance(q, dollars), Territory: ask.Territory}
+		Chance: float32(l.chance(q, dollars)), Territory: ask.Territory}
 	if l.crew >= 0 {
 		c := &d.crews[l.crew]
 		bid.Crew, bid.Day, bid.load = l.Crew, q.day, loadOf(ask.Hours, ask.Chance)
@@ -295,7 +295,7 @@ func (l *line) answer(bid openBid, paid float64) {
 	if l.Bids > answerMemory {
 		l.Bids, l.Wins, l.Asked, l.Spent = l.Bids/2, l.Wins/2, l.Asked/2, l.Spent/2
 	}
-	l.weigh(bid.Chance, paid > 0)
+	l.weigh(float64(bid.Chance), paid > 0)
 }
 
 // won is the share of bids that win, and paid what a dollar that was bid comes to.

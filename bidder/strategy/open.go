@@ -6,17 +6,18 @@ import (
 	"time"
 )
 
-// openBid is a bid of which nothing was heard yet.
+// openBid is a bid of which nothing was heard yet. A map keeps up to 128 bytes in place; what is larger
+// costs each bid an allocation.
 type openBid struct {
 	Seq     uint64    `json:"seq"`
 	Line    int       `json:"line"`
 	Worth   float64   `json:"worth"`
 	Dollars float64   `json:"dollars"`
 	Until   time.Time `json:"until"`
-	Chance  float64   `json:"chance"` // how likely it was taken to win
+	Chance  float32   `json:"chance"`          // how likely it was taken to win
+	Price   int32     `json:"price,omitempty"` // cents: what would have won, where that was told already
 
 	Territory Territory `json:"territory,omitzero"`
-	Price     int32     `json:"price,omitempty"` // cents: what would have won, where that was told already
 
 	Crew string `json:"crew,omitempty"` // whose time is kept for it
 	Day  int    `json:"day,omitempty"`
