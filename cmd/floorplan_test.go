@@ -81,7 +81,7 @@ const floorPlan = `
 	budget/store < bench/sim/books
 	bidder/server, bidder/backtest, exchange/server, exchange/load, bench/sim/books < bench/sim
 	rules < bench/rules
-	bidder/server < bench/money
+	bidder/server, internal/pgtest < bench/money
 	bidder/strategy < bench/strategy
 
 	# Tools that a person runs while working on the house, and folders without code of their own.

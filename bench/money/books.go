@@ -46,7 +46,14 @@ type books struct {
 	prices uint64
 }
 
+// opener opens books under a clock of ours.
+type opener func(store.Options) (store.Store, error)
+
 func openBooks(ctx context.Context, path string, at time.Time) (*books, error) {
+	return openBooksOn(ctx, at, func(opts store.Options) (store.Store, error) { return store.OpenSQLite(ctx, path, opts) })
+}
+
+func openBooksOn(ctx context.Context, at time.Time, open opener) (*books, error) {
 	chicago, err := time.LoadLocation("America/Chicago")
 	if err != nil {
 		return nil, err
@@ -55,7 +62,7 @@ func openBooks(ctx context.Context, path string, at time.Time) (*books, error) {
 		Line: line, Terms: terms, Caps: wideCaps(), LargestBid: 60_00,
 	}}}}
 	b.now.Store(at.UnixNano())
-	if b.store, err = store.OpenSQLite(ctx, path, store.Options{Clock: b.clock}); err != nil {
+	if b.store, err = open(store.Options{Clock: b.clock}); err != nil {
 		return nil, err
 	}
 	if b.run, err = b.store.Begin(ctx); err != nil {

@@ -81,6 +81,12 @@ func chargesOn(ctx context.Context, s *settings, leads int) (chargesRow, error) 
 		return row, err
 	}
 	defer b.store.Close()
+	err = row.measure(ctx, s, b, groupedSlice, aloneSlice)
+	return row, err
+}
+
+// measure has slices of both kinds take turns on the books.
+func (r *chargesRow) measure(ctx context.Context, s *settings, b *books, many, few int) error {
 	var one sync.Mutex
 	alone := func(p store.Post) error {
 		one.Lock()
@@ -90,18 +96,19 @@ func chargesOn(ctx context.Context, s *settings, leads int) (chargesRow, error) 
 	grouped := func(p store.Post) error { return charge(ctx, b.store, p) }
 	for range s.pairs {
 		var pair pairOf
-		if pair.Grouped, err = b.slice(ctx, groupedSlice, grouped); err != nil {
-			return row, err
+		var err error
+		if pair.Grouped, err = b.slice(ctx, many, grouped); err != nil {
+			return err
 		}
-		if pair.Alone, err = b.slice(ctx, aloneSlice, alone); err != nil {
-			return row, err
+		if pair.Alone, err = b.slice(ctx, few, alone); err != nil {
+			return err
 		}
-		row.Pairs = append(row.Pairs, pair)
+		r.Pairs = append(r.Pairs, pair)
 	}
-	row.Gain = median(row.gains())
-	row.Grouped = medianSide(row.Pairs, func(p pairOf) chargesSide { return p.Grouped })
-	row.Alone = medianSide(row.Pairs, func(p pairOf) chargesSide { return p.Alone })
-	return row, nil
+	r.Gain = median(r.gains())
+	r.Grouped = medianSide(r.Pairs, func(p pairOf) chargesSide { return p.Grouped })
+	r.Alone = medianSide(r.Pairs, func(p pairOf) chargesSide { return p.Alone })
+	return nil
 }
 
 func charge(ctx context.Context, books store.Store, p store.Post) error {

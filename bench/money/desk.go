@@ -34,12 +34,19 @@ type desk struct {
 
 // openDesk opens a bidder on new books. What is in folder must not be of an earlier one.
 func openDesk(ctx context.Context, folder, configuration string, at time.Time) (*desk, error) {
+	return openDeskOn(ctx, folder, configuration, at, func(opts store.Options) (store.Store, error) {
+		return store.OpenSQLite(ctx, filepath.Join(folder, booksFile), opts)
+	})
+}
+
+// openDeskOn is openDesk on the books that open opens.
+func openDeskOn(ctx context.Context, folder, configuration string, at time.Time, open opener) (*desk, error) {
 	rs, err := load(folder, configuration)
 	if err != nil {
 		return nil, err
 	}
 	d := &desk{now: at.UTC(), plan: bidder.PlanOf(rs)}
-	if d.store, err = store.OpenSQLite(ctx, filepath.Join(folder, booksFile), store.Options{Clock: d.clock}); err != nil {
+	if d.store, err = open(store.Options{Clock: d.clock}); err != nil {
 		return nil, err
 	}
 	if d.run, err = d.store.Begin(ctx); err != nil {

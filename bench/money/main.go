@@ -41,7 +41,7 @@ type part struct {
 }
 
 var parts = []part{{"charges", measureCharges}, {"leases", measureLeases}, {"zones", measureZones},
-	{"startup", measureStartup}, {"memory", measureMemory}}
+	{"startup", measureStartup}, {"memory", measureMemory}, {"postgres", measurePostgres}}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -141,7 +141,7 @@ func (p part) measure(ctx context.Context, s *settings, out io.Writer) error {
 	r := report{Date: time.Now().UTC().Format(time.DateOnly), OS: runtime.GOOS + "/" + runtime.GOARCH,
 		CPUs: runtime.NumCPU(), Go: runtime.Version(), Load: loadAverages()}
 	var err error
-	if r.Figures, err = p.run(ctx, s, out); err != nil || s.out == "" {
+	if r.Figures, err = p.run(ctx, s, out); err != nil || r.Figures == nil || s.out == "" {
 		return err
 	}
 	text, err := json.MarshalIndent(r, "", "  ")

@@ -4,7 +4,7 @@
 //
 // LEADBID_POSTGRES decides: a postgres:// address names a server to use instead (with the right to
 // make schemas), "require" makes it a failure where there is none, and without it the tests that
-// need one are skipped there. Only tests import it.
+// need one are skipped there. Only tests and measurements import it.
 package pgtest
 
 import (
@@ -55,6 +55,10 @@ type Server struct {
 	address *url.URL
 	stop    func()
 }
+
+// Running gives the server that this process shares: the one that LEADBID_POSTGRES names, or one of its own.
+// It is for measurements; tests take an Address.
+func Running() (*Server, error) { return started() }
 
 var started = sync.OnceValues(func() (*Server, error) {
 	if given := os.Getenv(Variable); given != "" && given != require {
