@@ -34,7 +34,8 @@ campaigns:
     services: [hvac]
     area: {states: [IL]}
     budget: {day: $100}
-    capacity: {leads: {week: 20}}
+    capacity: {leads: {week: 20}, crew_hours: {day: 6}}
+    hours_per_job: 'job == "install" ? 7 : 2'
     strategy: {pacing: even, objective: profit}
     value: {close: 20%, job: $800, margin: 50%}
     rules: [{name: all, bid: 50}]
@@ -118,8 +119,8 @@ func TestStrategyExplains(t *testing.T) {
 		}
 	}
 	f(pingpost.Plumbing, "south", "your price $30.00 -> strategy as_written, learned: worth $30.00, money for every lead -> bid $30.00")
-	f(pingpost.HVAC, "south", "your price $50.00 -> strategy profit, even: worth $80.00 -> bid $50.00")
-	f(pingpost.HVAC, "north", "your price $50.00 -> strategy profit, even: worth $80.00, shaded to a 34 % chance -> bid $45.60")
+	f(pingpost.HVAC, "south", "your price $50.00 -> strategy profit, even: worth $80.00, 0.5 crew hours on a day that has them -> bid $50.00")
+	f(pingpost.HVAC, "north", "your price $50.00 -> strategy profit, even: worth $80.00, 0.5 crew hours on a day that has them, shaded to a 34 % chance -> bid $45.60")
 	f(pingpost.Roofing, "south", "your price $30.00 -> strategy volume, learned: worth $80.00, times 20.00 to spend the budget -> bid $60.00")
 }
 
@@ -197,5 +198,33 @@ func TestDecisionsSayHowTheyWerePriced(t *testing.T) {
 	plain := newAgent(t, twoCampaigns).Decide(monday, ping("p", nil))
 	if text := string(plain.AppendJSON(nil)); strings.Contains(text, "worth") {
 		t.Error(text)
+	}
+}
+
+// TestCrewIsFull fills today with emergencies: the next one is refused, whatever money is left, and
+// bought again once a lead is given back.
+func TestCrewIsFull(t *testing.T) {
+	agent := newAgent(t, strings.ReplaceAll(strategic, "value: {close: 20%,", "value: {close: 100%,"))
+	var won []bidder.Decision
+	emergency := func(id string) bidder.Decision {
+		fillUp(agent, monday, 0)
+		return agent.Decide(monday, ping(id, func(p *pingpost.Ping) {
+			p.Service, p.Exchange, p.Urgency = pingpost.HVAC, "south", pingpost.UrgencyEmergency
+		}))
+	}
+	for i := range 3 {
+		d := emergency(fmt.Sprint("p", i))
+		if !d.Bid {
+			t.Fatalf("%d hours are booked, and the next lead is %s", 2*i, d.Reason)
+		}
+		agent.Charged(monday, budget.Charged{Line: budget.Line{Campaign: "profitable", Exchange: "south"}, Ref: d.Ref, Accepted: true, Price: d.Price})
+		won = append(won, d)
+	}
+	if d := emergency("p3"); d.Reason != pingpost.CapacityFull {
+		t.Errorf("with 6 hours booked: %v, %s", d.Bid, d.Reason)
+	}
+	agent.Notify(monday, pingpost.OutcomeReturned, won[1].Ref)
+	if d := emergency("p4"); !d.Bid {
+		t.Errorf("with a lead returned: %s", d.Reason)
 	}
 }

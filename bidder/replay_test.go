@@ -121,6 +121,10 @@ func (w *world) draw(t *rapid.T) input {
 			prices := bidder.Prices{Clearing: bid.Price, MinBidToWin: pingpost.Cents(rapid.IntRange(0, 6000).Draw(t, "price"))}
 			return func(a *bidder.Agent) string { return fmt.Sprint(a.NotifyPrices(now, outcome, bid.Ref, prices)) }
 		}
+	case "returned":
+		if bid, ok := w.pick(t); ok {
+			return func(a *bidder.Agent) string { return fmt.Sprint(a.Notify(now, pingpost.OutcomeReturned, bid.Ref)) }
+		}
 	case "charged":
 		if bid, ok := w.pick(t); ok {
 			return w.charged(now, bid)

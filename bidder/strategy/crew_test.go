@@ -200,7 +200,8 @@ func TestHoursHaveAPrice(t *testing.T) {
 		}
 		buy(d, seq, one)
 	}
-	at := ask.At.AddDate(0, 0, 49)
+	at := ask.At.AddDate(0, 0, 52)
+	d.Expire(at)
 	for _, urgency := range []pingpost.Urgency{pingpost.UrgencyEmergency, pingpost.UrgencyWeek} {
 		poor, good := jobAt(at, urgency, 0.5, 0.5), jobAt(at, urgency, 0.5, 0.5)
 		poor.Worth, good.Worth, good.Most = 4, 150, 150

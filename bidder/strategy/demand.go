@@ -16,6 +16,10 @@ const (
 	// calendar wait to its end.
 	aheadDays = 2*calendarDays - 1
 
+	// demandPrior is how many pings that ask for nothing count beside those that came: the first few
+	// pings of a new campaign say little about a full calendar.
+	demandPrior = 20.0
+
 	// demandMemory is how many pings count: contractors change their rules.
 	demandMemory = 2000.0
 )
@@ -93,7 +97,7 @@ func (l *line) wants() (table [waitClasses]bought) {
 			if hours == 0 {
 				continue
 			}
-			share := hours / w.Pings
+			share := hours / (w.Pings + demandPrior)
 			table[class][0] += share * won[rates]
 			for i := 1; i <= cell+1; i++ {
 				table[class][i] += share * won[cell+1-i]

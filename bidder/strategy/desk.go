@@ -165,7 +165,6 @@ func (d *Desk) Note(now time.Time, ask Ask, q Quote) {
 	l.Merit.note(int(q.cell), q.Worth, ask.Most, l.Lambda)
 	if l.crew >= 0 {
 		l.Demand.note(waitClass[ask.Urgency], q.Hours, l.surplus(&ask, q.Worth), loadOf(ask.Hours, ask.Chance), q.Worth, ask.Most)
-		d.solveCrews(now)
 	}
 	if d.since++; d.due(now) {
 		d.solve(now)
@@ -273,9 +272,10 @@ func (d *Desk) lose(now time.Time, bid openBid) {
 	d.answerTo(bid, false)
 }
 
-// Expire takes bids of which nothing was heard in time for lost.
+// Expire takes bids of which nothing was heard in time for lost, and brings the calendars up to date.
 func (d *Desk) Expire(now time.Time) {
 	d.turn(now)
+	d.solveCrews(now)
 	for {
 		seq, due := d.open.due(now)
 		if !due {
