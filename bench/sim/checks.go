@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"leadbid/budget"
 	"leadbid/exchange"
 	"leadbid/pingpost"
 )
@@ -124,6 +125,18 @@ func (w *world) spendAgain() {
 		}
 		w.ask(x, "lends", exchange.TopUp{ID: "once more", Buyer: c.name, Amount: 1_000_000_00})
 	}
+	for _, r := range c.replicas {
+		r.reload()
+		if r.clock != 0 { // it is ahead, and by its windows others would be to be spent
+			r.crash()
+		}
+	}
+	w.until(w.now.Add(time.Minute))
+	end := c.windowsEnd()
+	if end.Sub(w.now) < 45*time.Minute { // too short to spend all of it
+		w.until(end.Add(time.Minute))
+		end = c.windowsEnd()
+	}
 	w.note(c.name, "is to spend what it has left", "", 0)
 	clear(c.noBids)
 	longest := time.Duration(0) // that a bid keeps its money
@@ -143,6 +156,9 @@ func (w *world) spendAgain() {
 		if w.count.Accepted > before {
 			idle, pace = 0, 2*time.Second
 		}
+		if w.now.After(end.Add(-longest)) {
+			return // it was still buying, or the window is over: nothing was to be seen
+		}
 	}
 	if findings := c.unspent(); len(findings) > 0 {
 		// Not yet told apart: money kept back by the bidder, and windows that have just begun.
@@ -151,6 +167,22 @@ func (w *world) spendAgain() {
 		return
 	}
 	w.count.Spent++
+}
+
+// windowsEnd is when the first window of its caps ends.
+func (c *contractor) windowsEnd() (end time.Time) {
+	plan := c.inForce.plan
+	for _, line := range plan.Lines {
+		for _, limit := range line.Caps {
+			if _, to := budget.WindowOf(limit.Period, c.w.now, plan.Location); end.IsZero() || !to.IsZero() && to.Before(end) {
+				end = to
+			}
+		}
+	}
+	if end.IsZero() {
+		end = c.w.now.Add(24 * time.Hour)
+	}
+	return end
 }
 
 // unspent names the lines that could still buy and did not.
