@@ -35,6 +35,7 @@ const floorPlan = `
 	# Floor 0: words, values and formats. CORE, as are floors 1 and 2: see coreRules.
 	NONE < pingpost
 	NONE < internal/planted
+	NONE < internal/pgtest
 	internal/planted < budget, bidder, budget/store, bidder/server, exchange, internal/sqlstore, bench/sim, bench/planted
 	pingpost < internal/yamlfile
 	internal/yamlfile < pingpost/wire, pingpost/zips
@@ -86,7 +87,7 @@ const floorPlan = `
 
 	# Tools that a person runs while working on the house, and folders without code of their own.
 	pingpost/zips < pingpost/zips/generate
-	NONE < internal/scripttest, internal/synctrace, internal/faultproxy, internal/pgtest, examples
+	NONE < internal/scripttest, internal/synctrace, internal/faultproxy, examples
 
 	# What must stay true however the lines above change.
 	exchange !< bidder, bidder/server, bidder/delivery, bidder/backtest, budget/store, cmd/bidder
