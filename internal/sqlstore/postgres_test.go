@@ -1,0 +1,192 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"leadbid/internal/faultproxy"
+	"leadbid/internal/pgtest"
+)
+
+const firstOnServer = `-- +goose Up
+CREATE TABLE note (id BIGINT PRIMARY KEY GENERATED ALWAYS AS IDENTITY, text TEXT NOT NULL UNIQUE);
+`
+
+const secondMigration = "-- +goose Up\nALTER TABLE note ADD COLUMN more TEXT;\n"
+
+func onServer(more ...string) fstest.MapFS {
+	files := migrations(more...)
+	files["schema/00001_first.sql"] = &fstest.MapFile{Data: []byte(firstOnServer)}
+	return files
+}
+
+func openServer(t *testing.T, address string, files fstest.MapFS, told func(string)) *DB {
+	t.Helper()
+	db, err := OpenPostgres(t.Context(), address, files, "schema", Options{Told: told})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// TestPausedTransactionFreesTheLock has a job stand still in the middle of its transaction, as in a process
+// that is stopped, until another writer has got past it: the server ended the first one's transaction.
+func TestPausedTransactionFreesTheLock(t *testing.T) {
+	address := pgtest.Address(t)
+	paused, other := openServer(t, address, onServer(), nil), openServer(t, address, onServer(), nil)
+	began, woken, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- paused.Write(context.Background(), func(tx *Tx) error {
+			err := insert("paused")(tx)
+			close(began)
+			<-woken
+			return err
+		})
+	}()
+	<-began
+	started := time.Now()
+	if err := other.Write(t.Context(), insert("other")); err != nil {
+		t.Errorf("behind a paused transaction: %v", err)
+	}
+	if waited := time.Since(started); waited < idleTimeout/2 || waited > lockTimeout {
+		t.Errorf("it waited %v", waited)
+	}
+	close(woken)
+	if err := <-ended; !errors.Is(err, ErrAway) {
+		t.Errorf("the paused transaction's commit answered %v", err)
+	}
+	if err := paused.Write(t.Context(), insert("again")); err != nil {
+		t.Errorf("the next write of the paused one: %v", err)
+	}
+	if got := strings.Join(notes(t, other), " "); got != "other again" {
+		t.Errorf("the database has %q", got)
+	}
+}
+
+// TestCutConnectionComesBack resets a writer's connection and refuses new ones for a while.
+func TestCutConnectionComesBack(t *testing.T) {
+	address, proxy := through(t, pgtest.Address(t))
+	db := openServer(t, address, onServer(), nil)
+	if err := db.Write(t.Context(), insert("before")); err != nil {
+		t.Fatal(err)
+	}
+	proxy.Set(faultproxy.Weather{Closed: true})
+	proxy.Reset()
+	if err := db.Write(t.Context(), insert("cut off")); !errors.Is(err, ErrAway) {
+		t.Errorf("cut off: %v, want ErrAway", err)
+	}
+	if err := db.Err(); err != nil {
+		t.Errorf("a cut is no reason to end: %v", err)
+	}
+	proxy.Set(faultproxy.Weather{})
+	err := errors.New("not tried")
+	for end := time.Now().Add(10 * time.Second); err != nil && time.Now().Before(end); {
+		err = db.Write(t.Context(), insert("after"))
+	}
+	if err != nil {
+		t.Errorf("after the cut: %v", err)
+	}
+	if got := strings.Join(notes(t, db), " "); got != "before after" {
+		t.Errorf("the database has %q", got)
+	}
+}
+
+// through is an address that leads through a proxy.
+func through(t *testing.T, address string) (string, *faultproxy.Proxy) {
+	t.Helper()
+	parsed, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	query, target := parsed.Query(), parsed.Host
+	if folder := query.Get("host"); folder != "" {
+		target = filepath.Join(folder, ".s.PGSQL.5432")
+		query.Del("host")
+	}
+	proxy, err := faultproxy.Start(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { proxy.Close() })
+	query.Set("sslmode", "disable")
+	parsed.Host, parsed.RawQuery = proxy.Addr(), query.Encode()
+	return parsed.String(), proxy
+}
+
+// TestTwoMigrateAtOnce has two programs make the tables at once, and later change them at once: it is done
+// once, after one backup, which has the rows as they were.
+func TestTwoMigrateAtOnce(t *testing.T) {
+	address := pgtest.Address(t)
+	var mu sync.Mutex
+	var told []string
+	both := func(files fstest.MapFS) {
+		t.Helper()
+		var group sync.WaitGroup
+		for range 2 {
+			group.Go(func() {
+				db, err := OpenPostgres(t.Context(), address, files, "schema", Options{Told: func(words string) {
+					mu.Lock()
+					defer mu.Unlock()
+					told = append(told, words)
+				}})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := db.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+	}
+	both(onServer())
+	former := openServer(t, address, onServer(), nil)
+	if err := former.Write(t.Context(), insert("kept")); err != nil {
+		t.Fatal(err)
+	}
+	both(onServer(secondMigration))
+	if len(told) != 1 {
+		t.Fatalf("told: %q", told)
+	}
+	_, where, _ := strings.Cut(told[0], "the schema ")
+	var text string
+	if err := former.Read().QueryRow(`SELECT text FROM ` + where + `.note`).Scan(&text); err != nil || text != "kept" {
+		t.Errorf("the backup has %q, %v", text, err)
+	}
+	if err := former.Write(t.Context(), insert("late")); !errors.Is(err, ErrNewer) {
+		t.Errorf("a program of before writes: %v, want ErrNewer", err)
+	}
+}
+
+func TestBackupOfAFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	former := openAt(t, path, Options{})
+	if err := former.Write(t.Context(), insert("kept")); err != nil {
+		t.Fatal(err)
+	}
+	if err := former.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	db, err := Open(t.Context(), path, migrations(secondMigration), "schema", Options{Told: func(words string) { told = append(told, words) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if len(told) != 1 {
+		t.Fatalf("told: %q", told)
+	}
+	_, where, _ := strings.Cut(told[0], "kept in ")
+	if got := notes(t, openAt(t, where, Options{ReadOnly: true})); len(got) != 1 || got[0] != "kept" {
+		t.Errorf("the backup has %q", got)
+	}
+}
