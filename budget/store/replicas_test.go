@@ -177,3 +177,59 @@ func TestMoneyOfOthersComesBack(t *testing.T) {
 		})
 	}
 }
+
+// TestLeasesInTheCallersTime asks by clocks that are far from the server's: a lease lasts as long by the
+// caller's own, and never longer than in the store.
+func TestLeasesInTheCallersTime(t *testing.T) {
+	address := pgtest.Address(t)
+	plan, lines := totalOf(1, 1000_00, 10_00)
+	for _, skew := range []time.Duration{0, time.Hour, -time.Hour} {
+		s, err := store.OpenPostgres(t.Context(), address, store.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		run, err := s.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked := time.Now().Add(skew)
+		answer, err := s.Upkeep(t.Context(), run, plan, budget.Upkeep{
+			At: asked, Wants: []budget.Want{{Line: lines[0], Least: 1, Cents: 10_00, Leads: 10}},
+		})
+		answered := time.Now().Add(skew)
+		if err != nil || answer.Grants[0].Lease == nil {
+			t.Fatal(answer, err)
+		}
+		lease := answer.Grants[0].Lease
+		const length, terms = 30 * time.Second, 6 * time.Second
+		if until := lease.BidUntil; until.Before(asked.Add(length-10*time.Millisecond)) || until.After(answered.Add(length)) {
+			t.Errorf("skew %v: asked at %v, answered at %v, the lease ends at %v", skew, asked, answered, until)
+		}
+		if lease.CloseAt.Sub(lease.BidUntil) != terms {
+			t.Errorf("skew %v: the last bid has %v", skew, lease.CloseAt.Sub(lease.BidUntil))
+		}
+	}
+}
+
+// TestLeaseSize has three replicas want everything in turn.
+func TestLeaseSize(t *testing.T) {
+	plan, lines := totalOf(1, 120_00, 10_00)
+	r := newReplicated(t, 3, plan)
+	want := []pingpost.Cents{20_00, 16_66, 13_89, 11_57, 10_00, 10_00, 10_00, 10_00, 10_00} // a sixth of the rest, or one bid
+	for i, cents := range want {
+		one := r.all[i%3]
+		answer, err := one.store.Upkeep(t.Context(), one.run, plan, budget.Upkeep{
+			At: r.now, Wants: []budget.Want{{Line: lines[0], Least: 10_00, Cents: 500_00, Leads: 500_00}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answer.Replicas != 3 {
+			t.Errorf("%d replicas", answer.Replicas)
+		}
+		if lease := answer.Grants[0].Lease; lease == nil || lease.Cents != cents {
+			t.Errorf("lease %d is %+v, not of %v", i+1, lease, cents)
+		}
+	}
+}
