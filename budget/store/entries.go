@@ -64,10 +64,9 @@ func note(tx *sqlstore.Tx, e entry) error {
 	}
 	hash := e.digest(former)
 	tx.Remember(chainOf(e.run), hash)
-	_, err = tx.Exec(`INSERT INTO entry (run, at_ms, kind, lease, lead, cents, leads, hash)
+	return tx.Later(`INSERT INTO entry (run, at_ms, kind, lease, lead, cents, leads, hash)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		e.run, e.at.UnixMilli(), e.kind, lease, lead, e.cents, e.leads, hash)
-	return err
+		[]any{e.run, e.at.UnixMilli(), e.kind, lease, lead, e.cents, e.leads, hash}, nil)
 }
 
 // markHead keeps how far the run's chain goes. Without it a chain could be cut short unseen, together

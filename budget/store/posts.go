@@ -216,10 +216,10 @@ func (p *posting) buy() (answer PostAnswer, refused pingpost.Reason, err error) 
 		return answer, 0, err
 	}
 	bidAt := p.bidAt(set)
-	_, err = p.tx.Exec(`INSERT INTO lead (id, bid_id, exchange, campaign, ping_id, at_ms, bid_at_ms, bid_cents,
+	err = p.tx.Later(`INSERT INTO lead (id, bid_id, exchange, campaign, ping_id, at_ms, bid_at_ms, bid_cents,
 		price_cents, lease, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		p.post.LeadID, c.BidID, c.Exchange, c.Line.Campaign, c.PingID, p.post.At.UnixMilli(), bidAt,
-		int64(c.Ref.Price), int64(c.Price), paid, p.body)
+		[]any{p.post.LeadID, c.BidID, c.Exchange, c.Line.Campaign, c.PingID, p.post.At.UnixMilli(), bidAt,
+			int64(c.Ref.Price), int64(c.Price), paid, p.body}, nil)
 	if err != nil {
 		return answer, 0, err
 	}
@@ -424,8 +424,8 @@ func (p *posting) claimContacts() (refused pingpost.Reason, err error) {
 func (p *posting) owe() error {
 	at := p.post.At.UnixMilli()
 	for i, target := range p.post.Deliveries {
-		_, err := p.tx.Exec(`INSERT INTO outbox (id, lead, target, first_ms, next_ms) VALUES (?, ?, ?, ?, ?)`,
-			p.post.LeadID+"-"+strconv.Itoa(i+1), p.post.LeadID, target, at, at)
+		err := p.tx.Later(`INSERT INTO outbox (id, lead, target, first_ms, next_ms) VALUES (?, ?, ?, ?, ?)`,
+			[]any{p.post.LeadID + "-" + strconv.Itoa(i+1), p.post.LeadID, target, at, at}, nil)
 		if err != nil {
 			return err
 		}
