@@ -53,10 +53,10 @@ var suites = []struct {
 	pkg  string
 	args []string
 }{
-	{"budget/store", []string{"-test.run=TestSQLite|TestBooks", "-rapid.checks=20"}},
-	{"budget", []string{"-test.short", "-rapid.checks=20"}},
+	{"budget/store", []string{"-test.run=TestSQLite|TestBooks", "-rapid.checks=20", "-rapid.nofailfile"}},
+	{"budget", []string{"-test.short", "-rapid.checks=20", "-rapid.nofailfile"}},
 	{"bench/sim", []string{"-test.run=TestBooksAgreeWithSQL"}},
-	{"bidder", []string{"-test.short", "-rapid.checks=20"}},
+	{"bidder", []string{"-test.short", "-rapid.checks=20", "-rapid.nofailfile"}},
 }
 
 func run(out io.Writer, days int, only planted.Bug, folder string) error {
@@ -65,6 +65,12 @@ func run(out io.Writer, days int, only planted.Bug, folder string) error {
 		return err
 	}
 	defer os.RemoveAll(built)
+	for i, suite := range suites {
+		right := caught{Bug: "none"}
+		if right.bySuite(filepath.Join(built, strconv.Itoa(i)+".test"), suite.pkg, suite.args) {
+			return fmt.Errorf("without a mistake: the %s fail in %s", right.By, right.How)
+		}
+	}
 	rows := catchAll(built, days, only)
 	missed := 0
 	for _, row := range rows {

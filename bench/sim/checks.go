@@ -145,7 +145,7 @@ func (w *world) spendAgain() {
 	}
 	pace := 2 * time.Second
 	for idle := time.Duration(0); idle < longest+time.Minute; idle += pace {
-		before := w.count.Accepted
+		before := w.count.Bids
 		for _, x := range w.markets {
 			for _, campaign := range c.terms.campaigns {
 				w.homeowner(x, campaign.service)
@@ -153,7 +153,7 @@ func (w *world) spendAgain() {
 		}
 		w.until(w.now.Add(pace))
 		pace = min(2*pace, 8*time.Second)
-		if w.count.Accepted > before {
+		if w.count.Bids > before { // one that is not won keeps its money for as long as it stands
 			idle, pace = 0, 2*time.Second
 		}
 		if w.now.After(end.Add(-longest)) {
@@ -161,10 +161,7 @@ func (w *world) spendAgain() {
 		}
 	}
 	if findings := c.unspent(); len(findings) > 0 {
-		// Not yet told apart: money kept back by the bidder, and windows that have just begun.
-		w.note(c.name, "has not spent all", strings.Join(findings, "; "), 0)
-		w.count.Unspent++
-		return
+		w.fail("liveness", "%s", strings.Join(findings, "; "))
 	}
 	w.count.Spent++
 }
@@ -205,7 +202,6 @@ func (c *contractor) unspent() (findings []string) {
 				if rest := limit.Cents.N - int64(use.UsedCents); limit.Cents.Set {
 					allowed := replicas * largest
 					if limit.Cents.N >= 100*largest {
-						allowed = max(allowed, 0)
 						allowed = min(allowed, limit.Cents.N*3/100)
 					}
 					exhausted = exhausted || rest <= allowed

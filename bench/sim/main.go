@@ -83,7 +83,7 @@ func (f *failure) print(out io.Writer) {
 type counts struct {
 	Days, Steps, Starts, Crashes, Pauses, Partitions, Jumps, DiskFaults, Faults, Reloads, Stops int64
 	Offers, Pings, Bids, Posts, Accepted, Busy, Sold, Returned, Voided, Credits                 int64
-	Lost, Repeated, WritesLost, Away, Compared, Spent, Unspent                                  int64
+	Lost, Repeated, WritesLost, Away, Compared, Spent                                           int64
 	Refused                                                                                     map[string]int64
 }
 
@@ -109,7 +109,6 @@ func (c *counts) list() []struct {
 		{"bids", &c.Bids}, {"posts answered", &c.Posts}, {"charges", &c.Accepted}, {"posts busy", &c.Busy}, {"leads sold", &c.Sold},
 		{"leads returned", &c.Returned}, {"posts withdrawn", &c.Voided}, {"credits", &c.Credits},
 		{"comparisons of both books", &c.Compared}, {"budgets spent to the end", &c.Spent},
-		{"budgets not spent to the end", &c.Unspent},
 	}
 }
 

@@ -88,7 +88,7 @@ func All() []Mistake {
 		{ForgetAway, "budget/store", "what was bought without asking a cap does not count in it"},
 		{IgnoreLowered, "budget/store", "a lowered limit does not cut leases"},
 		{ResumeLeases, "budget/store", "a run is shown the leases of all runs as its own"},
-		{ReplyBeforeSync, "budget/store", "the store answers before the disk has it"},
+		{ReplyBeforeSync, "internal/sqlstore", "the store answers before the disk has it"},
 		{RerouteUnknown, "exchange", "an unanswered post is rerouted before its withdrawal is known"},
 	}
 }
