@@ -39,10 +39,9 @@ type replica struct {
 	plan       *budget.Plan
 	generation uint32
 
-	tending   bool
-	nextLook  int // the number of the look that is planned: others are stale
-	delivered bool
-	stopping  bool
+	tending  bool
+	nextLook int // the number of the look that is planned: others are stale
+	stopping bool
 }
 
 // ask asks the books, and hears of it once.

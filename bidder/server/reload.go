@@ -140,7 +140,11 @@ func needRestart(before, after *rules.Ruleset, faults *yamlfile.Faults) {
 	same("server.tls.cert", was.Server.TLSCert, is.Server.TLSCert)
 	same("server.tls.key", was.Server.TLSKey, is.Server.TLSKey)
 	if was.Store != is.Store {
-		same("store", was.StoreName(), is.StoreName()+" or another password")
+		name := is.StoreName()
+		if name == was.StoreName() {
+			name += " with another password" // which is never shown
+		}
+		same("store", was.StoreName(), name)
 	}
 	same("pause_file", was.PauseFile, is.PauseFile)
 	same("business.timezone", was.Business.Location.String(), is.Business.Location.String())

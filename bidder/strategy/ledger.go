@@ -132,8 +132,3 @@ func (l *ledger) sum() float64 { return l.Won + l.Lost + l.ToldWon + l.ToldLost 
 func (l *ledger) tells() bool {
 	return l.ToldWon > 0 && l.ToldWon >= l.Won || l.ToldLost > 0 && l.ToldLost >= l.Lost
 }
-
-func (l ledger) clone() ledger {
-	l.Spots = slices.Clone(l.Spots)
-	return l
-}

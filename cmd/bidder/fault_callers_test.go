@@ -254,15 +254,3 @@ func numberFrom(t *testing.T, name string, otherwise int) int {
 	}
 	return number
 }
-
-// bought is what the accepted leads of a service come to.
-func (c *callers) bought(service string) (sum pingpost.Cents) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, lead := range c.accepted {
-		if lead.service == service {
-			sum += lead.price
-		}
-	}
-	return sum
-}

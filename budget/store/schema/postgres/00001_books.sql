@@ -158,7 +158,7 @@ CREATE TABLE outcome (
 CREATE TABLE kept (
     name  TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     at_ms BIGINT NOT NULL,
-    body  BYTEA  NOT NULL
+    body  BYTEA NOT NULL
 );
 
 CREATE TABLE contact (
