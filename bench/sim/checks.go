@@ -182,6 +182,9 @@ func (c *contractor) windowsEnd() (end time.Time) {
 	return end
 }
 
+// idleKeeps is how many of its largest bids a bidder keeps in hand that knows of no other.
+const idleKeeps = 4
+
 // unspent names the lines that could still buy and did not.
 func (c *contractor) unspent() (findings []string) {
 	now := c.replicas[0].now()
@@ -200,7 +203,12 @@ func (c *contractor) unspent() (findings []string) {
 					continue
 				}
 				if rest := limit.Cents.N - int64(use.UsedCents); limit.Cents.Set {
-					allowed := replicas * largest
+					allowed := largest
+					if replicas > 1 {
+						// The modelled store does not count replicas, as PostgreSQL's does: one that idles
+						// keeps what its next bids need.
+						allowed = replicas * idleKeeps * largest
+					}
 					if limit.Cents.N >= 100*largest {
 						allowed = min(allowed, limit.Cents.N*3/100)
 					}

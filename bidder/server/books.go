@@ -109,7 +109,8 @@ type BooksStatus struct {
 type booksGuard struct {
 	mu        sync.Mutex
 	stop      BooksStop
-	unwritten bool // the stop could not be written into its file yet
+	unwritten bool // a new stop is not in its file yet
+	changed   bool // a stop that is in its file has other findings by now
 	faulty    bool // the file could not be read, which was told
 	last      BooksStatus
 }
@@ -215,7 +216,7 @@ func (s *Server) found(now time.Time, report store.Report) {
 			at = now
 		}
 		s.books.stop = BooksStop{At: at, Findings: findings, Accepted: s.books.stop.Accepted}
-		s.books.unwritten = true
+		s.books.unwritten, s.books.changed = s.books.unwritten || news, !news
 	}
 	s.books.mu.Unlock()
 	s.meters.findings.Set(float64(len(report.Findings)))
@@ -248,6 +249,14 @@ func (s *Server) followStop() {
 	if err != nil {
 		return
 	}
+	// Later findings belong into a stop that still stands: one that a person has lifted since stays lifted.
+	if changed := s.books.changed && stop.Stopped(); changed {
+		s.books.stop.Accepted = stop.Accepted
+		s.tellOnce(WriteBooksStop(path, s.books.stop))
+		s.books.changed = false
+		return
+	}
+	s.books.changed = false
 	before := s.books.stop.Stopped()
 	s.books.stop = stop
 	if stop.Stopped() == before {
