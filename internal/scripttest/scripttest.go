@@ -137,12 +137,13 @@ func Crash(ts *testscript.TestScript, neg bool, args []string) {
 	<-program.ended // with the error that it was killed
 }
 
-// Tamper is "tamper FILE SQL": changes the books behind their program's back.
+// Tamper is "tamper FILE SQL": changes the books behind their program's back. Like any second
+// writer it waits until the program has finished the write it is in.
 func Tamper(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: tamper FILE SQL")
 	}
-	database, err := sql.Open("sqlite", ts.MkAbs(args[0]))
+	database, err := sql.Open("sqlite", ts.MkAbs(args[0])+"?_pragma=busy_timeout(10000)")
 	ts.Check(err)
 	_, err = database.Exec(args[1])
 	ts.Check(errors.Join(err, database.Close()))
