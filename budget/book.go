@@ -363,13 +363,26 @@ func (b *Book) chargedDirectly(now time.Time, c Charged) {
 
 // SetPlan puts another plan in force. Bids that were made stay promised. Leases carved from other
 // caps than a line has now back no new bids; limits that only became lower cut them at the store,
-// which the next Upkeep asks for.
+// which the next Upkeep asks for. Where the plan promises what the one before did, as after a change
+// of prices, the leases in hand back bids on as if nothing had happened.
 func (b *Book) SetPlan(now time.Time, plan *Plan) {
 	b.changes++
 	b.expire(now)
+	same := b.plan.promisesLike(plan)
 	b.adopt(plan)
+	if same {
+		return
+	}
 	b.swapped = true
 	b.doubtful, b.stale = b.doubtful || b.unshown, b.underWay
+}
+
+// promisesLike tells whether two plans bind the same lines by the same caps and terms.
+func (p *Plan) promisesLike(q *Plan) bool {
+	return p.Location.String() == q.Location.String() &&
+		slices.EqualFunc(p.Lines, q.Lines, func(x, y LinePlan) bool {
+			return x.Line == y.Line && x.Terms == y.Terms && slices.Equal(x.Caps, y.Caps)
+		})
 }
 
 func (b *Book) adopt(plan *Plan) {

@@ -301,6 +301,26 @@ func TestSwapToOtherCapsRetiresLeases(t *testing.T) {
 	}
 }
 
+// TestSwapOfPricesOnlyKeepsTheLeases: a reload that leaves caps and terms as they were costs no bid,
+// not even while the store is asked next.
+func TestSwapOfPricesOnlyKeepsTheLeases(t *testing.T) {
+	for _, swap := range []struct {
+		plan *Plan
+		want pingpost.Reason
+	}{
+		{onePlan(refusable, 40_00, dollars(campaign("hvac"), pingpost.Day, 100_00)), pingpost.ReasonNone},
+		{onePlan(refusable, 50_00, dollars(campaign("hvac"), pingpost.Day, 90_00)), pingpost.StoreAway},
+	} {
+		d := newDesk(t, onePlan(refusable, 50_00, dollars(campaign("hvac"), pingpost.Day, 100_00)))
+		d.book.SetPlan(d.now, swap.plan)
+		d.wait(15 * time.Second) // the lease is to be extended, and the answer is on its way
+		if _, asked := d.book.Upkeep(d.now); !asked {
+			t.Fatal("nothing was asked")
+		}
+		d.wantHold(30_00, swap.want)
+	}
+}
+
 // TestGrantOfAFormerPlanBacksNoBid: a question may be under way while the plan is swapped, or its answer
 // lost before. What it was granted was carved from the former caps, so that the new one would not know
 // of a bid from it.
