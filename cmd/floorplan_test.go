@@ -56,6 +56,7 @@ const floorPlan = `
 	pingpost < internal/sqlstore, internal/httpguard
 	internal/retry, internal/safedial < internal/webhook
 	internal/yamlfile, internal/retry, internal/safedial, internal/lifecycle < TOOLS
+	internal/yamlfile < internal/cli
 	internal/sqlstore, internal/httpguard, internal/webhook < TOOLS
 
 	# Floor 3, the contractor's side.

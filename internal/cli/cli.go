@@ -22,6 +22,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"leadbid/internal/yamlfile"
 )
 
 // Program is one executable: its name and words, and how its commands are made.
@@ -105,7 +107,7 @@ func (p Program) root(env *Env) *cobra.Command {
 		flags.StringVarP(&env.config, "config", "c", p.ConfigFile, "the configuration `file`")
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return Hint(Usage("%w", inPlainWords(err)), "%q lists the flags", cmd.CommandPath()+" --help")
+		return Hint(Usage("%w", inPlainWords(err)), "%s", likelyFlag(cmd, err))
 	})
 	if p.Root != nil {
 		p.Root(env, root)
@@ -117,9 +119,21 @@ func (p Program) root(env *Env) *cobra.Command {
 	return root
 }
 
-// sortUsage marks what a command's own code returns, so that every other error (a missing
-// argument, an unknown flag) is known to be one of usage.
+// sortUsage marks what a command's own code returns, so that every other error (an unknown flag) is
+// known to be one of usage; and it has wrong arguments told in the words of the command. A command
+// that only has others below it says which there are.
 func sortUsage(cmd *cobra.Command) {
+	if cmd.RunE == nil && cmd.HasSubCommands() {
+		cmd.Args, cmd.RunE = cobra.ArbitraryArgs, unknownCommand
+	}
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if check(cmd, args) == nil {
+				return nil
+			}
+			return wrongArguments(cmd, args)
+		}
+	}
 	if run := cmd.RunE; run != nil {
 		cmd.RunE = func(cmd *cobra.Command, args []string) error {
 			err := run(cmd, args)
@@ -133,6 +147,34 @@ func sortUsage(cmd *cobra.Command) {
 	for _, child := range cmd.Commands() {
 		sortUsage(child)
 	}
+}
+
+// wrongArguments says what is missing or too much, by the name that the usage line gives it.
+func wrongArguments(cmd *cobra.Command, args []string) error {
+	_, operand, _ := strings.Cut(cmd.Use, " ")
+	var err error
+	switch {
+	case operand == "":
+		err = Usage("%q takes flags only, not %q", cmd.CommandPath(), args[0])
+	case len(args) == 0:
+		err = Usage("%q needs %s", cmd.CommandPath(), operand)
+	default:
+		err = Usage("%q takes one %s, not %d", cmd.CommandPath(), operand, len(args))
+	}
+	return Hint(err, "usage: %s", cmd.UseLine())
+}
+
+// likelyFlag says which flag was probably meant, or where they are listed.
+func likelyFlag(cmd *cobra.Command, err error) string {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) {
+		var names []string
+		cmd.Flags().VisitAll(func(flag *pflag.Flag) { names = append(names, flag.Name) })
+		if nearest, ok := yamlfile.Nearest(unknown.GetSpecifiedName(), names); ok {
+			return fmt.Sprintf("did you mean --%s?", nearest)
+		}
+	}
+	return fmt.Sprintf("%q lists the flags", cmd.CommandPath()+" --help")
 }
 
 // inPlainWords says of a flag's value what belongs there, and not which function could not read it.
@@ -156,18 +198,18 @@ func inPlainWords(err error) error {
 	return fmt.Errorf("--%s %q: say %s", flag.Name, wrong.GetValue(), expected)
 }
 
-// unknownCommand is the root of a program that does nothing without a command.
-func unknownCommand(root *cobra.Command, args []string) error {
+// unknownCommand is a program, or a command with others below it, that does nothing without one.
+func unknownCommand(parent *cobra.Command, args []string) error {
 	if len(args) == 0 {
-		root.SetOut(root.ErrOrStderr())
-		_ = root.Help() // It only fails where nothing can be written, and then neither can this.
+		parent.SetOut(parent.ErrOrStderr())
+		_ = parent.Help() // It only fails where nothing can be written, and then neither can this.
 		return &Error{Code: CodeUsage}
 	}
 	err := Usage("unknown command %q", args[0])
-	if likely := root.SuggestionsFor(args[0]); len(likely) > 0 {
+	if likely := parent.SuggestionsFor(args[0]); len(likely) > 0 {
 		return Hint(err, "did you mean %q?", likely[0])
 	}
-	return Hint(err, "%q lists the commands", root.Name()+" --help")
+	return Hint(err, "%q lists the commands", parent.CommandPath()+" --help")
 }
 
 // flagsFromEnvironment sets every flag that was not given from NAME_FLAG, if that is there: a

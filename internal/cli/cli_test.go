@@ -83,8 +83,10 @@ func TestWrongUse(t *testing.T) {
 	}
 	says("serv", "shop: unknown command \"serv\"\nhint: did you mean \"serve\"?\n")
 	says("zzz", "shop: unknown command \"zzz\"\nhint: \"shop --help\" lists the commands\n")
-	says("do", "shop: accepts 1 arg(s), received 0\nhint: usage: shop do THING [flags]\n")
-	says("do it --hit-rat 5", "shop: unknown flag: --hit-rat\nhint: \"shop do --help\" lists the flags\n")
+	says("do", "shop: \"shop do\" needs THING\nhint: usage: shop do THING [flags]\n")
+	says("do it so", "shop: \"shop do\" takes one THING, not 2\nhint: usage: shop do THING [flags]\n")
+	says("do it --hit-rat 5", "shop: unknown flag: --hit-rat\nhint: did you mean --hit-rate?\n")
+	says("do it --zzz", "shop: unknown flag: --zzz\nhint: \"shop do --help\" lists the flags\n")
 	says("do it --output xml", "shop: --output \"xml\": say text, json or csv\nhint: \"shop do --help\" lists the flags\n")
 	says("do it --hit-rate often", "shop: --hit-rate \"often\": say a whole number\nhint: \"shop do --help\" lists the flags\n")
 	if got := run(t, nil, nil, ""); got.code != 2 || !strings.Contains(got.stderr, "does a thing") || got.stdout != "" {
