@@ -29,11 +29,7 @@ func TestDocuments(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: runs programs for about half a minute")
 	}
-	bin := t.TempDir()
-	build := exec.Command("go", "build", "-o", bin, "leadbid/cmd/bidder", "leadbid/cmd/demo", "leadbid/cmd/exchange")
-	if output, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building the commands: %v\n%s", err, output)
-	}
+	bin := programs(t)
 	for _, page := range documents {
 		t.Run(page, func(t *testing.T) { newTour(t, page, bin).follow() })
 	}

@@ -19,6 +19,8 @@ const (
 	Refused        = "charged, though the post was refused or withdrawn"
 	OtherExchange  = "charged here, and bought on another exchange"
 	Credited       = "credited, and not returned in the books"
+	NotCredited    = "returned or voided, and not credited on the statement"
+	OtherCurrency  = "charged in another currency than dollars"
 )
 
 // Difference is one lead about which statement and books differ.
@@ -27,7 +29,7 @@ type Difference struct {
 	Lead      string         `json:"lead,omitempty"` // ours where it is in the books, else as the exchange names it
 	Ping      string         `json:"ping_id,omitempty"`
 	Exchange  string         `json:"exchange,omitempty"` // where the books have it
-	Statement pingpost.Cents `json:"statement"`          // charges less credits
+	Statement pingpost.Cents `json:"statement"`          // charges less credits, what is not in dollars left out
 	Books     pingpost.Cents `json:"books"`
 	Lines     []int          `json:"lines,omitempty"` // of the statement
 }
@@ -59,22 +61,19 @@ type item struct {
 	lines            []int
 	net              pingpost.Cents
 	charges, credits int
+	currency         string // of lines that are not in dollars
 	lead             *store.Lead
 }
 
 // Compare lists every difference. Lines that name the same lead, by whichever id, belong together.
 func Compare(s *Statement, books Books) (*Report, error) {
 	report := &Report{Exchange: books.Exchange, Lines: len(s.Lines), Unread: s.Unread, Differences: []Difference{}}
-	byID := map[string]*store.Lead{}
-	for i := range books.Leads {
-		lead := &books.Leads[i]
-		byID[lead.ID], byID[lead.BidID] = lead, lead
-		if lead.Exchange == books.Exchange || byID[lead.PingID] == nil { // ping ids are the exchange's own
-			byID[lead.PingID] = lead
-		}
-	}
+	byID := books.byID()
 	items := gather(s.Lines, byID, report)
 	named := map[*store.Lead]bool{}
+	for _, fault := range s.Unread { // it is on the statement, whatever that says of it
+		named[byID[fault.Lead]] = true
+	}
 	for _, it := range items {
 		named[it.lead] = true
 		what, err := it.difference(books)
@@ -85,19 +84,23 @@ func Compare(s *Statement, books Books) (*Report, error) {
 			report.Matched++
 			continue
 		}
-		report.Differences = append(report.Differences, it.told(what))
+		report.Differences = append(report.Differences, it.told(what, books))
 	}
 	for i := range books.Leads {
 		lead := &books.Leads[i]
-		if lead.Exchange != books.Exchange || lead.At.Before(books.From) || !books.To.IsZero() && !lead.At.Before(books.To) {
+		if books.givenBackLate(lead) {
+			report.BooksTotal -= lead.Price
+			if !named[lead] {
+				report.Differences = append(report.Differences, lacking(NotCredited, lead, -lead.Price))
+			}
+		}
+		if lead.Exchange != books.Exchange || !books.within(lead.At) {
 			continue
 		}
 		report.Leads++
-		report.BooksTotal += owed(lead)
-		if !named[lead] && !lead.Returned {
-			report.Differences = append(report.Differences, Difference{
-				What: NotOnStatement, Lead: lead.ID, Ping: lead.PingID, Exchange: lead.Exchange, Books: lead.Price,
-			})
+		report.BooksTotal += books.owed(lead)
+		if !named[lead] && books.owed(lead) != 0 {
+			report.Differences = append(report.Differences, lacking(NotOnStatement, lead, lead.Price))
 		}
 	}
 	slices.SortStableFunc(report.Differences, func(a, b Difference) int {
@@ -127,10 +130,13 @@ func gather(lines []Line, byID map[string]*store.Lead, report *Report) (items []
 			items = append(items, it)
 		}
 		it.lines = append(it.lines, line.Number)
-		if line.Credit {
+		switch {
+		case line.Currency != "":
+			it.currency = line.Currency
+		case line.Credit:
 			it.credits++
 			it.net -= line.Price
-		} else {
+		default:
 			it.charges++
 			it.net += line.Price
 		}
@@ -144,6 +150,8 @@ func gather(lines []Line, byID map[string]*store.Lead, report *Report) (items []
 // difference is what is wrong with an item, the gravest first; "" where nothing is.
 func (it *item) difference(books Books) (string, error) {
 	switch {
+	case it.currency != "":
+		return OtherCurrency, nil
 	case it.lead == nil && it.net == 0 && it.charges == it.credits:
 		return "", nil
 	case it.lead == nil:
@@ -156,29 +164,59 @@ func (it *item) difference(books Books) (string, error) {
 		return OtherExchange, nil
 	case it.charges-it.credits > 1:
 		return Twice, nil
-	case it.lead.Returned && it.net != 0:
+	case books.givenBackLate(it.lead) && it.charges == 0 && it.net == -it.lead.Price:
+		return "", nil // a former statement has the charge
+	case books.owed(it.lead) == 0 && it.net != 0:
 		return Returned, nil
 	case !it.lead.Returned && it.charges <= it.credits:
 		return Credited, nil
-	case it.net != owed(it.lead):
+	case it.net != books.owed(it.lead) && !(it.lead.Returned && it.net == 0):
 		return OtherPrice, nil
 	}
 	return "", nil
 }
 
-func (it *item) told(what string) Difference {
+func (it *item) told(what string, books Books) Difference {
 	d := Difference{
 		What: what, Lead: cmp.Or(it.first.Lead, it.first.Bid), Ping: it.first.Ping, Statement: it.net, Lines: it.lines,
 	}
 	if it.lead != nil {
-		d.Lead, d.Ping, d.Exchange, d.Books = it.lead.ID, it.lead.PingID, it.lead.Exchange, owed(it.lead)
+		d.Lead, d.Ping, d.Exchange, d.Books = it.lead.ID, it.lead.PingID, it.lead.Exchange, books.owed(it.lead)
 	}
 	return d
 }
 
-// owed is what the books say a lead costs in the end.
-func owed(lead *store.Lead) pingpost.Cents {
-	if lead.Returned {
+// lacking is a lead of which the statement says nothing.
+func lacking(what string, lead *store.Lead, books pingpost.Cents) Difference {
+	return Difference{What: what, Lead: lead.ID, Ping: lead.PingID, Exchange: lead.Exchange, Books: books}
+}
+
+// byID finds leads by each of their ids.
+func (b *Books) byID() map[string]*store.Lead {
+	byID := map[string]*store.Lead{}
+	for i := range b.Leads {
+		lead := &b.Leads[i]
+		byID[lead.ID], byID[lead.BidID] = lead, lead
+		if lead.Exchange == b.Exchange || byID[lead.PingID] == nil { // ping ids are the exchange's own
+			byID[lead.PingID] = lead
+		}
+	}
+	return byID
+}
+
+func (b *Books) within(at time.Time) bool {
+	return !at.Before(b.From) && (b.To.IsZero() || at.Before(b.To))
+}
+
+// givenBackLate tells of a lead that a former statement charges, and this one gives back.
+func (b *Books) givenBackLate(lead *store.Lead) bool {
+	return lead.Exchange == b.Exchange && lead.Returned && lead.At.Before(b.From) && b.within(lead.ReturnedAt)
+}
+
+// owed is what the books say a lead costs at the end of the statement's time: one that was returned
+// later is charged on this statement, and given back on a later one.
+func (b *Books) owed(lead *store.Lead) pingpost.Cents {
+	if lead.Returned && (b.To.IsZero() || lead.ReturnedAt.Before(b.To)) {
 		return 0
 	}
 	return lead.Price

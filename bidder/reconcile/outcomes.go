@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -113,16 +114,16 @@ func assignOutcomes(header []string) (places map[meaning]int, err error) {
 				continue
 			}
 			if places[m] >= 0 {
-				return nil, Fault{1, i + 1, fmt.Sprintf("both %q and %q look like the %s: rename one", header[places[m]], heading, m)}
+				return nil, headerFault(i+1, "both %q and %q look like the %s: rename one", header[places[m]], heading, m)
 			}
 			places[m] = i
 		}
 	}
 	switch there := strings.Join(header, ", "); {
 	case places[outcomeColumn] < 0:
-		return nil, Fault{1, 0, "no column looks like the outcome (" + there + "): expected one named outcome"}
+		return nil, headerFault(0, "no column looks like the outcome (%s): expected one named outcome", there)
 	case places[leadColumn] < 0 && places[bidColumn] < 0 && places[pingColumn] < 0:
-		return nil, Fault{1, 0, "no column looks like the id of a lead, bid or ping (" + there + "): expected one named lead_id, bid_id or ping_id"}
+		return nil, headerFault(0, "no column looks like the id of a lead, bid or ping (%s): expected one named lead_id, bid_id or ping_id", there)
 	}
 	return places, nil
 }
@@ -140,7 +141,7 @@ func (r *outcomeRows) add(number int, fields []string) {
 		return // an empty line
 	}
 	if len(fields) != r.width {
-		r.Unread = append(r.Unread, Fault{number, 0, fmt.Sprintf("%d fields, and the header has %d", len(fields), r.width)})
+		r.Unread = append(r.Unread, Fault{Line: number, Why: fmt.Sprintf("%d fields, and the header has %d", len(fields), r.width)})
 		return
 	}
 	line, wrong, err := r.read(fields)
@@ -149,7 +150,7 @@ func (r *outcomeRows) add(number int, fields []string) {
 		if wrong != "" {
 			column = r.places[wrong] + 1
 		}
-		r.Unread = append(r.Unread, Fault{number, column, err.Error()})
+		r.Unread = append(r.Unread, Fault{number, column, cmp.Or(line.LeadID, line.BidID, line.PingID), err.Error()})
 		return
 	}
 	line.Number = number
@@ -173,7 +174,11 @@ func (r *outcomeRows) read(fields []string) (line OutcomeLine, wrong meaning, er
 		return line, outcomeColumn, err
 	}
 	if text := field(amountColumn); text != "" {
-		if line.Amount, err = parsePrice(text); err == nil && line.Amount < 0 {
+		currency := ""
+		switch line.Amount, currency, err = parsePrice(text); {
+		case err == nil && currency != "":
+			err = fmt.Errorf("%q is in %s: expected dollars", text, currency)
+		case err == nil && line.Amount < 0:
 			err = fmt.Errorf("%q is less than nothing", text)
 		}
 		if err != nil {

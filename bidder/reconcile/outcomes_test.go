@@ -46,11 +46,11 @@ func TestOutcomesAreReadAsTheyAreExported(t *testing.T) {
 		unread = append(unread, fault.Error())
 	}
 	if diff := cmp.Diff([]string{
-		`line 5, column 2: "maybe" is no outcome: contacted, quoted, booked or lost`,
-		`line 6, column 3: "lots" is not an amount of dollars, such as 1234.50 or $1,234.50`,
-		`line 7, column 3: "-3" is less than nothing`,
-		`line 8, column 4: "soon" is no date that is known here: such as 2026-03-04, 2026-03-04 15:04, 2026-03-04T15:04:05Z or 3/4/2026 (month first)`,
-		`line 9, column 5: "soon" is no date that is known here: such as 2026-03-04, 2026-03-04 15:04, 2026-03-04T15:04:05Z or 3/4/2026 (month first)`,
+		`line 5, column 2 (c): "maybe" is no outcome: contacted, quoted, booked or lost`,
+		`line 6, column 3 (d): "lots" is not an amount of dollars, such as 1234.50 or $1,234.50`,
+		`line 7, column 3 (e): "-3" is less than nothing`,
+		`line 8, column 4 (f): "soon" is no date that is known here: such as 2026-03-04, 2026-03-04 15:04, 2026-03-04T15:04:05Z or 3/4/2026 (month first)`,
+		`line 9, column 5 (g): "soon" is no date that is known here: such as 2026-03-04, 2026-03-04 15:04, 2026-03-04T15:04:05Z or 3/4/2026 (month first)`,
 		`line 10: it names no lead, no bid and no ping`,
 		`line 11: 2 fields, and the header has 6`,
 		`line 12, column 7: extraneous or missing " in quoted-field (the column counts characters)`,

@@ -34,7 +34,8 @@ func TestReadForms(t *testing.T) {
 				if !l.At.IsZero() {
 					at = l.At.Format(" 2006-01-02T15:04")
 				}
-				got = append(got, fmt.Sprint(l.Number, " ", l.Lead, l.Bid, l.Ping, " ", l.Price, " ", l.Credit, at))
+				price := strings.TrimSpace(fmt.Sprint(l.Price, " ", l.Currency))
+				got = append(got, fmt.Sprint(l.Number, " ", l.Lead, l.Bid, l.Ping, " ", price, " ", l.Credit, at))
 			}
 			for _, fault := range statement.Unread {
 				got = append(got, fault.Error())
@@ -52,11 +53,18 @@ func TestReadForms(t *testing.T) {
 	f("ping\tbid id\tprice\n\tb\t7\n", "2 b $7.00 false")
 	f("ping,price,date\n\"p\",1,\"Mar 4, 2026\"\n", "2 p $1.00 false 2026-03-04T00:00")
 	f("ping,price,date,status\np,1.005,,\np,x,,\np,1,31/12/2026,\np,1,,pending\n,1,,\np,1\np,1,000,,\n",
-		`line 2, column 2: "1.005" is not an amount of dollars, such as 1234.50 or $1,234.50`,
-		`line 3, column 2: "x" is not an amount of dollars, such as 1234.50 or $1,234.50`,
-		`line 4, column 3: "31/12/2026" is no date that is known here: such as 2026-03-04, 2026-03-04 15:04, 2026-03-04T15:04:05Z or 3/4/2026 (month first)`,
-		`line 5, column 4: "pending" is no status that is known here: charged, sold, accepted, billed, returned, refunded, credited or voided`,
+		`line 2, column 2 (p): "1.005" is not an amount of dollars, such as 1234.50 or $1,234.50`,
+		`line 3, column 2 (p): "x" is not an amount of dollars, such as 1234.50 or $1,234.50`,
+		`line 4, column 3 (p): "31/12/2026" is no date that is known here: such as 2026-03-04, 2026-03-04 15:04, 2026-03-04T15:04:05Z or 3/4/2026 (month first)`,
+		`line 5, column 4 (p): "pending" is no status that is known here: charged, sold, accepted, billed, returned, refunded, credited or voided`,
 		`line 6: it names no lead, no bid and no ping`, `line 7: 2 fields, and the header has 4`, `line 8: 5 fields, and the header has 4`)
+	f("ping,price,currency\np,12,usd\np,$12,\np,12.00 USD,US$\np,$12 USD,\np,\"-US$1,012\",\np,12,CAD\np,EUR 12,\np,12€,\np,(C$12),USD\n",
+		"2 p $12.00 false", "3 p $12.00 false", "4 p $12.00 false", "5 p $12.00 false", "6 p $1,012.00 true",
+		"7 p $12.00 CAD false", "8 p $12.00 EUR false", "9 p $12.00 € false", "10 p $12.00 C$ true")
+	f("ping,price\np,1EUR2\np,12 apples\np,EUR\n",
+		`line 2, column 2 (p): "1EUR2" is not an amount of dollars, such as 1234.50 or $1,234.50`,
+		`line 3, column 2 (p): "12 apples" is not an amount of dollars, such as 1234.50 or $1,234.50`,
+		`line 4, column 2 (p): "EUR" is not an amount of dollars, such as 1234.50 or $1,234.50`)
 	f("ping,price\np,\"1\"x\nq,2\n", "3 q $2.00 false", `line 2, column 5: extraneous or missing " in quoted-field (the column counts characters)`)
 	f("", "line 1: the statement is empty: expected a header with names of columns")
 	f("a,b\n", "line 1: no column looks like the price (a, b): say which with --column price=NAME")
@@ -81,13 +89,19 @@ func TestCompare(t *testing.T) {
 			lead("given-back", 14_00, func(l *store.Lead) { l.Returned = true }),
 			lead("south", 15_00, func(l *store.Lead) { l.Exchange = "south" }),
 			lead("credited", 16_00, nil), lead("old", 17_00, func(l *store.Lead) { l.At = day.AddDate(0, -1, 0) }),
+			lead("carried", 18_00, func(l *store.Lead) { l.At, l.Returned, l.ReturnedAt = day.AddDate(0, -1, 0), true, day }),
+			lead("forgotten", 19_00, func(l *store.Lead) { l.At, l.Returned, l.ReturnedAt = day.AddDate(0, -1, 0), true, day }),
+			lead("later", 20_00, func(l *store.Lead) { l.Returned, l.ReturnedAt = true, day.AddDate(0, 0, 5) }),
+			lead("abroad", 21_00, nil), lead("unreadable", 22_00, nil), lead("nothing", 23_00, nil),
 		},
 		From:    day.Add(-time.Hour),
+		To:      day.AddDate(0, 0, 1),
 		Refused: func(bid, ping string) (bool, error) { return ping == "refused", nil },
 	}
 	statement, err := reconcile.Read(strings.NewReader("lead,bid_id,ping,price,status\n"+
 		",,same,10,\nlead-dear,,,12.01,\n,bid-twice,,13,\n,,twice,13,\n,,returned,14,\n,,given-back,14,\n,,given-back,14,returned\n"+
-		",,south,15,\n,,credited,16,\n,,credited,16,credited\n,,stranger,20,\n,,refused,21,\n,,broken,x,\n"), nil, chicago)
+		",,south,15,\n,,credited,16,\n,,credited,16,credited\n,,stranger,20,\n,,refused,21,\n,,broken,x,\n"+
+		",,carried,18,returned\n,,later,20,\n,,abroad,EUR 21,\n,,unreadable,22,perhaps\n,,nothing,0,\n"), nil, chicago)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,18 +115,21 @@ func TestCompare(t *testing.T) {
 	}
 	want := []string{
 		"charged another price than the books say: dear $12.01 $12.00 [3]",
+		"charged another price than the books say: nothing $0.00 $23.00 [19]",
 		"charged here, and bought on another exchange: south $15.00 $15.00 [9]",
+		"charged in another currency than dollars: abroad $0.00 $21.00 [17]",
 		"charged more than once: twice $26.00 $13.00 [4 5]",
 		"charged, and not in the books: stranger $20.00 $0.00 [12]",
 		"charged, though returned or voided: returned $14.00 $0.00 [6]",
 		"charged, though the post was refused or withdrawn: refused $21.00 $0.00 [13]",
 		"credited, and not returned in the books: credited $0.00 $16.00 [10 11]",
 		"in the books, and not on the statement: missing $0.00 $11.00 []",
+		"returned or voided, and not credited on the statement: forgotten $0.00 -$19.00 []",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if report.StatementTotal != 118_01 || report.BooksTotal != 62_00 || report.Matched != 2 || report.Leads != 7 || len(report.Unread) != 1 {
+	if report.StatementTotal != 120_01 || report.BooksTotal != 111_00 || report.Matched != 4 || report.Leads != 11 || len(report.Unread) != 2 {
 		t.Errorf("%+v", report)
 	}
 }

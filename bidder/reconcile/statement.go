@@ -9,6 +9,7 @@ package reconcile
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -35,20 +36,28 @@ type Line struct {
 	Credit bool           // the price was given back
 	At     time.Time      // zero where the line has no date
 	Word   string         // the status as written
+	// Currency is set where the price is not in dollars, as written. Price is then no amount of ours.
+	Currency string
 }
 
 // Fault is a place that cannot be read. Column is the field's number, from 1; 0 means the whole line.
+// Lead is what the line names: an id of a lead, bid or ping, where it names one.
 type Fault struct {
 	Line   int    `json:"line"`
 	Column int    `json:"column,omitempty"`
+	Lead   string `json:"lead,omitempty"`
 	Why    string `json:"why"`
 }
 
 func (f Fault) Error() string {
-	if f.Column == 0 {
-		return fmt.Sprintf("line %d: %s", f.Line, f.Why)
+	place := fmt.Sprintf("line %d", f.Line)
+	if f.Column != 0 {
+		place += fmt.Sprintf(", column %d", f.Column)
 	}
-	return fmt.Sprintf("line %d, column %d: %s", f.Line, f.Column, f.Why)
+	if f.Lead != "" {
+		place += " (" + f.Lead + ")"
+	}
+	return place + ": " + f.Why
 }
 
 // Statement is a statement as it was read. Unread are the lines that could not be.
@@ -68,6 +77,8 @@ const (
 	priceColumn  meaning = "price"
 	dateColumn   meaning = "date"
 	statusColumn meaning = "status"
+
+	currencyColumn meaning = "currency"
 )
 
 // headings are the names of columns that are understood by themselves, without case and signs.
@@ -78,9 +89,11 @@ var headings = map[meaning][]string{
 	priceColumn:  {"price", "priceusd", "amount", "amountusd", "charge", "charged", "cost", "leadprice", "chargeusd", "costusd"},
 	dateColumn:   {"date", "time", "at", "datetime", "timestamp", "soldat", "chargedat", "createdat", "created", "posted", "postedat"},
 	statusColumn: {"status", "state", "outcome", "result", "disposition", "type"},
+
+	currencyColumn: {"currency", "currencycode", "curr", "ccy"},
 }
 
-var meanings = []meaning{leadColumn, bidColumn, pingColumn, priceColumn, dateColumn, statusColumn}
+var meanings = []meaning{leadColumn, bidColumn, pingColumn, priceColumn, dateColumn, statusColumn, currencyColumn}
 
 // Meanings lists what columns can mean.
 func Meanings() []string {
@@ -176,28 +189,32 @@ func assign(header []string, columns map[string]string) (map[meaning]int, error)
 				continue
 			}
 			if places[m] >= 0 {
-				return nil, Fault{1, i + 1, fmt.Sprintf("both %q and %q look like the %s: say which with --column %s=NAME",
-					header[places[m]], heading, m, m)}
+				return nil, headerFault(i+1, "both %q and %q look like the %s: say which with --column %s=NAME",
+					header[places[m]], heading, m, m)
 			}
 			places[m] = i
 		}
 		if isNamed && places[m] < 0 {
-			return nil, Fault{1, 0, fmt.Sprintf("there is no column %q; there are: %s", named, strings.Join(header, ", "))}
+			return nil, headerFault(0, "there is no column %q; there are: %s", named, strings.Join(header, ", "))
 		}
 	}
 	for name := range columns {
 		if !slices.Contains(meanings, meaning(name)) {
-			return nil, Fault{1, 0, fmt.Sprintf("a column cannot be the %q: say one of %s", name, strings.Join(Meanings(), ", "))}
+			return nil, headerFault(0, "a column cannot be the %q: say one of %s", name, strings.Join(Meanings(), ", "))
 		}
 	}
 	switch {
 	case places[priceColumn] < 0:
-		return nil, Fault{1, 0, "no column looks like the price (" + strings.Join(header, ", ") + "): say which with --column price=NAME"}
+		return nil, headerFault(0, "no column looks like the price (%s): say which with --column price=NAME", strings.Join(header, ", "))
 	case places[leadColumn] < 0 && places[bidColumn] < 0 && places[pingColumn] < 0:
-		return nil, Fault{1, 0, "no column looks like the id of a lead, bid or ping (" + strings.Join(header, ", ") +
-			"): say which with --column lead=NAME, bid=NAME or ping=NAME"}
+		return nil, headerFault(0, "no column looks like the id of a lead, bid or ping (%s): say which with --column lead=NAME, "+
+			"bid=NAME or ping=NAME", strings.Join(header, ", "))
 	}
 	return places, nil
+}
+
+func headerFault(column int, why string, args ...any) Fault {
+	return Fault{Line: 1, Column: column, Why: fmt.Sprintf(why, args...)}
 }
 
 // rows reads the lines below the header.
@@ -213,7 +230,7 @@ func (r *rows) add(number int, fields []string) {
 		return // an empty line
 	}
 	if len(fields) != r.width {
-		r.Unread = append(r.Unread, Fault{number, 0, fmt.Sprintf("%d fields, and the header has %d", len(fields), r.width)})
+		r.Unread = append(r.Unread, Fault{Line: number, Why: fmt.Sprintf("%d fields, and the header has %d", len(fields), r.width)})
 		return
 	}
 	field := func(m meaning) string {
@@ -222,14 +239,17 @@ func (r *rows) add(number int, fields []string) {
 		}
 		return strings.TrimSpace(fields[r.places[m]])
 	}
-	fault := func(m meaning, err error) {
-		r.Unread = append(r.Unread, Fault{number, r.places[m] + 1, err.Error()})
-	}
 	line := Line{Number: number, Lead: field(leadColumn), Bid: field(bidColumn), Ping: field(pingColumn), Word: field(statusColumn)}
+	fault := func(m meaning, err error) {
+		r.Unread = append(r.Unread, Fault{number, r.places[m] + 1, cmp.Or(line.Bid, line.Lead, line.Ping), err.Error()})
+	}
 	var err error
-	if line.Price, err = parsePrice(field(priceColumn)); err != nil {
+	if line.Price, line.Currency, err = parsePrice(field(priceColumn)); err != nil {
 		fault(priceColumn, err)
 		return
+	}
+	if named := field(currencyColumn); line.Currency == "" && !isDollars(named) {
+		line.Currency = named
 	}
 	if text := field(dateColumn); text != "" {
 		if line.At, err = parseDate(text, r.zone); err != nil {
@@ -243,7 +263,7 @@ func (r *rows) add(number int, fields []string) {
 		fault(statusColumn, fmt.Errorf("%q is no status that is known here: charged, sold, accepted, billed, returned, refunded, credited or voided", line.Word))
 		return
 	case line.Lead == "" && line.Bid == "" && line.Ping == "":
-		r.Unread = append(r.Unread, Fault{number, 0, "it names no lead, no bid and no ping"})
+		r.Unread = append(r.Unread, Fault{Line: number, Why: "it names no lead, no bid and no ping"})
 		return
 	}
 	line.Credit = known && !charged || line.Price < 0
@@ -259,30 +279,59 @@ var statusWords = map[string]bool{
 	"returned": false, "refunded": false, "credited": false, "voided": false, "return": false, "refund": false, "credit": false, "void": false,
 }
 
+// isDollars tells whether a currency is ours; "" is.
+func isDollars(currency string) bool {
+	return slices.Contains([]string{"", "USD", "US$", "$"}, strings.ToUpper(currency))
+}
+
+// currencies are codes and signs of currencies: EUR, €, CA$.
+var currencies = regexp.MustCompile(`^([A-Z]{3}|[A-Z]{0,3}\p{Sc})$`)
+
+// splitCurrency takes the currency off an amount, before or behind its digits. "" stands for dollars.
+func splitCurrency(text string) (amount, currency string) {
+	isMark := func(r rune) bool { return unicode.IsLetter(r) || unicode.Is(unicode.Sc, r) }
+	from := strings.IndexFunc(text, isMark)
+	if from < 0 {
+		return text, ""
+	}
+	before, behind := text[:from], strings.TrimLeftFunc(text[from:], isMark)
+	mark := text[from : len(text)-len(behind)]
+	inside := strings.ContainsFunc(before, unicode.IsDigit) && strings.ContainsFunc(behind, unicode.IsDigit)
+	rest := strings.TrimSpace(before + strings.TrimSpace(behind))
+	switch {
+	case inside || !currencies.MatchString(mark):
+		return text, ""
+	case isDollars(mark):
+		return splitCurrency(rest) // $12.00 USD
+	}
+	return rest, mark
+}
+
 var grouped = regexp.MustCompile(`^-?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?$`)
 
-// parsePrice reads 12, 12.5, $1,234.50, -3.00, ($3.00) and 12.00 USD.
-func parsePrice(text string) (pingpost.Cents, error) {
-	digits, negative := text, false
+// parsePrice reads 12, 12.5, $1,234.50, -3.00, ($3.00), 12.00 USD, and the same in other currencies.
+// currency is "" for dollars.
+func parsePrice(text string) (amount pingpost.Cents, currency string, err error) {
+	digits, currency := splitCurrency(text)
+	negative := false
 	if inside, ok := strings.CutPrefix(digits, "("); ok {
 		if digits, negative = strings.CutSuffix(inside, ")"); !negative {
-			return 0, fmt.Errorf("%q is not an amount of dollars", text)
+			return 0, "", fmt.Errorf("%q is not an amount of dollars", text)
 		}
 	}
-	digits = strings.TrimSpace(strings.TrimSuffix(digits, "USD"))
 	minus := strings.HasPrefix(digits, "-")
-	digits = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(strings.TrimPrefix(digits, "-")), "$"))
+	digits = strings.TrimSpace(strings.TrimPrefix(digits, "-"))
 	if grouped.MatchString(digits) {
 		digits = strings.ReplaceAll(digits, ",", "")
 	}
-	amount, err := pingpost.ParseDollars(digits)
+	amount, err = pingpost.ParseDollars(digits)
 	if err != nil || amount < 0 || minus && negative {
-		return 0, fmt.Errorf("%q is not an amount of dollars, such as 1234.50 or $1,234.50", text)
+		return 0, "", fmt.Errorf("%q is not an amount of dollars, such as 1234.50 or $1,234.50", text)
 	}
 	if minus || negative {
 		amount = -amount
 	}
-	return amount, nil
+	return amount, currency, nil
 }
 
 var dateForms = []string{

@@ -18,7 +18,8 @@ const leadColumns = `l.id, l.exchange, l.campaign, l.ping_id, l.bid_id, l.price_
 	(SELECT count(*) FROM outbox o WHERE o.lead = l.id AND o.state = 'dead'),
 	coalesce((SELECT d.at_ms FROM dispute d WHERE d.lead = l.id), 0),
 	coalesce((SELECT d.reason FROM dispute d WHERE d.lead = l.id), ''),
-	coalesce((SELECT d.note FROM dispute d WHERE d.lead = l.id), '')`
+	coalesce((SELECT d.note FROM dispute d WHERE d.lead = l.id), ''),
+	coalesce((SELECT max(e.at_ms) FROM entry e WHERE e.lead = l.id AND e.kind = 'credit'), 0)`
 
 const dueDeliveries = `SELECT o.id, o.target, o.attempts, o.first_ms, ` + leadColumns + `
 	FROM outbox o JOIN lead l ON l.id = o.lead
@@ -26,10 +27,11 @@ const dueDeliveries = `SELECT o.id, o.target, o.attempts, o.first_ms, ` + leadCo
 
 // scanLead reads leadColumns, after what comes before them.
 func scanLead(rows sqlstore.Rows, l *Lead, before ...any) error {
-	var at, disputed int64
+	var at, disputed, returned int64
 	var body string
 	into := append(before, &l.ID, &l.Exchange, &l.Campaign, &l.PingID, &l.BidID, centsInto(&l.Price), &at,
-		&l.Returned, &body, &l.Owed, &l.Delivered, &l.Dead, &disputed, &l.Dispute.Reason, &l.Dispute.Note)
+		&l.Returned, &body, &l.Owed, &l.Delivered, &l.Dead, &disputed, &l.Dispute.Reason, &l.Dispute.Note,
+		&returned)
 	if err := rows.Scan(into...); err != nil {
 		return err
 	}
@@ -37,7 +39,7 @@ func scanLead(rows sqlstore.Rows, l *Lead, before ...any) error {
 	if l.Post, err = decodeLead(body); err != nil {
 		return fmt.Errorf("lead %s: %w", l.ID, err)
 	}
-	l.At, l.Dispute.At = instant(at), instant(disputed)
+	l.At, l.Dispute.At, l.ReturnedAt = instant(at), instant(disputed), instant(returned)
 	if disputed != 0 {
 		l.Dispute.LeadID = l.ID
 	}

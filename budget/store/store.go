@@ -242,6 +242,8 @@ type Lead struct {
 	Dead      int // targets given up
 	Post      pingpost.Post
 	Dispute   Dispute // its At is zero where there is none
+
+	ReturnedAt time.Time // by the store's clock; zero unless Returned
 }
 
 // OutcomeKinds are what can become of a lead: the contractor reached the homeowner, quoted, got the

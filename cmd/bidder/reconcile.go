@@ -24,9 +24,9 @@ func reconcileCommand(env *cli.Env) *cobra.Command {
 		Use:   "reconcile STATEMENT.csv",
 		Short: "Compare what an exchange charged with the books; list every difference with its lead",
 		Long: "Reads a statement that an exchange exported: CSV with a header that names a price, the id of the lead,\n" +
-			"bid or ping, and perhaps a date and a status. Exit 4 where anything differs, 3 where a line or the header\n" +
-			"cannot be read, 0 where every lead costs the same on both sides. Leads of the days that the statement\n" +
-			"has dates of must be on it, or of --since and --until.",
+			"bid or ping, and perhaps a date, a status and a currency. Exit 4 where anything differs, 3 where a line\n" +
+			"or the header cannot be read, 0 where every lead costs the same on both sides. Leads of the days that\n" +
+			"the statement has dates of must be on it, or of --since and --until.",
 		Example: "  bidder reconcile --exchange northside march.csv\n" +
 			"  bidder reconcile --column price=\"Net due\" --column ping=Auction march.csv",
 		Args: cobra.ExactArgs(1),
@@ -34,7 +34,7 @@ func reconcileCommand(env *cli.Env) *cobra.Command {
 	command.Flags().StringVar(&exchange, "exchange", "", "whose `statement` it is; not needed where there is one exchange")
 	command.Flags().StringVar(&since, "since", "", "leads from this `day` on must be on it")
 	command.Flags().StringVar(&until, "until", "", "leads before this `day` must be on it")
-	command.Flags().StringToStringVar(&columns, "column", nil, "what a column is: lead, bid, ping, price, date or status=`HEADING`")
+	command.Flags().StringToStringVar(&columns, "column", nil, "what a column is: lead, bid, ping, price, date, status or currency=`HEADING`")
 	command.RunE = func(cmd *cobra.Command, args []string) error {
 		rs, opened, err := books(cmd.Context(), env)
 		if err != nil {

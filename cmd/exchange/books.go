@@ -58,6 +58,15 @@ func reportCommand(env *cli.Env) *cobra.Command {
 			if err != nil {
 				return notBooks(err)
 			}
+			if len(lines) == 0 { // nothing in this time, or a misspelt name
+				ever, err := opened.Report(cmd.Context(), time.Time{}, time.Time{})
+				if err != nil {
+					return notBooks(err)
+				}
+				if _, err := narrow(ever, config, "", statement); err != nil {
+					return err
+				}
+			}
 			return printStatement(env, lines, zone)
 		}
 		report, err := opened.Report(cmd.Context(), from, to)

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -56,12 +57,21 @@ var running sync.Map
 // matches on its stderr, and sets the script's variables of the given names to what its groups
 // matched. The program is stopped by Interrupt, or with the script. It gets the script's environment.
 func Serving(announcement *regexp.Regexp, names ...string) Command {
+	return ServingIn("", announcement, names...)
+}
+
+// ServingIn is Serving for programs in a folder, "" for those of the PATH.
+func ServingIn(folder string, announcement *regexp.Regexp, names ...string) Command {
 	return func(ts *testscript.TestScript, neg bool, args []string) {
 		if neg || len(args) == 0 {
 			ts.Fatalf("usage: serving program args...")
 		}
-		path, err := exec.LookPath(args[0]) // testscript puts the commands of Main into the PATH.
-		ts.Check(err)
+		path := filepath.Join(folder, args[0])
+		if folder == "" {
+			var err error
+			path, err = exec.LookPath(args[0]) // testscript puts the commands of Main into the PATH.
+			ts.Check(err)
+		}
 		command := exec.Command(path, args[1:]...)
 		command.Dir, command.Env = ts.Getenv("WORK"), environment(ts)
 		stderr, err := command.StderrPipe()

@@ -126,6 +126,7 @@ type leadRow struct {
 	bidAt    int64
 	lease    *leaseRow // nil: the caps paid directly
 	credited bool
+	givenAt  int64 // when it was credited
 	dispute  store.Dispute
 	outcomes []store.Outcome
 	charges  int // entries

@@ -15,7 +15,7 @@ func (b *Books) lead(l *leadRow) store.Lead {
 	lead := store.Lead{
 		ID: l.id, Exchange: c.Exchange, Campaign: c.Line.Campaign, PingID: c.PingID, BidID: c.BidID, Price: c.Price,
 		At: instant(l.at), Returned: l.credited, Post: l.post.Lead, Owed: len(l.post.Deliveries),
-		Dispute: l.dispute,
+		Dispute: l.dispute, ReturnedAt: instant(l.givenAt),
 	}
 	for _, d := range b.outbox {
 		if d.lead == l && d.done {

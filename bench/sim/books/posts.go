@@ -278,7 +278,7 @@ func (b *Books) Credit(_ context.Context, credit store.Credit) (answer store.Cre
 // giveBack undoes a charge where it was made: in the lease while that is open, else in the caps.
 func (b *Books) giveBack(lead *leadRow, asked time.Time) *budget.LeaseState {
 	remember(b, lead)
-	lead.credited, lead.credits = true, lead.credits+1
+	lead.credited, lead.givenAt, lead.credits = true, milliseconds(b.now()), lead.credits+1
 	b.changedLeads = append(b.changedLeads, lead)
 	for _, c := range b.caps {
 		if c.counts(lead) {

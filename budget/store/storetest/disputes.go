@@ -77,6 +77,15 @@ func testDisputes(t *testing.T, b *bench) {
 	b.credit(posts[3], pingpost.OutcomeReturned)
 	returnable(posts[2].LeadID)
 	counts(1)
+	if leads, err := b.s.Leads(context.Background(), store.LeadFilter{}); err != nil {
+		t.Error(err)
+	} else {
+		for _, lead := range leads {
+			if lead.Returned == lead.ReturnedAt.IsZero() || lead.Returned && lead.ReturnedAt.Before(lead.At) {
+				t.Errorf("returned %v, at %v", lead.Returned, lead.ReturnedAt)
+			}
+		}
+	}
 	if lead, found := dispute(posts[0].LeadID, "too_late"); !found || !lead.Returned || lead.Dispute.Reason != "wrong_person" {
 		t.Errorf("a credited lead was disputed: %+v", lead.Dispute)
 	}
