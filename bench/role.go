@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"runtime/pprof"
 	"time"
+
+	"leadbid/internal/cputime"
 )
 
 // A measured server runs in a process of its own, so that its CPU time and its memory are its
@@ -160,10 +162,10 @@ const (
 // usageAtRest reads the usage once the process has come to rest, so that work which it put off,
 // such as writing what it recorded, is counted where it was caused.
 func usageAtRest() usage {
-	last := cpuTime()
+	last := cputime.Used()
 	for end := time.Now().Add(restLimit); time.Now().Before(end); {
 		time.Sleep(restStep)
-		now := cpuTime()
+		now := cputime.Used()
 		if now-last < restNoise {
 			break
 		}
@@ -171,5 +173,5 @@ func usageAtRest() usage {
 	}
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
-	return usage{CPU: cpuTime(), Allocs: memory.Mallocs, Bytes: memory.TotalAlloc}
+	return usage{CPU: cputime.Used(), Allocs: memory.Mallocs, Bytes: memory.TotalAlloc}
 }

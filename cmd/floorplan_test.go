@@ -83,12 +83,15 @@ const floorPlan = `
 	budget/store < bench/sim/books
 	bidder/server, bidder/backtest, exchange/server, exchange/load, bench/sim/books < bench/sim
 	rules < bench/rules
-	bidder/server, internal/pgtest < bench/money
+	NONE < internal/cputime
+	bidder/server, internal/pgtest, internal/cputime < bench/money
+	internal/cputime < bench
 	bidder/strategy < bench/strategy
 
 	# Tools that a person runs while working on the house, and folders without code of their own.
 	pingpost/zips < pingpost/zips/generate
 	NONE < internal/scripttest, internal/synctrace, internal/faultproxy, examples
+	internal/faultproxy < internal/pgtest
 
 	# What must stay true however the lines above change.
 	exchange !< bidder, bidder/server, bidder/delivery, bidder/backtest, budget/store, cmd/bidder

@@ -164,7 +164,7 @@ func binaryClosure(n *ast.BinaryNode) truthFunc {
 		return textComparisonClosure(n, a, b)
 	}
 	if a, b := numberClosure(n.Left), numberClosure(n.Right); a != nil && b != nil {
-		return numberComparisonClosure(n.Operator, a, b)
+		return comparisonClosure(n.Operator, a, b)
 	}
 	a, b := truthClosure(n.Left), truthClosure(n.Right)
 	switch {
@@ -188,24 +188,10 @@ func textComparisonClosure(n *ast.BinaryNode, a, b textFunc) truthFunc {
 			return func(e *Evaluation) bool { return a(e) != value }
 		}
 	}
-	switch n.Operator {
-	case "==":
-		return func(e *Evaluation) bool { return a(e) == b(e) }
-	case "!=":
-		return func(e *Evaluation) bool { return a(e) != b(e) }
-	case "<":
-		return func(e *Evaluation) bool { return a(e) < b(e) }
-	case "<=":
-		return func(e *Evaluation) bool { return a(e) <= b(e) }
-	case ">":
-		return func(e *Evaluation) bool { return a(e) > b(e) }
-	case ">=":
-		return func(e *Evaluation) bool { return a(e) >= b(e) }
-	}
-	return nil
+	return comparisonClosure(n.Operator, a, b)
 }
 
-func numberComparisonClosure(operator string, a, b numberFunc) truthFunc {
+func comparisonClosure[T string | float64](operator string, a, b func(*Evaluation) T) truthFunc {
 	switch operator {
 	case "==":
 		return func(e *Evaluation) bool { return a(e) == b(e) }

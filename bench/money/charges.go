@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"leadbid/budget/store"
+	"leadbid/internal/cputime"
 )
 
 const (
@@ -132,12 +133,12 @@ func (b *books) slice(ctx context.Context, charges int, do func(store.Post) erro
 	for i := range posts {
 		posts[i] = b.post()
 	}
-	used, began := cpuTime(), time.Now()
+	used, began := cputime.Used(), time.Now()
 	if err := hand(callers, posts, do); err != nil {
 		return chargesSide{}, err
 	}
 	took, n := time.Since(began), float64(charges)
-	return chargesSide{Rate: n / took.Seconds(), CPU: float64((cpuTime() - used).Nanoseconds()) / 1e3 / n}, nil
+	return chargesSide{Rate: n / took.Seconds(), CPU: float64((cputime.Used() - used).Nanoseconds()) / 1e3 / n}, nil
 }
 
 func (r *chargesRow) gains() []float64 {

@@ -6,9 +6,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"net/url"
 	"os"
-	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -154,24 +152,9 @@ type replica struct {
 
 func newReplica(t *testing.T, address string, largeCap pingpost.Cents) *replica {
 	t.Helper()
-	parsed, err := url.Parse(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	query, target := parsed.Query(), parsed.Host
-	if folder := query.Get("host"); folder != "" {
-		target = filepath.Join(folder, ".s.PGSQL.5432")
-		query.Del("host")
-	}
-	proxy, err := faultproxy.Start(target)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { proxy.Close() })
-	query.Set("sslmode", "disable")
-	parsed.Host, parsed.RawQuery = proxy.Addr(), query.Encode()
+	address, proxy := pgtest.Through(t, address)
 	r := &replica{newBidder(t, ""), proxy}
-	r.store = parsed.String()
+	r.store = address
 	r.env["STORE"] = r.store
 	if err := os.WriteFile(r.config, fmt.Appendf(nil, replicaConfig, largeCap/100), 0o600); err != nil {
 		t.Fatal(err)

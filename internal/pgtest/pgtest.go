@@ -24,6 +24,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"leadbid/internal/faultproxy"
 )
 
 // Variable names the environment's word on PostgreSQL in tests.
@@ -48,6 +50,28 @@ func Address(t testing.TB) string {
 		t.Fatalf("making a schema: %v", err)
 	}
 	return address
+}
+
+// Through gives an address of the same database that leads through a proxy, which ends with the test.
+func Through(t testing.TB, address string) (string, *faultproxy.Proxy) {
+	t.Helper()
+	parsed, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	query, target := parsed.Query(), parsed.Host
+	if folder := query.Get("host"); folder != "" {
+		target = filepath.Join(folder, ".s.PGSQL.5432")
+		query.Del("host")
+	}
+	proxy, err := faultproxy.Start(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { proxy.Close() })
+	query.Set("sslmode", "disable")
+	parsed.Host, parsed.RawQuery = proxy.Addr(), query.Encode()
+	return parsed.String(), proxy
 }
 
 // Server is a running PostgreSQL.

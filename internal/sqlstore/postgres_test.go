@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"errors"
-	"net/url"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -73,7 +72,7 @@ func TestPausedTransactionFreesTheLock(t *testing.T) {
 
 // TestCutConnectionComesBack resets a writer's connection and refuses new ones for a while.
 func TestCutConnectionComesBack(t *testing.T) {
-	address, proxy := through(t, pgtest.Address(t))
+	address, proxy := pgtest.Through(t, pgtest.Address(t))
 	db := openServer(t, address, onServer(), nil)
 	if err := db.Write(t.Context(), insert("before")); err != nil {
 		t.Fatal(err)
@@ -97,28 +96,6 @@ func TestCutConnectionComesBack(t *testing.T) {
 	if got := strings.Join(notes(t, db), " "); got != "before after" {
 		t.Errorf("the database has %q", got)
 	}
-}
-
-// through is an address that leads through a proxy.
-func through(t *testing.T, address string) (string, *faultproxy.Proxy) {
-	t.Helper()
-	parsed, err := url.Parse(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	query, target := parsed.Query(), parsed.Host
-	if folder := query.Get("host"); folder != "" {
-		target = filepath.Join(folder, ".s.PGSQL.5432")
-		query.Del("host")
-	}
-	proxy, err := faultproxy.Start(target)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { proxy.Close() })
-	query.Set("sslmode", "disable")
-	parsed.Host, parsed.RawQuery = proxy.Addr(), query.Encode()
-	return parsed.String(), proxy
 }
 
 // TestTwoMigrateAtOnce has two programs make the tables at once, and later change them at once: it is done

@@ -1,17 +1,17 @@
 //go:build unix
 
-package main
+package cputime
 
 import (
 	"syscall"
 	"time"
 )
 
-// cpuTime is what this process has used so far, user and system together.
-func cpuTime() time.Duration {
+// Used is what this process has used so far, user and system together.
+func Used() time.Duration {
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		panic("bench: the kernel does not tell the CPU time: " + err.Error())
+		panic("cputime: the kernel does not tell the CPU time: " + err.Error())
 	}
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
