@@ -294,10 +294,25 @@ func (r *replica) deliver() {
 	}, func(err error) {
 		if err == nil {
 			for _, one := range due {
-				r.handOver(one)
+				r.claim(one)
 			}
 		}
 		r.after(r.w.between(20*time.Second, 40*time.Second), "looks at its deliveries", r.deliver)
+	})
+}
+
+// claim has a delivery to itself for an attempt.
+func (r *replica) claim(owed store.Delivery) {
+	var given bool
+	r.ask("claim", true, func(s store.Store) (err error) {
+		given, err = s.Claim(context.Background(), store.Claim{
+			Run: r.begun.ID, ID: owed.ID, Number: owed.Attempts + 1, Lasts: 10 * time.Second,
+		})
+		return err
+	}, func(err error) {
+		if err == nil && given {
+			r.handOver(owed)
+		}
 	})
 }
 

@@ -124,6 +124,13 @@ func ids(due []store.Delivery) (ids []string) {
 	return ids
 }
 
+func (s *twins) Claim(ctx context.Context, claim store.Claim) (bool, error) {
+	one, oneErr := s.Books.Claim(ctx, claim)
+	other, otherErr := s.other.Claim(ctx, claim)
+	s.same("Claim", one, other, oneErr, otherErr)
+	return one, oneErr
+}
+
 func (s *twins) Attempted(ctx context.Context, result store.Attempt) error {
 	oneErr, otherErr := s.Books.Attempted(ctx, result), s.other.Attempted(ctx, result)
 	s.same("Attempted", nil, nil, oneErr, otherErr)

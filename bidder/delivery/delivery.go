@@ -14,7 +14,9 @@
 // webhook-id at every attempt, by which its receiver knows a repeat; a file gets each lead once.
 // Attempts follow the schedule of internal/webhook (at once, then after 1, 3, 10, 30 s and so on to
 // 10 h, twelve in all). Within a target the oldest delivery goes first, several at a time; targets
-// do not wait for each other.
+// do not wait for each other. Of several replicas one at a time has a delivery: it claims it in the outbox
+// for an attempt, and where its claim runs out because it died, stood still or lost the store, another one
+// makes the attempt again.
 //
 // # When a target is down
 //
@@ -48,6 +50,8 @@ import (
 type Outbox interface {
 	// Due lists deliveries whose time has come, oldest first, at most max.
 	Due(ctx context.Context, now time.Time, max int) ([]store.Delivery, error)
+	// Claim gives a run a delivery for an attempt, for so long or until its end is noted.
+	Claim(ctx context.Context, claim store.Claim) (given bool, err error)
 	// Attempted notes the end of one attempt at a delivery.
 	Attempted(ctx context.Context, result store.Attempt) error
 }
@@ -55,6 +59,7 @@ type Outbox interface {
 // Options are what a Deliverer needs. Outbox, Targets and Clock are required.
 type Options struct {
 	Outbox Outbox
+	Run    uint32 // of the process: deliveries are claimed in its name
 	// Targets gives the delivery targets of a campaign as the configuration in force has them; none
 	// for a campaign that is not in it. It is asked anew for every delivery, so that a reload counts.
 	Targets func(campaign string) []rules.Target
@@ -92,6 +97,7 @@ type Deliverer struct {
 	mu        sync.Mutex
 	restored  bool // the endpoints' health was read from the outbox
 	held      map[string]bool
+	left      []string // of those held: they could not be claimed, and wait for the next poll
 	endpoints map[address]*endpoint
 	changed   chan struct{} // closed and replaced when a worker ends
 
@@ -140,6 +146,7 @@ func (d *Deliverer) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-poll.C:
+			d.forgetLeft()
 		case <-changed:
 		case <-notified:
 		}
@@ -167,6 +174,7 @@ func (d *Deliverer) Drain(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-poll.C:
+			d.forgetLeft()
 		case <-changed:
 		}
 	}

@@ -168,6 +168,10 @@ func (d *Deliverer) work(ctx context.Context, e *endpoint) {
 		if !ok {
 			return
 		}
+		if !d.claim(ctx, t.job, claimLasts) {
+			d.leave(t.job)
+			continue
+		}
 		result := outcome{err: errDisabled}
 		if !t.disabled {
 			result = d.send(ctx, t.settings, t.job)
@@ -176,10 +180,45 @@ func (d *Deliverer) work(ctx context.Context, e *endpoint) {
 		finished := result.err == nil || ctx.Err() == nil
 		if finished {
 			finished = d.note(ctx, t.job, result)
+		} else {
+			d.claim(ctx, t.job, 0)
 		}
 		d.finish(e, t, result, finished)
 		d.tell()
 	}
+}
+
+// claimLasts is longer than an attempt takes, with the note of its end.
+const claimLasts = webhookTimeout + 3*noteTimeout
+
+// claim has the delivery to ourselves for an attempt at it, among all replicas. false means that another
+// one has it or had that attempt, or that the outbox cannot be reached.
+func (d *Deliverer) claim(ctx context.Context, j job, lasts time.Duration) bool {
+	claiming, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTimeout)
+	defer cancel()
+	given, err := d.options.Outbox.Claim(claiming, store.Claim{
+		Run: d.options.Run, ID: j.ID, Number: j.Attempts + 1, Lasts: lasts,
+	})
+	if err != nil {
+		d.options.Log.Warn().Err(err).Str("delivery", j.ID).Msg("delivery: it cannot be claimed in the outbox")
+	}
+	return given
+}
+
+// leave lets go of a delivery that could not be claimed, at the next poll: what is due then comes again.
+func (d *Deliverer) leave(j job) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.left = append(d.left, j.ID)
+}
+
+func (d *Deliverer) forgetLeft() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, id := range d.left {
+		delete(d.held, id)
+	}
+	d.left = d.left[:0]
 }
 
 // take gives a worker its next task; ok is false where it should end. Who ends because of ctx lets

@@ -32,6 +32,9 @@ type row struct {
 	done  bool
 	dead  bool
 	ended []store.Attempt
+
+	claimant uint32
+	claimed  time.Time // until then
 }
 
 // outbox is the store's outbox in memory, and the clock of the test.
@@ -40,6 +43,7 @@ type outbox struct {
 	now   time.Time
 	rows  []*row
 	fails int // so many calls of Attempted fail first
+
 }
 
 func newOutbox() *outbox { return &outbox{now: start} }
@@ -97,7 +101,7 @@ func (o *outbox) Due(_ context.Context, now time.Time, most int) ([]store.Delive
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	owed := slices.DeleteFunc(slices.Clone(o.rows), func(r *row) bool {
-		return r.done || r.dead || r.next.After(now)
+		return r.done || r.dead || r.next.After(now) || r.claimed.After(now)
 	})
 	slices.SortStableFunc(owed, func(a, b *row) int {
 		return cmp.Or(a.next.Compare(b.next), a.FirstAt.Compare(b.FirstAt))
@@ -107,6 +111,18 @@ func (o *outbox) Due(_ context.Context, now time.Time, most int) ([]store.Delive
 		due = append(due, r.Delivery)
 	}
 	return due, nil
+}
+
+func (o *outbox) Claim(_ context.Context, claim store.Claim) (given bool, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, r := range o.rows {
+		if r.ID == claim.ID && !r.done && !r.dead && r.Attempts < claim.Number &&
+			(r.claimant == claim.Run || !r.claimed.After(o.now)) {
+			r.claimant, r.claimed, given = claim.Run, o.now.Add(claim.Lasts), true
+		}
+	}
+	return given, nil
 }
 
 func (o *outbox) Attempted(_ context.Context, result store.Attempt) error {
@@ -123,7 +139,7 @@ func (o *outbox) Attempted(_ context.Context, result store.Attempt) error {
 			}
 			r.ended = append(r.ended, result)
 			r.Attempts++
-			r.done, r.dead, r.next = result.Done, result.Dead, result.Next
+			r.done, r.dead, r.next, r.claimed = result.Done, result.Dead, result.Next, time.Time{}
 		}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -254,11 +255,14 @@ func TestDrainEndsWithItsContext(t *testing.T) {
 	defer slow.Close()
 	defer close(release)
 	o := newOutbox()
-	o.add("hvac", "crm")
+	id := o.add("hvac", "crm")
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if err := newTest(o, only(hook(slow.URL)), nil).Drain(ctx); err != context.DeadlineExceeded {
 		t.Errorf("Drain of a slow endpoint: %v, want %v", err, context.DeadlineExceeded)
+	}
+	if got := o.row(id); got.claimed.After(o.clock()) || got.Attempts != 0 {
+		t.Errorf("an attempt that was cut short keeps its claim: %+v", got)
 	}
 }
 
@@ -301,5 +305,46 @@ func waitFor(t *testing.T, what string, holds func() bool) {
 		case <-deadline.C:
 			t.Fatalf("waited in vain for %s", what)
 		}
+	}
+}
+
+// Two replicas look at the same outbox all the time, and each delivery is made once.
+func TestTwoReplicasMakeEachDeliveryOnce(t *testing.T) {
+	o, crm := newOutbox(), newReceiver(t)
+	const many = 60
+	for range many {
+		o.add("hvac", "crm")
+	}
+	var both sync.WaitGroup
+	for run := range uint32(2) {
+		d := newTest(o, only(hook(crm.URL)), func(options *Options) { options.Run = run + 1 })
+		both.Go(func() { drain(t, d) })
+	}
+	both.Wait()
+	got := map[string]int{}
+	for _, m := range crm.messages() {
+		got[m.header.Get("Webhook-Id")]++
+	}
+	if len(got) != many || len(crm.messages()) != many {
+		t.Errorf("%d deliveries came in %d messages, want %d in as many", len(got), len(crm.messages()), many)
+	}
+}
+
+// What a replica had that is gone is taken over once its claim is over, under the same id.
+func TestADeliveryIsTakenOverWhenItsClaimEnds(t *testing.T) {
+	o, crm := newOutbox(), newReceiver(t)
+	id := o.add("hvac", "crm")
+	gone := newTest(o, only(hook(crm.URL)), func(options *Options) { options.Run = 1 })
+	if !gone.claim(t.Context(), job{Delivery: o.row(id).Delivery}, claimLasts) {
+		t.Fatal("it was not given")
+	}
+	heir := newTest(o, only(hook(crm.URL)), func(options *Options) { options.Run = 2 })
+	o.advance(claimLasts - time.Millisecond)
+	if drain(t, heir); len(crm.messages()) != 0 {
+		t.Fatal("it was delivered while another replica had it")
+	}
+	o.advance(time.Millisecond)
+	if drain(t, heir); len(crm.messages()) != 1 || crm.messages()[0].header.Get("Webhook-Id") != id {
+		t.Errorf("%d messages after the claim", len(crm.messages()))
 	}
 }

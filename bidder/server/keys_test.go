@@ -65,7 +65,7 @@ func quietServers(t *testing.T, configuration string, n int) (servers []*Server,
 		if s.record, err = newRecorder(s, ""); err != nil {
 			t.Fatal(err)
 		}
-		s.mail = delivery.New(delivery.Options{Outbox: books, Targets: s.targets, Clock: s.clock.now})
+		s.mail = delivery.New(delivery.Options{Outbox: books, Run: s.run.ID, Targets: s.targets, Clock: s.clock.now})
 		servers = append(servers, s)
 	}
 	return servers, books, func(d time.Duration) {

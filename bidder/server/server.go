@@ -107,7 +107,7 @@ func New(ctx context.Context, options Options) (*Server, error) {
 	}
 	s.meters.watch(s)
 	s.mail = delivery.New(delivery.Options{
-		Outbox: s.store, Targets: s.targets, Log: s.log, Clock: s.clock.now,
+		Outbox: s.store, Run: s.run.ID, Targets: s.targets, Log: s.log, Clock: s.clock.now,
 		AllowPrivate: options.AllowPrivate, OnDown: s.deliveryDown, BaseDir: options.Dir,
 	})
 	s.public = httpguard.NewServer(s.handle, httpguard.Options{

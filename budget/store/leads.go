@@ -23,7 +23,7 @@ const leadColumns = `l.id, l.exchange, l.campaign, l.ping_id, l.bid_id, l.price_
 
 const dueDeliveries = `SELECT o.id, o.target, o.attempts, o.first_ms, ` + leadColumns + `
 	FROM outbox o JOIN lead l ON l.id = o.lead
-	WHERE o.state = 'owed' AND o.next_ms <= ? ORDER BY o.next_ms, o.id LIMIT ?`
+	WHERE o.state = 'owed' AND o.next_ms <= ?1 AND o.claimed_until_ms <= ?1 ORDER BY o.next_ms, o.id LIMIT ?2`
 
 // scanLead reads leadColumns, after what comes before them.
 func scanLead(rows sqlstore.Rows, l *Lead, before ...any) error {
@@ -106,6 +106,18 @@ func (s *books) Due(ctx context.Context, now time.Time, max int) (due []Delivery
 	return due, nil
 }
 
+func (s *books) Claim(ctx context.Context, claim Claim) (given bool, err error) {
+	err = s.write(ctx, "claiming a delivery", func(tx *sqlstore.Tx) error {
+		now := s.now(tx)
+		hit, err := tx.Exec(`UPDATE outbox SET claimed_by = ?1, claimed_until_ms = ?2
+			WHERE id = ?3 AND state = 'owed' AND attempts < ?4 AND (claimed_by = ?1 OR claimed_until_ms <= ?5)`,
+			claim.Run, now.Add(claim.Lasts).UnixMilli(), claim.ID, claim.Number, now.UnixMilli())
+		given = hit == 1
+		return err
+	})
+	return given && err == nil, err
+}
+
 func (s *books) Attempted(ctx context.Context, result Attempt) error {
 	state := "owed"
 	switch {
@@ -119,7 +131,7 @@ func (s *books) Attempted(ctx context.Context, result Attempt) error {
 	done := number(result.Done)
 	fault := kept(result.Error, longestError)
 	return s.write(ctx, "noting an attempt", func(tx *sqlstore.Tx) error {
-		_, err := tx.Exec(`UPDATE outbox SET state = ?1, attempts = attempts + 1, error = ?2, next_ms = ?3
+		_, err := tx.Exec(`UPDATE outbox SET state = ?1, attempts = attempts + 1, error = ?2, next_ms = ?3, claimed_until_ms = 0
 			WHERE id = ?4 AND state <> 'done' AND (CAST(?5 AS BIGINT) = 1
 				OR state = 'owed' AND (CAST(?6 AS BIGINT) = 0 OR attempts < CAST(?6 AS BIGINT)))`,
 			state, fault, milliseconds(result.Next), result.ID, done, result.Number)

@@ -79,8 +79,13 @@ type Store interface {
 	// Kept gives it back, with its instant; nil where nothing is.
 	Kept(ctx context.Context, name string) (body []byte, at time.Time, err error)
 
-	// Due lists deliveries whose time has come, oldest first, at most max.
+	// Due lists deliveries whose time has come and that nobody has a claim to then, oldest first, at most max.
 	Due(ctx context.Context, now time.Time, max int) ([]Delivery, error)
+	// Claim gives a run a delivery for an attempt: by the store's time no other run gets it for so long, or
+	// until the attempt's end is noted. It is not given where another run has it, where it is not owed any
+	// more, and where an attempt with that number was noted. A run that has it gets it again, for any time:
+	// for none, it gives it back.
+	Claim(ctx context.Context, claim Claim) (given bool, err error)
 	// Attempted notes the end of one attempt at a delivery.
 	Attempted(ctx context.Context, result Attempt) error
 
@@ -194,8 +199,17 @@ type Delivery struct {
 	Lead     Lead
 }
 
-// Attempt is the result of one attempt at a delivery. Replicas may make the same one at a time: a
-// delivery stays delivered whatever else is told of it, and of failures with the same number one counts.
+// Claim asks for a delivery, for one attempt at it.
+type Claim struct {
+	Run    uint32
+	ID     string
+	Number int // of the attempt, from 1
+	Lasts  time.Duration
+}
+
+// Attempt is the result of one attempt at a delivery; it ends the claim to it. A replica whose claim ran
+// out may make the same one as another: a delivery stays delivered whatever else is told of it, and of
+// failures with the same number one counts.
 type Attempt struct {
 	ID     string
 	Number int // from 1; 0 counts in any case

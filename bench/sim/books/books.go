@@ -146,6 +146,9 @@ type deliveryRow struct {
 	next     int64
 	done     bool
 	dead     bool
+
+	claimedBy    uint32
+	claimedUntil int64
 }
 
 // entry is one event of the audit trail.

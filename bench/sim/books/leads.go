@@ -82,7 +82,7 @@ func (b *Books) Due(_ context.Context, now time.Time, most int) (due []store.Del
 	err = b.read("listing deliveries", func() {
 		var rows []*deliveryRow
 		for _, d := range b.outbox {
-			if !d.done && !d.dead && d.next <= now.UnixMilli() {
+			if !d.done && !d.dead && d.next <= now.UnixMilli() && d.claimedUntil <= now.UnixMilli() {
 				rows = append(rows, d)
 			}
 		}
@@ -95,6 +95,21 @@ func (b *Books) Due(_ context.Context, now time.Time, most int) (due []store.Del
 		}
 	})
 	return due, err
+}
+
+// Claim implements store.Store.
+func (b *Books) Claim(_ context.Context, claim store.Claim) (given bool, err error) {
+	err = b.write("claiming a delivery", func() error {
+		now, d := b.now(), b.byOwed[claim.ID]
+		if d == nil || d.done || d.dead || d.delivery.Attempts >= claim.Number ||
+			d.claimedBy != claim.Run && d.claimedUntil > now.UnixMilli() {
+			return nil
+		}
+		remember(b, d)
+		d.claimedBy, d.claimedUntil, given = claim.Run, now.Add(claim.Lasts).UnixMilli(), true
+		return nil
+	})
+	return given && err == nil, err
 }
 
 // Attempted implements store.Store.
@@ -111,7 +126,7 @@ func (b *Books) Attempted(_ context.Context, result store.Attempt) error {
 		remember(b, d)
 		d.delivery.Attempts++
 		d.done, d.dead = result.Done, result.Dead && !result.Done
-		d.next = milliseconds(result.Next)
+		d.next, d.claimedUntil = milliseconds(result.Next), 0
 		return nil
 	})
 }

@@ -359,6 +359,57 @@ func testOutbox(t *testing.T, b *bench) {
 	}
 }
 
+// testClaims has two replicas want the same deliveries.
+func testClaims(t *testing.T, b *bench) {
+	plan := planOf(cents(pingpost.Day, 100_00))
+	b.accepted(b.post(plan, 0, 10_00))
+	one := b.run.ID
+	b.begin()
+	two, ctx := b.run.ID, context.Background()
+	due := func() (ids []string) {
+		deliveries, err := b.s.Due(ctx, b.clock(), 10)
+		b.must(err)
+		for _, d := range deliveries {
+			ids = append(ids, d.ID)
+		}
+		return ids
+	}
+	claim := func(run uint32, id string, number int, lasts time.Duration, want bool) {
+		t.Helper()
+		given, err := b.s.Claim(ctx, store.Claim{Run: run, ID: id, Number: number, Lasts: lasts})
+		if b.must(err); given != want {
+			t.Errorf("run %d got attempt %d at %s: %v", run, number, id, given)
+		}
+	}
+	ids := due()
+	claim(one, ids[0], 1, time.Minute, true)
+	claim(two, ids[0], 1, time.Minute, false)
+	claim(two, ids[1], 1, time.Minute, true)
+	claim(one, ids[0], 1, time.Minute, true) // again
+	claim(two, "another", 1, time.Minute, false)
+	if now := due(); len(now) != 0 {
+		t.Errorf("claimed by somebody, and due: %v", now)
+	}
+	claim(two, ids[1], 1, 0, true) // given back
+	claim(one, ids[1], 1, time.Minute, true)
+	b.wait(time.Minute - time.Second)
+	claim(two, ids[0], 1, time.Minute, false)
+	b.wait(time.Second)
+	if now := due(); len(now) != 2 {
+		t.Errorf("their time is over, and due are %v", now)
+	}
+	claim(two, ids[0], 1, time.Minute, true) // taken over
+	claim(one, ids[0], 1, time.Minute, false)
+	b.must(b.s.Attempted(ctx, store.Attempt{ID: ids[0], Number: 1, At: b.clock(), Next: b.clock(), Error: "503"}))
+	claim(one, ids[0], 1, time.Minute, false) // that attempt was made
+	claim(one, ids[0], 2, time.Minute, true)  // its end freed the claim
+	b.must(b.s.Attempted(ctx, store.Attempt{ID: ids[0], Number: 2, At: b.clock(), Done: true}))
+	claim(one, ids[0], 3, time.Minute, false)
+	b.must(b.s.Attempted(ctx, store.Attempt{ID: ids[1], Number: 1, At: b.clock(), Dead: true}))
+	claim(one, ids[1], 2, time.Minute, false)
+	b.verify()
+}
+
 // testDeliveredByTwo has two replicas make the same attempts.
 func testDeliveredByTwo(t *testing.T, b *bench) {
 	plan := planOf(cents(pingpost.Day, 100_00))

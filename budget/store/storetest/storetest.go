@@ -42,6 +42,7 @@ func Run(t *testing.T, open Open) {
 		"older leases count in newer caps":            testOlderLease,
 		"what is owed is delivered or given up":       testOutbox,
 		"replicas may deliver at the same time":       testDeliveredByTwo,
+		"one replica at a time has a delivery":        testClaims,
 		"leads come back whole, newest first":         testLeads,
 		"many at once never pass the cap":             testConcurrent,
 		"keys stay, runs count up":                    testRuns,

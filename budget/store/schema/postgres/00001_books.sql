@@ -191,6 +191,8 @@ CREATE TABLE outbox (
     first_ms BIGINT NOT NULL,
     next_ms  BIGINT NOT NULL,
     error    TEXT COLLATE "C" NOT NULL DEFAULT '',
+    claimed_by       BIGINT NOT NULL DEFAULT 0, -- the run that makes an attempt
+    claimed_until_ms BIGINT NOT NULL DEFAULT 0, -- until then no other run does
     UNIQUE (lead, target)
 );
 CREATE INDEX outbox_owed ON outbox (next_ms, id) WHERE state = 'owed';

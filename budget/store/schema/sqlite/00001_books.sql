@@ -189,6 +189,8 @@ CREATE TABLE outbox (
     first_ms INTEGER NOT NULL,
     next_ms  INTEGER NOT NULL,
     error    TEXT    NOT NULL DEFAULT '',
+    claimed_by       INTEGER NOT NULL DEFAULT 0, -- the run that makes an attempt
+    claimed_until_ms INTEGER NOT NULL DEFAULT 0, -- until then no other run does
     UNIQUE (lead, target)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX outbox_owed ON outbox (next_ms, id) WHERE state = 'owed';
