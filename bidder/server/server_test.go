@@ -207,7 +207,7 @@ func TestStoreAway(t *testing.T) {
 		if !errors.Is(err, sqlstore.ErrAway) {
 			t.Errorf("the books are lost by %v", err)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		t.Error("nobody was told that the books take nothing more")
 	}
 	if _, status := r.admin("/status"); !strings.Contains(status, `"state":"store away"`) {
@@ -240,17 +240,20 @@ func pauseFile(t *testing.T) string {
 	return rs.Settings().PauseFile
 }
 
-// await polls a condition of another goroutine's making, up to five seconds.
+// patience is how long a test waits for what must come: it ends a test that fails, and tells nothing of speed.
+const patience = time.Minute
+
+// await polls a condition of another goroutine's making.
 func await(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for !done() {
 		select {
 		case <-ctx.Done():
-			t.Fatalf("%s did not come within 5 s", what)
+			t.Fatalf("%s did not come within %v", what, patience)
 		case <-tick.C:
 		}
 	}

@@ -56,7 +56,7 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: await PATTERN")
 	}
 	pattern := regexp.MustCompile(args[0])
-	for deadline := time.Now().Add(20 * time.Second); ; {
+	for deadline := time.Now().Add(time.Minute); ; {
 		response, err := http.Get("http://" + ts.Getenv("ADMIN") + "/status")
 		ts.Check(err)
 		status, err := io.ReadAll(response.Body)

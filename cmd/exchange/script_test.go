@@ -113,7 +113,7 @@ func startBidder(ts *testscript.TestScript, neg bool, args []string) {
 	go func() { served <- server.Serve(listener) }()
 	ts.Setenv("BIDDER", "http://"+listener.Addr().String()+"/"+roster.Rivals[0].Name+"/v1/ping/northside")
 	ts.Defer(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		ts.Check(server.Close(ctx))
 		ts.Check(<-served)

@@ -32,6 +32,18 @@ func TestFreezesAreSeen(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: takes six seconds")
 	}
+	// What else the machine does only ever adds: of three runs one must be undisturbed.
+	var wrong error
+	for range 3 {
+		if wrong = seeFreezes(t); wrong == nil {
+			return
+		}
+		t.Log(wrong)
+	}
+	t.Error(wrong)
+}
+
+func seeFreezes(t *testing.T) error {
 	const period, freeze = 3 * time.Second, 300 * time.Millisecond
 	native := nativeProfile(t)
 	start := time.Now()
@@ -53,15 +65,18 @@ func TestFreezesAreSeen(t *testing.T) {
 	if step.Answered != 2400 || step.Dropped != 0 || step.Errors != 0 {
 		t.Errorf("answered %d, dropped %d, errors %d of 2,400 sends", step.Answered, step.Dropped, step.Errors)
 	}
-	if step.Latency.P99 < 255 || step.Latency.P99 > 310 {
-		t.Errorf("p99 is %.1f ms, expected near 270", step.Latency.P99)
+	if step.Latency.P99 < 255 {
+		t.Errorf("p99 is %.1f ms, expected near 270: freezes were not seen", step.Latency.P99)
 	}
-	if step.Latency.P50 > 50 {
-		t.Errorf("p50 is %.1f ms, though nine sends in ten meet no freeze", step.Latency.P50)
+	switch {
+	case step.Latency.P99 > 310:
+		return fmt.Errorf("p99 is %.1f ms, expected near 270", step.Latency.P99)
+	case step.Latency.P50 > 50:
+		return fmt.Errorf("p50 is %.1f ms, though nine sends in ten meet no freeze", step.Latency.P50)
+	case step.Lag.P99 > 150:
+		return fmt.Errorf("the freezes were charged to the generator: lag p99 is %.1f ms", step.Lag.P99)
 	}
-	if step.Lag.P99 > 150 {
-		t.Errorf("the freezes were charged to the generator: lag p99 is %.1f ms", step.Lag.P99)
-	}
+	return nil
 }
 
 func TestEverySendHasAnEnd(t *testing.T) {

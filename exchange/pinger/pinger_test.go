@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -148,12 +149,24 @@ func TestAskTellsWhatEachBuyerMadeOfIt(t *testing.T) {
 	t.Cleanup(func() { close(release) })
 	buyers := []string{"slow", "bids", "passes", "garbage", "huge", "fails", "moved", "other", "free", "minus", "no-id",
 		"resets", "hangs", "trickles", "not-http", "closed", "unknown", "no-tls"}
+	silent := []string{"slow", "hangs", "trickles", "no-tls"}
 	began := time.Now()
 	answers := p.Ask(began.Add(500*time.Millisecond), aPing(), buyers)
-	if took := time.Since(began); took < 450*time.Millisecond || took > 2*time.Second {
+	if took := time.Since(began); took < 450*time.Millisecond || took > 30*time.Second {
 		t.Errorf("took %v", took)
 	}
 	for i, answer := range answers {
+		if answer.Buyer != buyers[i] {
+			t.Fatalf("place %d holds %s", i, answer.Buyer)
+		}
+		if answer.Status != exchange.AnswerTimedOut && slices.Contains(silent, answer.Buyer) {
+			t.Errorf("%s: %v %q", answer.Buyer, answer.Status, answer.Detail)
+		}
+	}
+	// The others have time, however busy this machine is.
+	buyers = slices.DeleteFunc(buyers, func(buyer string) bool { return slices.Contains(silent, buyer) })
+	began = time.Now()
+	for i, answer := range p.Ask(began.Add(time.Minute), aPing(), buyers) {
 		if answer.Buyer != buyers[i] {
 			t.Fatalf("place %d holds %s", i, answer.Buyer)
 		}
@@ -169,8 +182,6 @@ func TestAskTellsWhatEachBuyerMadeOfIt(t *testing.T) {
 			if answer.Reason != pingpost.OutsideArea {
 				t.Errorf("%+v", answer)
 			}
-		case "slow", "hangs", "trickles", "no-tls":
-			want = exchange.AnswerTimedOut
 		}
 		if answer.Status != want {
 			t.Errorf("%s: %v %q, want %v", answer.Buyer, answer.Status, answer.Detail, want)
@@ -217,13 +228,13 @@ func TestWhatABuyerIsSent(t *testing.T) {
 		}
 	})
 	p := newPinger(t, Options{}, map[string]string{"a": url + "/base/"})
-	p.Ask(time.Now().Add(5*time.Second), aPing(), []string{"a"})
+	p.Ask(time.Now().Add(time.Minute), aPing(), []string{"a"})
 	ping := <-requests
 	var decoded pingpost.Ping
 	if err := native(t).DecodePing(&decoded, []byte(ping.body)); err != nil {
 		t.Fatal(err)
 	}
-	if decoded.TmaxMS < 4000 || decoded.TmaxMS > 4990 || ping.path != "/base/v1/ping/northside" || ping.key != "Bearer key-of-a" {
+	if decoded.TmaxMS < 1000 || decoded.TmaxMS > 59_990 || ping.path != "/base/v1/ping/northside" || ping.key != "Bearer key-of-a" {
 		t.Errorf("%+v in %+v", decoded, ping)
 	}
 	decoded.TmaxMS = 0
@@ -233,14 +244,14 @@ func TestWhatABuyerIsSent(t *testing.T) {
 
 	post := &pingpost.Post{PingID: "p-1", BidID: "b-1", Price: 4100, Service: pingpost.HVAC, ZIP: 60614,
 		Lead: pingpost.Lead{FirstName: pingpost.NewPrivate("Jo"), Phone: pingpost.NewPrivate("+13125550100"), ZIP: 60614}}
-	verdict, latency := p.Post(time.Now().Add(5*time.Second), "a", post)
+	verdict, latency := p.Post(time.Now().Add(time.Minute), "a", post)
 	if verdict.Kind != pingpost.VerdictAccepted || verdict.LeadID != "l-1" || latency <= 0 {
 		t.Errorf("%+v", verdict)
 	}
 	if sent := <-requests; sent.path != "/base/v1/post/northside" || !strings.Contains(sent.body, "+13125550100") {
 		t.Errorf("%+v", sent)
 	}
-	if err := p.Notify(time.Now().Add(5*time.Second), "a", &pingpost.Notice{PingID: "p-1", BidID: "b-1", Outcome: pingpost.OutcomeLost}); err != nil {
+	if err := p.Notify(time.Now().Add(time.Minute), "a", &pingpost.Notice{PingID: "p-1", BidID: "b-1", Outcome: pingpost.OutcomeLost}); err != nil {
 		t.Error(err)
 	}
 	if sent := <-requests; sent.path != "/base/v1/notice/northside" || !strings.Contains(sent.body, `"lost"`) {
@@ -270,11 +281,15 @@ func TestPostWithoutAnAnswerIsUnknown(t *testing.T) {
 		"busy": pingpost.VerdictBusy, "conflict": pingpost.VerdictConflict, "garbage": pingpost.VerdictError,
 		"rejects": pingpost.VerdictRejected, "other": pingpost.VerdictError, "nobody": pingpost.VerdictUnknown,
 	} {
-		verdict, _ := p.Post(time.Now().Add(300*time.Millisecond), buyer, post)
+		allowed := time.Minute
+		if buyer == "hangs" {
+			allowed = 300 * time.Millisecond
+		}
+		verdict, _ := p.Post(time.Now().Add(allowed), buyer, post)
 		if verdict.Kind != want || verdict.PingID != "p-1" {
 			t.Errorf("%s: %+v", buyer, verdict)
 		}
-		if err := p.Notify(time.Now().Add(300*time.Millisecond), buyer, &pingpost.Notice{PingID: "p-1", BidID: "b", Outcome: pingpost.OutcomeVoided}); (err == nil) !=
+		if err := p.Notify(time.Now().Add(allowed), buyer, &pingpost.Notice{PingID: "p-1", BidID: "b", Outcome: pingpost.OutcomeVoided}); (err == nil) !=
 			(buyer == "garbage" || buyer == "rejects" || buyer == "other") {
 			t.Errorf("notice to %s: %v", buyer, err)
 		}
@@ -295,7 +310,7 @@ func TestClosedIdleConnectionIsRetried(t *testing.T) {
 	})
 	p := newPinger(t, Options{}, map[string]string{"a": url})
 	for range 5 {
-		if answers := p.Ask(time.Now().Add(5*time.Second), aPing(), []string{"a"}); answers[0].Status != exchange.AnswerNoBid {
+		if answers := p.Ask(time.Now().Add(time.Minute), aPing(), []string{"a"}); answers[0].Status != exchange.AnswerNoBid {
 			t.Fatalf("%+v", answers)
 		}
 	}
@@ -308,7 +323,7 @@ func TestFailingBuyerIsLeftAlone(t *testing.T) {
 	var asked atomic.Int32
 	p := newPinger(t, Options{}, map[string]string{"a": serve(t, func(ctx *fasthttp.RequestCtx) { asked.Add(1); ctx.SetStatusCode(500) })})
 	for range failuresToRest + 5 {
-		p.Ask(time.Now().Add(5*time.Second), aPing(), []string{"a"})
+		p.Ask(time.Now().Add(time.Minute), aPing(), []string{"a"})
 	}
 	if asked.Load() != failuresToRest {
 		t.Errorf("asked %d times", asked.Load())
@@ -434,7 +449,7 @@ func BenchmarkAsk(b *testing.B) {
 			p := newPinger(b, Options{}, urls)
 			b.ReportAllocs()
 			for b.Loop() {
-				if answers := p.Ask(time.Now().Add(5*time.Second), aPing(), names); answers[0].Bid != 100 {
+				if answers := p.Ask(time.Now().Add(time.Minute), aPing(), names); answers[0].Bid != 100 {
 					b.Fatalf("%+v", answers)
 				}
 			}

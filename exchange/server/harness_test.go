@@ -211,7 +211,7 @@ func startMarket(t testing.TB, config *exchange.Config) *market {
 	t.Helper()
 	m := &market{
 		t: t, config: config, path: filepath.Join(t.TempDir(), "exchange.db"), log: &syncBuffer{}, said: &syncBuffer{},
-		client: &http.Client{Timeout: 20 * time.Second}, crashed: map[*server.Server]bool{},
+		client: &http.Client{Timeout: time.Minute}, crashed: map[*server.Server]bool{},
 	}
 	t.Cleanup(m.client.CloseIdleConnections)
 	m.start(func(s *store.Store) server.Store { return s })
@@ -244,7 +244,7 @@ func (m *market) start(wrap func(*store.Store) server.Store) {
 		if m.crashed[running] {
 			return
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := running.Shutdown(ctx); err != nil {
 			m.t.Error(err)
@@ -270,7 +270,7 @@ func (m *market) crash() {
 // drain waits until everything is settled.
 func (m *market) drain() {
 	m.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := m.server.Drain(ctx); err != nil {
 		m.t.Fatal(err)

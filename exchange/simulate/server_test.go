@@ -52,7 +52,7 @@ func newMarket(t *testing.T, change func(*simulate.Rival)) *market {
 	m.server, m.base = server, "http://"+listener.Addr().String()
 	t.Cleanup(func() {
 		m.client.CloseIdleConnections()
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := errors.Join(server.Close(ctx), server.Close(ctx), <-served); err != nil {
 			t.Error(err)

@@ -6,12 +6,15 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
 	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -130,7 +133,8 @@ func openPostgres(ctx context.Context, config *pgx.ConnConfig, migrations fs.FS,
 	if err != nil {
 		return nil, fmt.Errorf("reading the migrations: %w", err)
 	}
-	db.reading = stdlib.OpenDB(*with(config, "SET default_transaction_read_only = on",
+	db.reading.most = opts.Readers
+	db.reading.DB = stdlib.OpenDB(*with(config, "SET default_transaction_read_only = on",
 		milliseconds("idle_in_transaction_session_timeout", time.Minute)))
 	db.reading.SetMaxOpenConns(opts.Readers)
 	db.reading.SetMaxIdleConns(opts.Readers)
@@ -181,6 +185,8 @@ const (
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
 	readOnlyTransaction  = "25006"
+	adminShutdown        = "57P01"
+	crashShutdown        = "57P02"
 )
 
 // codeOf is the SQLSTATE of an error, "" where PostgreSQL itself has not said anything.
@@ -231,6 +237,42 @@ func migratePostgres(ctx context.Context, config *pgx.ConnConfig, files fs.FS, v
 		return fmt.Errorf("noting the schema's version: %w", err)
 	}
 	return tx.Commit(ctx)
+}
+
+// isLost tells whether an error says that a connection which stood has ended. A server that cannot be
+// reached, and one that is silent, are other errors.
+func isLost(err error) bool {
+	switch codeOf(err) {
+	case adminShutdown, crashShutdown:
+		return true
+	case "":
+		return slices.ContainsFunc([]error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.EPIPE, syscall.ECONNRESET},
+			func(ended error) bool { return errors.Is(err, ended) })
+	}
+	return false
+}
+
+// readers is the pool for reading. It learns that a connection was lost only by asking on it, so it asks
+// again on another one: once for each that it may hold, and then on a new one.
+type readers struct {
+	*sql.DB
+	most int
+}
+
+func (r readers) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return askAgain(ctx, r.most, func() (*sql.Rows, error) { return r.DB.QueryContext(ctx, query, args...) })
+}
+
+func (r readers) BeginTx(ctx context.Context, options *sql.TxOptions) (*sql.Tx, error) {
+	return askAgain(ctx, r.most, func() (*sql.Tx, error) { return r.DB.BeginTx(ctx, options) })
+}
+
+func askAgain[T any](ctx context.Context, times int, ask func() (T, error)) (answer T, err error) {
+	for ; ; times-- {
+		if answer, err = ask(); times <= 0 || ctx.Err() != nil || !isLost(err) {
+			return answer, err
+		}
+	}
 }
 
 // makeLock makes the lock's row where there is none. Two processes that make it at once may get in
@@ -370,7 +412,18 @@ const (
 // promptly is within what time the lock must have come for the clock to be read with it.
 const promptly = 20 * time.Millisecond
 
+// begin begins anew on another connection where the one in hand turns out to be lost: nothing that
+// could have been committed was sent on it.
 func (e *serverEngine) begin() (at began, err error) {
+	inHand := e.conn != nil && !e.conn.IsClosed()
+	at, err = e.beginOnce()
+	if inHand && isLost(err) {
+		at, err = e.beginOnce()
+	}
+	return at, err
+}
+
+func (e *serverEngine) beginOnce() (at began, err error) {
 	if err := e.connect(context.Background()); err != nil {
 		return at, err
 	}

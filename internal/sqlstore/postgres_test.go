@@ -167,3 +167,48 @@ func TestBackupOfAFile(t *testing.T) {
 		t.Errorf("the backup has %q", got)
 	}
 }
+
+// TestLostConnectionsAreMadeAnew ends every connection between a read, a snapshot and a write: each finds
+// one that ended, and is done all the same, at its first attempt.
+func TestLostConnectionsAreMadeAnew(t *testing.T) {
+	address := pgtest.Address(t)
+	db := openServer(t, address, onServer(), nil)
+	if err := db.Write(t.Context(), insert("before")); err != nil {
+		t.Fatal(err)
+	}
+	snapshot := func() error {
+		return db.Snapshot(t.Context(), func(r Reader) error {
+			_, err := r.Row(`SELECT count(*) FROM note`, nil, new(int))
+			return err
+		})
+	}
+	for round, use := range []func() error{
+		func() error { return db.Write(t.Context(), insert("after")) },
+		func() error {
+			_, err := db.Reader(t.Context()).Row(`SELECT count(*) FROM note`, nil, new(int))
+			return err
+		},
+		snapshot,
+	} {
+		var busy sync.WaitGroup
+		for range 4 { // so that the pool has several
+			busy.Go(func() {
+				if err := snapshot(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		busy.Wait()
+		_, err := db.Reader(t.Context()).Row(`SELECT count(pg_terminate_backend(pid, 60000)) FROM pg_stat_activity
+			WHERE application_name = 'leadbid' AND pid <> pg_backend_pid()`, nil, new(int))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := use(); err != nil {
+			t.Errorf("%d: on a connection that has ended: %v", round, err)
+		}
+	}
+	if got := strings.Join(notes(t, db), " "); got != "before after" {
+		t.Errorf("the database has %q", got)
+	}
+}

@@ -97,7 +97,7 @@ const busyTimeout = 10 * time.Second
 type DB struct {
 	writer  *writer // nil where opened for reading
 	writing *sql.DB // the one write connection's pool; nil where opened for reading
-	reading *sql.DB
+	reading readers
 	lock    io.Closer // nil where opened for reading, and on PostgreSQL
 
 	form      func(query string) string // of a statement, as the database reads it
@@ -144,7 +144,7 @@ func open(ctx context.Context, path string, migrations fs.FS, dir string, opts O
 		}
 	}
 	readMode := address(path, "rw", "_pragma", "query_only(1)")
-	if db.reading, err = connect(ctx, readMode, opts.Readers); err != nil {
+	if db.reading.DB, err = connect(ctx, readMode, opts.Readers); err != nil {
 		return nil, err
 	}
 	files, err := fs.Sub(migrations, dir)
@@ -257,7 +257,7 @@ func verifyDurable(ctx context.Context, pool *sql.DB) error {
 func (db *DB) Shared() bool { return db.shared }
 
 // Read gives the pool for reading a file, without the forms of Reader. Its connections see what was committed and refuse to write.
-func (db *DB) Read() *sql.DB { return db.reading }
+func (db *DB) Read() *sql.DB { return db.reading.DB }
 
 // Write hands do to the writer and waits until what it wrote is synced to disk together with the
 // writes of other callers.
@@ -295,7 +295,7 @@ func (db *DB) Close() error {
 		if db.writer != nil {
 			faults = append(faults, db.writer.close())
 		}
-		if db.reading != nil {
+		if db.reading.DB != nil {
 			faults = append(faults, db.reading.Close())
 		}
 		if db.writing != nil {

@@ -72,7 +72,7 @@ func notes(t *testing.T, db *DB) (texts []string) {
 
 func TestEveryConnectionIsDurable(t *testing.T) {
 	db := openAt(t, filepath.Join(t.TempDir(), "what? a #name%20.db"), Options{})
-	if err := verifyDurable(t.Context(), db.reading); err != nil {
+	if err := verifyDurable(t.Context(), db.reading.DB); err != nil {
 		t.Error(err)
 	}
 	err := db.Write(t.Context(), func(tx *Tx) error {
