@@ -72,14 +72,15 @@ func (k *Keyring) OpenBidID(id, exchange, pingID string) (BidRef, Seal) {
 	return ref, SealGood
 }
 
+// putRef writes what grows first, so that the ids of a lease's bids grow, and books append them.
 func putRef(b []byte, ref BidRef) {
 	order := binary.BigEndian
 	order.PutUint64(b[0:], uint64(ref.Lease))
 	order.PutUint32(b[8:], ref.Campaign)
-	order.PutUint64(b[12:], uint64(ref.Price))
-	order.PutUint64(b[20:], uint64(ref.Expires.UnixMilli()))
-	order.PutUint32(b[28:], ref.Run)
-	order.PutUint64(b[32:], ref.Seq)
+	order.PutUint32(b[12:], ref.Run)
+	order.PutUint64(b[16:], ref.Seq)
+	order.PutUint64(b[24:], uint64(ref.Price))
+	order.PutUint64(b[32:], uint64(ref.Expires.UnixMilli()))
 	order.PutUint64(b[40:], ref.Terms)
 }
 
@@ -88,10 +89,10 @@ func getRef(b []byte) BidRef {
 	return BidRef{
 		Lease:    LeaseID(order.Uint64(b[0:])),
 		Campaign: order.Uint32(b[8:]),
-		Price:    pingpost.Cents(order.Uint64(b[12:])),
-		Expires:  time.UnixMilli(int64(order.Uint64(b[20:]))).UTC(),
-		Run:      order.Uint32(b[28:]),
-		Seq:      order.Uint64(b[32:]),
+		Run:      order.Uint32(b[12:]),
+		Seq:      order.Uint64(b[16:]),
+		Price:    pingpost.Cents(order.Uint64(b[24:])),
+		Expires:  time.UnixMilli(int64(order.Uint64(b[32:]))).UTC(),
 		Terms:    order.Uint64(b[40:]),
 	}
 }

@@ -16,7 +16,7 @@ const stepEntries = 1000
 
 // trail reads every entry with what it tells of: a row for each cap of a grant or a charge, one for
 // any other entry. Entries of one run come in the order in which they were written.
-const trail = `SELECT e.id, e.run, e.at_ms, e.kind, coalesce(e.lease, 0), coalesce(e.lead, ''), e.cents, e.leads, e.hash,
+const trail = `SELECT e.n, e.run, e.at_ms, e.kind, coalesce(e.lease, 0), coalesce(e.lead, ''), e.cents, e.leads, e.hash,
 	l.id IS NOT NULL, coalesce(l.at_ms, 0), coalesce(l.bid_at_ms, 0), coalesce(l.bid_cents, 0), coalesce(l.price_cents, 0),
 	coalesce(l.lease, 0), coalesce(l.bid_id, ''), coalesce(l.exchange, ''), coalesce(l.campaign, ''), coalesce(l.ping_id, ''),
 	p.body_hash, coalesce(z.run, e.run), coalesce(z.id, 0), coalesce(z.campaign, ''), coalesce(z.exchange, ''),
@@ -29,26 +29,29 @@ const trail = `SELECT e.id, e.run, e.at_ms, e.kind, coalesce(e.lease, 0), coales
 	LEFT JOIN lead_cap lc ON lc.lead = l.id
 	LEFT JOIN lease z ON z.id = e.lease AND e.kind = 'grant'
 	LEFT JOIN lease_cap zc ON zc.lease = z.id
-	LEFT JOIN cap c ON c.id = coalesce(zc.cap, lc.cap)
-	WHERE e.id > ?
-	ORDER BY e.id`
+	LEFT JOIN cap c ON c.id = coalesce(zc.cap, lc.cap)`
+
+const (
+	wholeTrail  = trail + ` ORDER BY e.run, e.n`
+	newestTrail = trail + ` WHERE e.run = ? AND e.n > ? ORDER BY e.n`
+)
 
 // told is one row of the trail.
 type told struct {
-	id, at, leaseRun int64
-	e                entry
-	hash, body       []byte
-	charged          bool
-	lead             [5]int64 // its numbers, as facts has them
-	names            [4]string
-	lease            int64
-	line             [2]string
-	cap              capFact
+	n, at, leaseRun int64
+	e               entry
+	hash, body      []byte
+	charged         bool
+	lead            [5]int64 // its numbers, as facts has them
+	names           [4]string
+	lease           int64
+	line            [2]string
+	cap             capFact
 }
 
 func (r *told) scan(rows sqlstore.Rows) error {
 	c := &r.cap
-	return rows.Scan(&r.id, &r.e.run, &r.at, &r.e.kind, &r.e.lease, &r.e.lead, &r.e.cents, &r.e.leads, &r.hash,
+	return rows.Scan(&r.n, &r.e.run, &r.at, &r.e.kind, &r.e.lease, &r.e.lead, &r.e.cents, &r.e.leads, &r.hash,
 		&r.charged, &r.lead[0], &r.lead[1], &r.lead[2], &r.lead[3], &r.lead[4], &r.names[0], &r.names[1], &r.names[2],
 		&r.names[3], &r.body, &r.leaseRun, &r.lease, &r.line[0], &r.line[1],
 		&c.id, &c.kind, &c.period, &c.name, &c.from, &c.to, &c.limitCents, &c.limitLeads, &c.afterCents, &c.afterLeads)
@@ -74,71 +77,62 @@ type chain struct {
 	report *Report
 	check  Check
 	ends   map[int64][]byte // by run: the hash of its last entry
-	heads  map[int64][]byte // by run: what is still looked for
 	pace   *pace
 }
 
-// verifyChain recomputes the hash of every entry after one, from the one before it in its run and from
-// the rows that it tells of, and looks for the entry that each run says it came to.
-func verifyChain(ctx context.Context, r sqlstore.Reader, after int64, pace *pace, report *Report) error {
+// verifyChain recomputes the hash of every entry from the one before it in its run and from the rows that
+// it tells of, and looks for the entry that each run says it came to. Where newest is not nil, it begins in
+// each run after an entry, and reads no other runs.
+func verifyChain(ctx context.Context, r sqlstore.Reader, newest map[int64]int64, pace *pace, report *Report) error {
 	c := chain{
-		pace:   pace,
-		report: report, ends: map[int64][]byte{}, heads: map[int64][]byte{},
+		pace: pace, report: report, ends: map[int64][]byte{},
 		check: Check{ID: "audit", What: "each entry holds the hash of the one before it in its run and of what it tells of; no chain is cut short"},
 	}
-	if err := c.begin(r, after); err != nil {
-		return err
+	if newest == nil {
+		if err := c.walk(ctx, r, wholeTrail); err != nil {
+			return err
+		}
 	}
-	if err := c.walk(ctx, r, after); err != nil {
-		return err
+	for _, run := range slices.Sorted(maps.Keys(newest)) {
+		var before []byte
+		if _, err := r.Row(`SELECT hash FROM entry WHERE run = ? AND n = ?`, []any{run, newest[run]}, &before); err != nil {
+			return err
+		}
+		c.ends[run] = before
+		if err := c.walk(ctx, r, newestTrail, run, newest[run]); err != nil {
+			return err
+		}
 	}
-	for _, run := range slices.Sorted(maps.Keys(c.heads)) {
-		c.finding("run %d came further than its entries: some of them are missing", run)
+	if err := c.lookForHeads(r); err != nil {
+		return err
 	}
 	report.Checked = append(report.Checked, c.check)
 	return nil
 }
 
-// begin reads where each run's chain stood after an entry, and how far each says it came.
-func (c *chain) begin(r sqlstore.Reader, after int64) error {
-	const before = `SELECT run, hash FROM entry WHERE id IN (SELECT max(id) FROM entry WHERE id <= ? GROUP BY run)`
-	const heads = `SELECT id, head FROM run WHERE head IS NOT NULL AND NOT EXISTS
-		(SELECT 1 FROM entry WHERE entry.run = run.id AND entry.id <= ? AND entry.hash = run.head)`
-	for _, read := range []struct {
-		query string
-		into  map[int64][]byte
-	}{{before, c.ends}, {heads, c.heads}} {
-		err := r.Each(read.query, []any{after}, func(rows sqlstore.Rows) error {
-			var run int64
-			var hash []byte
-			if err := rows.Scan(&run, &hash); err != nil {
-				return err
-			}
-			read.into[run] = hash
-			return nil
-		})
-		if err != nil {
+// lookForHeads holds each run's chain against how far it says that came.
+func (c *chain) lookForHeads(r sqlstore.Reader) error {
+	const cut = `SELECT id FROM run WHERE (head IS NULL) <> (head_n = 0) OR (head_n <> 0
+		AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.run = run.id AND n = head_n AND hash = head)) ORDER BY id`
+	return r.Each(cut, nil, func(rows sqlstore.Rows) error {
+		var run int64
+		if err := rows.Scan(&run); err != nil {
 			return err
 		}
-	}
-	zeros := make([]byte, sha256.Size)
-	for run, head := range c.heads {
-		if bytes.Equal(head, zeros) {
-			delete(c.heads, run) // it had none yet
-		}
-	}
-	return nil
+		c.finding("run %d came further than its entries: some of them are missing", run)
+		return nil
+	})
 }
 
-func (c *chain) walk(ctx context.Context, r sqlstore.Reader, after int64) error {
+func (c *chain) walk(ctx context.Context, r sqlstore.Reader, query string, args ...any) error {
 	var present *entry
 	var last told
-	err := r.Each(trail, []any{after}, func(rows sqlstore.Rows) error {
+	err := r.Each(query, args, func(rows sqlstore.Rows) error {
 		row := told{}
 		if err := row.scan(rows); err != nil {
 			return err
 		}
-		if present == nil || row.id != last.id {
+		if present == nil || row.n != last.n || row.e.run != last.e.run {
 			if c.end(present, &last); c.check.Rows%stepEntries == 0 {
 				c.pace.rest(ctx)
 			}
@@ -165,12 +159,9 @@ func (c *chain) end(e *entry, row *told) {
 		former = make([]byte, sha256.Size)
 	}
 	if !bytes.Equal(row.hash, e.digest(former)) || row.leaseRun != e.run {
-		c.finding("entry %d of run %d does not follow from the one before it, or not from the rows that it tells of", row.id, e.run)
+		c.finding("entry %d of run %d does not follow from the one before it, or not from the rows that it tells of", row.n, e.run)
 	}
 	c.ends[e.run] = row.hash
-	if bytes.Equal(c.heads[e.run], row.hash) {
-		delete(c.heads, e.run)
-	}
 	c.check.Rows++
 }
 

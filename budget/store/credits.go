@@ -43,7 +43,7 @@ func giveCredit(tx *sqlstore.Tx, credit Credit, run uint32, now time.Time) (answ
 	same := post.key.BidID == key.BidID && post.key.Exchange == key.Exchange && post.key.PingID == key.PingID
 	switch {
 	case !found && credit.Outcome == pingpost.OutcomeVoided:
-		return answer, mustHit(insertPost(tx, key, nil, credit.At, false, pingpost.Voided, ""))
+		return answer, mustHit(insertPost(tx, key, nil, credit.At, "", pingpost.Voided, ""))
 	case !found || !same:
 		return answer, nil
 	case post.withdraw:
@@ -57,8 +57,8 @@ func giveCredit(tx *sqlstore.Tx, credit Credit, run uint32, now time.Time) (answ
 		}
 	}
 	var lead bought
-	_, err = tx.Row(`SELECT id, price_cents, coalesce(lease, 0), credited FROM lead WHERE bid_id = ?`,
-		[]any{key.BidID}, &lead.id, &lead.price, &lead.lease, &lead.credited)
+	_, err = tx.Row(`SELECT id, price_cents, coalesce(lease, 0), credited FROM lead WHERE id = ?`,
+		[]any{post.leadID}, &lead.id, &lead.price, &lead.lease, &lead.credited)
 	if err != nil {
 		return answer, err
 	}

@@ -37,45 +37,48 @@ func (e *entry) digest(former []byte) []byte {
 // itself adds to its chain.
 type chainOf int64
 
-const lastHash = `SELECT hash FROM entry WHERE run = ? ORDER BY id DESC LIMIT 1`
+// end is the last entry of a chain. Of a chain without entries n is 0, and the hash zeros.
+type end struct {
+	n    int64
+	hash []byte
+}
 
-// headOf is the hash that the next entry of a run builds on; zeros for the first.
-func headOf(tx *sqlstore.Tx, run int64) ([]byte, error) {
-	if head, known := tx.Recall(chainOf(run)).([]byte); known {
-		return head, nil
+const lastEntry = `SELECT n, hash FROM entry WHERE run = ? ORDER BY n DESC LIMIT 1`
+
+// endOf is what the next entry of a run builds on.
+func endOf(tx *sqlstore.Tx, run int64) (end, error) {
+	if last, known := tx.Recall(chainOf(run)).(end); known {
+		return last, nil
 	}
-	head := make([]byte, sha256.Size)
-	_, err := tx.Row(lastHash, []any{run}, &head)
-	return head, err
+	last := end{hash: make([]byte, sha256.Size)}
+	_, err := tx.Row(lastEntry, []any{run}, &last.n, &last.hash)
+	return last, err
 }
 
 // note writes an entry at the end of its run's chain.
 func note(tx *sqlstore.Tx, e entry) error {
-	former, err := headOf(tx, e.run)
+	former, err := endOf(tx, e.run)
 	if err != nil {
 		return err
 	}
-	var lease, lead any
+	var lease any
 	if e.lease != 0 {
 		lease = e.lease
 	}
-	if e.lead != "" {
-		lead = e.lead
-	}
-	hash := e.digest(former)
-	tx.Remember(chainOf(e.run), hash)
-	return tx.Later(`INSERT INTO entry (run, at_ms, kind, lease, lead, cents, leads, hash)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		[]any{e.run, e.at.UnixMilli(), e.kind, lease, lead, e.cents, e.leads, hash}, nil)
+	last := end{former.n + 1, e.digest(former.hash)}
+	tx.Remember(chainOf(e.run), last)
+	return tx.Later(`INSERT INTO entry (run, n, at_ms, kind, lease, lead, cents, leads, hash)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		[]any{e.run, last.n, e.at.UnixMilli(), e.kind, lease, orNull(e.lead), e.cents, e.leads, last.hash}, nil)
 }
 
 // markHead keeps how far the run's chain goes. Without it a chain could be cut short unseen, together
 // with the rows that it tells of.
 func markHead(tx *sqlstore.Tx, run int64) error {
-	head, err := headOf(tx, run)
-	if err != nil {
+	last, err := endOf(tx, run)
+	if err != nil || last.n == 0 {
 		return err
 	}
-	_, err = tx.Exec(`UPDATE run SET head = ? WHERE id = ? AND (head IS NULL OR head <> ?)`, head, run, head)
-	return err
+	return tx.Later(`UPDATE run SET head = ?1, head_n = ?2 WHERE id = ?3 AND head_n <> ?2`,
+		[]any{last.hash, last.n, run}, nil)
 }

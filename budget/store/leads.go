@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,9 +22,9 @@ const leadColumns = `l.id, l.exchange, l.campaign, l.ping_id, l.bid_id, l.price_
 	coalesce((SELECT d.note FROM dispute d WHERE d.lead = l.id), ''),
 	coalesce((SELECT max(e.at_ms) FROM entry e WHERE e.lead = l.id AND e.kind = 'credit'), 0)`
 
-const dueDeliveries = `SELECT o.id, o.target, o.attempts, o.first_ms, ` + leadColumns + `
+const dueDeliveries = `SELECT o.n, o.target, o.attempts, o.first_ms, ` + leadColumns + `
 	FROM outbox o JOIN lead l ON l.id = o.lead
-	WHERE o.state = 'owed' AND o.next_ms <= ?1 AND o.claimed_until_ms <= ?1 ORDER BY o.next_ms, o.id LIMIT ?2`
+	WHERE o.state = 'owed' AND o.next_ms <= ?1 AND o.claimed_until_ms <= ?1 ORDER BY o.next_ms, o.lead, o.n LIMIT ?2`
 
 // scanLead reads leadColumns, after what comes before them.
 func scanLead(rows sqlstore.Rows, l *Lead, before ...any) error {
@@ -92,10 +93,11 @@ func (s *books) each(ctx context.Context, query string, args []any, row func(sql
 func (s *books) Due(ctx context.Context, now time.Time, max int) (due []Delivery, err error) {
 	err = s.each(ctx, dueDeliveries, []any{now.UnixMilli(), max}, func(rows sqlstore.Rows) error {
 		var d Delivery
-		var first int64
-		if err := scanLead(rows, &d.Lead, &d.ID, &d.Target, &d.Attempts, &first); err != nil {
+		var n, first int64
+		if err := scanLead(rows, &d.Lead, &n, &d.Target, &d.Attempts, &first); err != nil {
 			return err
 		}
+		d.ID = deliveryID(d.Lead.ID, n)
 		d.LeadID, d.Campaign, d.FirstAt = d.Lead.ID, d.Lead.Campaign, instant(first)
 		due = append(due, d)
 		return nil
@@ -106,12 +108,28 @@ func (s *books) Due(ctx context.Context, now time.Time, max int) (due []Delivery
 	return due, nil
 }
 
+// deliveryID is what the receiver of a webhook sees as the webhook-id: it has no point in it, which the
+// signature's format forbids, and nothing of the target's name, which is free text and might not even
+// fit into a header.
+func deliveryID(lead string, n int64) string { return lead + "-" + strconv.FormatInt(n, 10) }
+
+// deliveryOf reads it back. Of what is none, it gives a lead that none has.
+func deliveryOf(id string) (lead string, n int64) {
+	at := max(strings.LastIndexByte(id, '-'), 0)
+	n, err := strconv.ParseInt(strings.TrimPrefix(id[at:], "-"), 10, 64)
+	if err != nil || deliveryID(id[:at], n) != id {
+		return "", 0
+	}
+	return id[:at], n
+}
+
 func (s *books) Claim(ctx context.Context, claim Claim) (given bool, err error) {
+	lead, n := deliveryOf(claim.ID)
 	err = s.write(ctx, "claiming a delivery", func(tx *sqlstore.Tx) error {
 		now := s.now(tx)
 		hit, err := tx.Exec(`UPDATE outbox SET claimed_by = ?1, claimed_until_ms = ?2
-			WHERE id = ?3 AND state = 'owed' AND attempts < ?4 AND (claimed_by = ?1 OR claimed_until_ms <= ?5)`,
-			claim.Run, now.Add(claim.Lasts).UnixMilli(), claim.ID, claim.Number, now.UnixMilli())
+			WHERE lead = ?3 AND n = ?4 AND state = 'owed' AND attempts < ?5 AND (claimed_by = ?1 OR claimed_until_ms <= ?6)`,
+			claim.Run, now.Add(claim.Lasts).UnixMilli(), lead, n, claim.Number, now.UnixMilli())
 		given = hit == 1
 		return err
 	})
@@ -130,11 +148,12 @@ func (s *books) Attempted(ctx context.Context, result Attempt) error {
 	}
 	done := number(result.Done)
 	fault := kept(result.Error, longestError)
+	lead, n := deliveryOf(result.ID)
 	return s.write(ctx, "noting an attempt", func(tx *sqlstore.Tx) error {
 		_, err := tx.Exec(`UPDATE outbox SET state = ?1, attempts = attempts + 1, error = ?2, next_ms = ?3, claimed_until_ms = 0
-			WHERE id = ?4 AND state <> 'done' AND (CAST(?5 AS BIGINT) = 1
-				OR state = 'owed' AND (CAST(?6 AS BIGINT) = 0 OR attempts < CAST(?6 AS BIGINT)))`,
-			state, fault, milliseconds(result.Next), result.ID, done, result.Number)
+			WHERE lead = ?4 AND n = ?5 AND state <> 'done' AND (CAST(?6 AS BIGINT) = 1
+				OR state = 'owed' AND (CAST(?7 AS BIGINT) = 0 OR attempts < CAST(?7 AS BIGINT)))`,
+			state, fault, milliseconds(result.Next), lead, n, done, result.Number)
 		return err
 	})
 }

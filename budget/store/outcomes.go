@@ -76,8 +76,8 @@ func noteOutcome(tx *sqlstore.Tx, o *Outcome) (answer OutcomeAnswer, err error) 
 		args  []any
 	}{
 		{`id = ?`, []any{o.LeadID}},
-		{`bid_id = ?`, []any{o.BidID}},
-		{`bid_id = (SELECT bid_id FROM post WHERE exchange = ? AND ping_id = ?)`, []any{o.Exchange, o.PingID}},
+		{`id = (SELECT lead FROM post WHERE bid_id = ?)`, []any{o.BidID}},
+		{`id = (SELECT lead FROM post WHERE exchange = ? AND ping_id = ?)`, []any{o.Exchange, o.PingID}},
 	} {
 		if by.args[len(by.args)-1] == "" {
 			continue

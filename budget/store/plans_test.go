@@ -17,7 +17,7 @@ func TestHotStatementsReadFewRows(t *testing.T) {
 	defer s.Close()
 	for _, query := range []string{
 		dueLeases, openLeases, capUse, storedPost, boughtPast, capsThatEndAfter, dueDeliveries,
-		lastHash, counts,
+		lastEntry, newestTrail, `SELECT max(n) FROM entry WHERE run = ?`, counts,
 	} {
 		args := make([]any, strings.Count(query, "?"))
 		rows, err := s.(*books).db.Read().QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+query, args...)
@@ -34,7 +34,7 @@ func TestHotStatementsReadFewRows(t *testing.T) {
 				step != "SCAN dispute" && // they are few
 				!strings.Contains(step, "CONSTANT ROW")
 			if walks && query == counts {
-				walks = !strings.Contains(step, "USING COVERING INDEX")
+				walks = !strings.Contains(step, "USING COVERING INDEX") && step != "SCAN outbox" // an index itself
 			}
 			if walks || strings.Contains(step, "lease_cap_cap (cap=?)") {
 				t.Errorf("%s\nwalks a table: %s", query, step)

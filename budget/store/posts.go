@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"leadbid/budget"
@@ -17,7 +16,7 @@ import (
 
 const storedPost = `SELECT p.bid_id, p.exchange, p.ping_id, p.body_hash, p.accepted = 1, p.reason, p.detail, p.voided = 1,
 	coalesce(l.id, ''), coalesce(l.price_cents, 0)
-	FROM post p LEFT JOIN lead l ON l.bid_id = p.bid_id
+	FROM post p LEFT JOIN lead l ON l.id = p.lead
 	WHERE p.bid_id = ?1 OR (p.exchange = ?2 AND p.ping_id = ?3)`
 
 // stored is the row of a post that was answered before.
@@ -148,7 +147,11 @@ func (p *posting) do() (PostAnswer, error) {
 // posted before: that is asked for only then, since hardly a post is.
 func (p *posting) claim(accepted bool, reason pingpost.Reason, detail string) (fresh bool, err error) {
 	key := p.key()
-	hit, err := insertPost(p.tx, key, key.BodyHash[:], p.post.At, accepted, reason, detail)
+	lead := ""
+	if accepted {
+		lead = p.post.LeadID
+	}
+	hit, err := insertPost(p.tx, key, key.BodyHash[:], p.post.At, lead, reason, detail)
 	return hit == 1, err
 }
 
@@ -173,14 +176,14 @@ func findPost(tx *sqlstore.Tx, key PostKey) (row stored, found bool, err error) 
 	return row, found, err
 }
 
-// insertPost makes the row of a post, unless its bid or its ping has one.
-func insertPost(tx *sqlstore.Tx, key PostKey, hash any, at time.Time, accepted bool, reason pingpost.Reason, detail string) (hit int64, err error) {
+// insertPost makes the row of a post, unless its bid or its ping has one. Of a refused one lead is "".
+func insertPost(tx *sqlstore.Tx, key PostKey, hash any, at time.Time, lead string, reason pingpost.Reason, detail string) (hit int64, err error) {
 	if planted.Is(planted.SkipPingUnique) {
 		key.PingID += key.BidID
 	}
-	return tx.Exec(`INSERT INTO post (bid_id, exchange, ping_id, body_hash, at_ms, accepted, reason, detail)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		key.BidID, key.Exchange, key.PingID, hash, at.UnixMilli(), number(accepted), reason.String(), detail)
+	return tx.Exec(`INSERT INTO post (bid_id, exchange, ping_id, body_hash, at_ms, accepted, lead, reason, detail)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		key.BidID, key.Exchange, key.PingID, hash, at.UnixMilli(), number(lead != ""), orNull(lead), reason.String(), detail)
 }
 
 func (p *posting) refuse(reason pingpost.Reason, detail string) (PostAnswer, error) {
@@ -404,33 +407,48 @@ func (p *posting) claimContacts() (refused pingpost.Reason, err error) {
 	if p.post.DedupeFor <= 0 || planted.Is(planted.SkipContact) {
 		free = 1<<63 - 1
 	}
-	for _, hash := range p.post.Contacts {
-		hit, err := p.tx.Exec(`INSERT INTO contact (hash, lead, at_ms) VALUES (?1, ?2, ?3)
-			ON CONFLICT (hash) DO UPDATE SET lead = ?2, at_ms = ?3 WHERE contact.at_ms <= ?4 OR contact.lead = ?2`,
-			hash[:], p.post.LeadID, at, free)
+	for some := range slices.Chunk(p.post.Contacts, 2) {
+		query, args := claimContact, []any{p.post.LeadID, at, free, some[0][:]}
+		if len(some) == 2 && some[0] != some[1] {
+			query, args = claimContacts, append(args, some[1][:])
+		}
+		hit, err := p.tx.Exec(query, args...)
 		if err != nil {
 			return 0, err
 		}
-		if hit == 0 {
+		if int(hit) < len(args)-3 {
 			return pingpost.DuplicateLead, nil
 		}
 	}
 	return pingpost.ReasonNone, nil
 }
 
-// owe writes one delivery for each target. Its id is what the receiver of a webhook sees as the
-// webhook-id: it has no point in it, which the signature's format forbids, and nothing of the
-// target's name, which is free text and might not even fit into a header.
+// One contact, or two at once: hardly a lead has another number of them.
+const (
+	claimContact  = `INSERT INTO contact (hash, lead, at_ms) VALUES (?4, ?1, ?2)` + whereFree
+	claimContacts = `INSERT INTO contact (hash, lead, at_ms) VALUES (?4, ?1, ?2), (?5, ?1, ?2)` + whereFree
+	whereFree     = ` ON CONFLICT (hash) DO UPDATE SET lead = ?1, at_ms = ?2 WHERE contact.at_ms <= ?3 OR contact.lead = ?1`
+)
+
+// owe writes one delivery for each target.
 func (p *posting) owe() error {
 	at := p.post.At.UnixMilli()
 	for i, target := range p.post.Deliveries {
-		err := p.tx.Later(`INSERT INTO outbox (id, lead, target, first_ms, next_ms) VALUES (?, ?, ?, ?, ?)`,
-			[]any{p.post.LeadID + "-" + strconv.Itoa(i+1), p.post.LeadID, target, at, at}, nil)
+		err := p.tx.Later(`INSERT INTO outbox (lead, n, target, first_ms, next_ms) VALUES (?1, ?2, ?3, ?4, ?4)`,
+			[]any{p.post.LeadID, i + 1, target, at}, nil)
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// orNull is how a text is kept that may be missing.
+func orNull(text string) any {
+	if text == "" {
+		return nil
+	}
+	return text
 }
 
 // number is how both databases keep yes and no.

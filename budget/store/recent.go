@@ -42,25 +42,43 @@ var recentInvariants = []invariant{
 
 // Verify reads everything in one snapshot, so that it may run beside traffic.
 func (s *books) Verify(ctx context.Context) (Report, error) {
-	return s.verify(ctx, s.rest, func(sqlstore.Reader) (after int64, err error) { return 0, nil })
+	return s.verify(ctx, s.rest, func(sqlstore.Reader) (map[int64]int64, error) { return nil, nil })
 }
 
 func (s *books) VerifyRecent(ctx context.Context) (Report, error) {
-	return s.verify(ctx, 0, func(r sqlstore.Reader) (after int64, err error) {
-		_, err = r.Row(`SELECT coalesce(max(id), 0) FROM entry`, nil, &after)
-		if after <= wholeUpTo {
-			return 0, err
-		}
-		return after - recentEntries, err
-	})
+	return s.verify(ctx, 0, newestEntries)
 }
 
-// verify checks all where the trail is read from its beginning, else what does not grow with history.
-func (s *books) verify(ctx context.Context, rest int, from func(sqlstore.Reader) (int64, error)) (report Report, err error) {
+const entriesOfRuns = `SELECT id, coalesce((SELECT max(n) FROM entry WHERE run = run.id), 0) FROM run ORDER BY id DESC`
+
+// newestEntries tells by run after which entry the newest are, nil where the books are so small that all
+// may be read.
+func newestEntries(r sqlstore.Reader) (after map[int64]int64, err error) {
+	var all int64
+	after = map[int64]int64{}
+	err = r.Each(entriesOfRuns, nil, func(rows sqlstore.Rows) error {
+		var run, last int64
+		if err := rows.Scan(&run, &last); err != nil {
+			return err
+		}
+		if take := min(last, recentEntries-all); take > 0 {
+			after[run] = last - take
+		}
+		all += last
+		return nil
+	})
+	if all <= wholeUpTo {
+		return nil, err
+	}
+	return after, err
+}
+
+// verify checks all where from gives nil, else what does not grow with history.
+func (s *books) verify(ctx context.Context, rest int, from func(sqlstore.Reader) (map[int64]int64, error)) (report Report, err error) {
 	err = s.db.Snapshot(ctx, func(r sqlstore.Reader) error {
-		after, err := from(r)
+		newest, err := from(r)
 		if err == nil {
-			report, err = verifyRows(ctx, r, after, rest)
+			report, err = verifyRows(ctx, r, newest, rest)
 		}
 		return err
 	})
@@ -70,11 +88,11 @@ func (s *books) verify(ctx context.Context, rest int, from func(sqlstore.Reader)
 	return report, nil
 }
 
-// verifyRows checks the rows that a reader sees: all, or where the trail is read from a later
-// entry on, the open leases and what they were carved from. Between two steps it rests.
-func verifyRows(ctx context.Context, r sqlstore.Reader, after int64, rest int) (report Report, err error) {
+// verifyRows checks the rows that a reader sees: all, or where newest is not nil, the open leases, what
+// they were carved from, and of each run the entries after one. Between two steps it rests.
+func verifyRows(ctx context.Context, r sqlstore.Reader, newest map[int64]int64, rest int) (report Report, err error) {
 	properties := invariants
-	if after > 0 {
+	if newest != nil {
 		properties = recentInvariants
 	}
 	pace := pace{times: rest, began: time.Now()}
@@ -84,7 +102,7 @@ func verifyRows(ctx context.Context, r sqlstore.Reader, after int64, rest int) (
 		}
 		pace.rest(ctx)
 	}
-	if err := verifyChain(ctx, r, after, &pace, &report); err != nil {
+	if err := verifyChain(ctx, r, newest, &pace, &report); err != nil {
 		return Report{}, fmt.Errorf("the audit trail: %w", err)
 	}
 	return report, nil

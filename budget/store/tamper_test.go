@@ -21,7 +21,6 @@ import (
 var harmless = map[string]string{
 	"run.at_ms":               "nothing reads it",
 	"run.seen_ms":             "how many replicas are thought to be live: what a lease may take at most, within every cap",
-	"run.head NULL":           "a run that says nothing of its end is as one before its first upkeep; what it lacks the rows tell",
 	"run.-":                   "a run that wrote no entry and has no lease left nothing behind",
 	"signing_key.id":          "bids signed with a key that is gone are unknown: nothing is charged",
 	"signing_key.secret":      "bids signed with another key are unknown: nothing is charged",
@@ -54,7 +53,7 @@ var harmless = map[string]string{
 	"kept.*":                  "what the strategy learned: it holds no money, and is held against its own sum before it is used",
 	"outcome.*":               "what became of leads: no money follows from it but the worth of the next",
 	"dispute.*":               "what a person is reminded of: the returned notice credits, with or without it",
-	"outbox.id":               "what the receiver knows the delivery by",
+	"outbox.n":                "what the receiver knows the delivery by",
 	"outbox.target":           "a target that is not known becomes a dead letter, visibly",
 	"outbox.state":            "whether a lead is sent once more",
 	"outbox.attempts":         "when a lead is sent again",
@@ -64,7 +63,7 @@ var harmless = map[string]string{
 	"outbox.claimed_by":       "which replica sends a lead next",
 	"outbox.claimed_until_ms": "as outbox.claimed_by, and when",
 	"outbox.-":                "a lead is paid and not sent: no cent moves (its row is still in `bidder leads`)",
-	"entry.id":                "its place in its run stays what it was",
+	"entry.n":                 "its place in its run stays what it was",
 	"goose_db_version.*":      "which migrations ran",
 	"sqlite_sequence.*":       "the next id; those in use are not given twice",
 }
@@ -142,7 +141,7 @@ func TestCutChainIsFound(t *testing.T) {
 		UPDATE lease SET used_cents = used_cents - 1000, used_leads = used_leads - 1 WHERE id = 2;
 		DELETE FROM outbox WHERE lead = 'lead-b'; DELETE FROM contact WHERE lead = 'lead-b';
 		DELETE FROM entry WHERE lead = 'lead-b'; DELETE FROM lead WHERE id = 'lead-b'; DELETE FROM post WHERE bid_id = 'bid-b';
-		DELETE FROM entry WHERE id > (SELECT max(id) FROM entry WHERE kind = 'grant');
+		DELETE FROM entry WHERE run = 2 AND n > (SELECT max(n) FROM entry WHERE run = 2 AND kind = 'grant');
 		UPDATE lease SET returned_cents = 0, returned_leads = 0, cents = granted_cents, leads = granted_leads WHERE id = 2;
 		UPDATE cap SET leased_cents = leased_cents + 500, leased_leads = leased_leads + 1 WHERE leased_cents > 0;
 		UPDATE cap SET spent_cents = spent_cents WHERE id = 1`)
@@ -240,7 +239,7 @@ func foundAfter(t *testing.T, db *sql.DB, statement string, args ...any) string 
 		}
 		return err.Error()
 	}
-	report, err := verifyRows(context.Background(), sqlstore.ReadWithin(context.Background(), tx), 0, 0)
+	report, err := verifyRows(context.Background(), sqlstore.ReadWithin(context.Background(), tx), nil, 0)
 	if err != nil {
 		return err.Error() // unreadable is as good as found: nothing is bid
 	}
@@ -322,7 +321,7 @@ func TestRecentIsAPartOfTheWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	verify := func(after int64, statement string) string {
+	verify := func(after map[int64]int64, statement string) string {
 		t.Helper()
 		tx, err := db.BeginTx(t.Context(), nil)
 		if err != nil {
@@ -338,26 +337,28 @@ func TestRecentIsAPartOfTheWhole(t *testing.T) {
 		}
 		return fmt.Sprint(report.Findings)
 	}
-	var last int64
-	if err := db.QueryRow(`SELECT max(id) FROM entry`).Scan(&last); err != nil {
-		t.Fatal(err)
-	}
-	for after := int64(1); after <= last; after++ {
-		if found := verify(after, `SELECT 1`); found != "[]" {
-			t.Errorf("after entry %d: %s", after, found)
+	for run := int64(1); run <= 2; run++ {
+		var last int64
+		if err := db.QueryRow(`SELECT max(n) FROM entry WHERE run = ?`, run).Scan(&last); err != nil {
+			t.Fatal(err)
+		}
+		for after := range last {
+			if found := verify(map[int64]int64{run: after}, `SELECT 1`); found != "[]" {
+				t.Errorf("run %d after entry %d: %s", run, after, found)
+			}
 		}
 	}
 	for statement, want := range map[string]string{
-		`UPDATE lease SET used_cents = cents + 1 WHERE id = 2`:                                                  "lease 2 used more than it holds",
-		`UPDATE lease SET used_leads = used_leads - 1 WHERE id = 2`:                                             "lease 2 used something else",
-		`UPDATE cap SET leased_cents = leased_cents - 1 WHERE leased_cents > 0`:                                 "cap 1 has leased",
-		`UPDATE lease_cap SET limit_cents = after_cents - 1 WHERE lease = 2`:                                    "lease 2: cap 1 passed",
-		`DROP TRIGGER entry_remains; DELETE FROM entry WHERE id = (SELECT max(id) FROM entry)`:                  "came further than its entries",
-		`UPDATE lead SET bid_cents = bid_cents + 1 WHERE id = 'lead-b'`:                                         "not from the rows that it tells of",
-		`DROP TRIGGER entry_stays; UPDATE entry SET cents = cents + 1 WHERE id = (SELECT max(id) FROM entry)`:   "does not follow",
-		`DROP TRIGGER entry_remains; DELETE FROM entry WHERE id = (SELECT max(id) - 1 FROM entry) OR id > 1000`: "does not follow",
+		`UPDATE lease SET used_cents = cents + 1 WHERE id = 2`:                                                                        "lease 2 used more than it holds",
+		`UPDATE lease SET used_leads = used_leads - 1 WHERE id = 2`:                                                                   "lease 2 used something else",
+		`UPDATE cap SET leased_cents = leased_cents - 1 WHERE leased_cents > 0`:                                                       "cap 1 has leased",
+		`UPDATE lease_cap SET limit_cents = after_cents - 1 WHERE lease = 2`:                                                          "lease 2: cap 1 passed",
+		`DROP TRIGGER entry_remains; DELETE FROM entry WHERE run = 2 AND n = (SELECT max(n) FROM entry WHERE run = 2)`:                "came further than its entries",
+		`UPDATE lead SET bid_cents = bid_cents + 1 WHERE id = 'lead-b'`:                                                               "not from the rows that it tells of",
+		`DROP TRIGGER entry_stays; UPDATE entry SET cents = cents + 1 WHERE run = 2 AND n = (SELECT max(n) FROM entry WHERE run = 2)`: "does not follow",
+		`DROP TRIGGER entry_remains; DELETE FROM entry WHERE run = 2 AND n = (SELECT max(n) - 1 FROM entry WHERE run = 2)`:            "does not follow",
 	} {
-		if found := verify(3, statement); !strings.Contains(found, want) {
+		if found := verify(map[int64]int64{2: 1}, statement); !strings.Contains(found, want) {
 			t.Errorf("%s: found %s", statement, found)
 		}
 	}

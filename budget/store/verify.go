@@ -41,13 +41,12 @@ var invariants = []invariant{
 		 FROM lease WHERE used_cents NOT BETWEEN 0 AND cents OR used_leads NOT BETWEEN 0 AND leads`},
 	{"B2", "every bid and every ping was charged at most once, each by its own post",
 		`SELECT count(*) FROM lead`,
-		`SELECT format('bid %s has %s leads', bid_id, count(*)) FROM lead GROUP BY bid_id HAVING count(*) > 1
-		 UNION ALL
-		 SELECT format('ping %s of %s has %s leads', ping_id, exchange, count(*)) FROM lead
+		`SELECT format('ping %s of %s has %s leads', ping_id, exchange, count(*)) FROM lead
 			GROUP BY exchange, ping_id HAVING count(*) > 1
 		 UNION ALL
 		 SELECT format('lead %s has no accepted post of its bid and ping', l.id) FROM lead l WHERE NOT EXISTS (
-			SELECT 1 FROM post p WHERE p.bid_id = l.bid_id AND p.exchange = l.exchange AND p.ping_id = l.ping_id AND p.accepted = 1)
+			SELECT 1 FROM post p WHERE p.bid_id = l.bid_id AND p.lead = l.id
+			AND p.exchange = l.exchange AND p.ping_id = l.ping_id AND p.accepted = 1)
 		 UNION ALL
 		 SELECT format('lead %s was charged %s times and credited %s times', l.id, charges, credits) FROM (
 			SELECT lead.id, credited, (SELECT count(*) FROM entry e WHERE e.lead = lead.id AND e.kind = 'charge') AS charges,
@@ -57,14 +56,14 @@ var invariants = []invariant{
 		 SELECT 'lead ' || id || ' was credited in a way that is none' FROM lead
 		 WHERE credited NOT IN (0, 1, 2) OR (credited = 1 AND lease IS NULL)
 		 UNION ALL
-		 SELECT 'lead ' || l.id || ' was withdrawn and not credited' FROM post p JOIN lead l ON l.bid_id = p.bid_id
+		 SELECT 'lead ' || l.id || ' was withdrawn and not credited' FROM post p JOIN lead l ON l.id = p.lead
 		 WHERE p.voided = 1 AND l.credited = 0`},
 	{"B3", "no lead cost more than the price signed in its bid, and the entries say the same price",
 		`SELECT count(*) FROM lead`,
 		`SELECT format('lead %s cost %s cents, its bid was %s', id, price_cents, bid_cents) FROM lead
 		 WHERE price_cents NOT BETWEEN 1 AND bid_cents
 		 UNION ALL
-		 SELECT format('lead %s cost %s cents, entry %s says %s', l.id, price_cents, e.id, e.cents)
+		 SELECT format('lead %s cost %s cents, entry %s of run %s says %s', l.id, price_cents, e.n, e.run, e.cents)
 		 FROM entry e JOIN lead l ON l.id = e.lead
 		 WHERE e.cents <> CASE e.kind WHEN 'charge' THEN price_cents ELSE -price_cents END
 			OR e.leads <> CASE e.kind WHEN 'charge' THEN 1 ELSE -1 END`},
@@ -93,13 +92,14 @@ var invariants = []invariant{
 	{"B6", "every accepted post has its lead, and every delivery one",
 		`SELECT (SELECT count(*) FROM post) + (SELECT count(*) FROM outbox)`,
 		`SELECT format('post %s was accepted, and has no lead', bid_id) FROM post
-		 WHERE accepted = 1 AND NOT EXISTS (SELECT 1 FROM lead WHERE lead.bid_id = post.bid_id)
+		 WHERE accepted = 1 AND NOT EXISTS (SELECT 1 FROM lead WHERE lead.id = post.lead)
 		 UNION ALL
-		 SELECT 'post ' || bid_id || ' is neither accepted nor refused' FROM post WHERE accepted NOT IN (0, 1)
+		 SELECT 'post ' || bid_id || ' is neither accepted nor refused' FROM post
+		 WHERE accepted NOT IN (0, 1) OR (accepted = 1) <> (lead IS NOT NULL)
 		 UNION ALL
-		 SELECT format('delivery %s has no lead', id) FROM outbox WHERE NOT EXISTS (SELECT 1 FROM lead WHERE lead.id = outbox.lead)
+		 SELECT format('delivery %s-%s has no lead', lead, n) FROM outbox WHERE NOT EXISTS (SELECT 1 FROM lead WHERE lead.id = outbox.lead)
 		 UNION ALL
-		 SELECT format('entry %s is of lead %s, which is missing', id, lead) FROM entry
+		 SELECT format('entry %s of run %s is of lead %s, which is missing', n, run, lead) FROM entry
 		 WHERE lead IS NOT NULL AND NOT EXISTS (SELECT 1 FROM lead WHERE lead.id = entry.lead)`},
 	{"B7", "each lease was granted what it used, gave back and still holds",
 		`SELECT count(*) FROM lease`,

@@ -132,7 +132,7 @@ func TestVerifyFindsEveryHandEditedCent(t *testing.T) {
 		{"B2", `UPDATE post SET accepted = 0 WHERE bid_id = 'bid-a'`},
 		{"B2", `UPDATE post SET ping_id = 'other' WHERE bid_id = 'bid-a'`},
 		{"B2", `UPDATE lead SET credited = 2 WHERE id = 'lead-c'`},
-		{"B2", `INSERT INTO entry (run, at_ms, kind, lead, cents, leads, hash) VALUES (1, 1, 'charge', 'lead-c', 2000, 1, zeroblob(32))`},
+		{"B2", `INSERT INTO entry (run, n, at_ms, kind, lead, cents, leads, hash) VALUES (1, 99, 1, 'charge', 'lead-c', 2000, 1, zeroblob(32))`},
 		{"B3", `UPDATE lead SET bid_cents = price_cents - 1 WHERE id = 'lead-a'`},
 		{"B3", `UPDATE lead SET price_cents = price_cents - 1 WHERE id = 'lead-c'`},
 		{"B4", `UPDATE lease SET used_cents = used_cents - 1 WHERE id = 2`},
@@ -149,8 +149,8 @@ func TestVerifyFindsEveryHandEditedCent(t *testing.T) {
 		{"B7", `UPDATE cap SET opening_cents = opening_cents + 1 WHERE id = 1`},
 		{"B7", `UPDATE cap SET opening_leads = opening_leads + 1 WHERE id = 1`},
 		{"B7", `DELETE FROM lease_cap WHERE lease = 1`},
-		{"audit", `DROP TRIGGER entry_stays; UPDATE entry SET at_ms = at_ms + 1 WHERE id = 2`},
-		{"audit", `DROP TRIGGER entry_remains; DELETE FROM entry WHERE id = 2`},
+		{"audit", `DROP TRIGGER entry_stays; UPDATE entry SET at_ms = at_ms + 1 WHERE run = 1 AND n = 2`},
+		{"audit", `DROP TRIGGER entry_remains; DELETE FROM entry WHERE run = 1 AND n = 2`},
 	} {
 		path := filepath.Join(t.TempDir(), "bidder.db")
 		if err := os.WriteFile(path, books, 0o600); err != nil {

@@ -5,13 +5,15 @@
 -- Money is in cents, instants are in milliseconds since 1970, kinds and periods are the numbers of
 -- package budget. Every amount moves by a conditional UPDATE; the CHECKs are the net below.
 
--- head is the hash of the last entry of the run's chain at its last upkeep: a chain cut short there or
--- before lacks it. seen is when one of several replicas last asked for leases, to within seconds.
+-- head is the hash of the last entry of the run's chain at its last upkeep, and head_n its number: a chain
+-- cut short before lacks it. seen is when one of several replicas last asked for leases, to within seconds.
 CREATE TABLE run (
     id      BIGINT PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     at_ms   BIGINT NOT NULL,
     seen_ms BIGINT NOT NULL,
-    head    BYTEA
+    head    BYTEA,
+    head_n  BIGINT NOT NULL DEFAULT 0,
+    CHECK ((head IS NULL) = (head_n = 0))
 );
 
 -- Keys that bid ids are signed with: the largest id signs whose time has come. Their number is in
@@ -86,8 +88,11 @@ CREATE TABLE lease_cap (
 );
 CREATE INDEX lease_cap_cap ON lease_cap (cap);
 
--- Every post that was answered, and every bid that was withdrawn before it was posted (body_hash
--- is NULL there: whatever comes is the post that was withdrawn).
+-- What follows is written by charges, and grows with each. It names rows of the same transaction, which
+-- verify looks for: foreign keys would look for them at every charge.
+
+-- Every post that was answered, with its lead where it was accepted, and every bid that was withdrawn
+-- before it was posted (body_hash is NULL there: whatever comes is the post that was withdrawn).
 CREATE TABLE post (
     bid_id    TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     exchange  TEXT COLLATE "C" NOT NULL,
@@ -95,6 +100,7 @@ CREATE TABLE post (
     body_hash BYTEA,
     at_ms     BIGINT NOT NULL,
     accepted  BIGINT NOT NULL CHECK (accepted IN (0, 1)),
+    lead      TEXT COLLATE "C" CHECK ((lead IS NULL) = (accepted = 0)),
     reason    TEXT COLLATE "C" NOT NULL,
     detail    TEXT COLLATE "C" NOT NULL,
     voided    BIGINT NOT NULL DEFAULT 0 CHECK (voided IN (0, 1)), -- accepted, and withdrawn afterwards
@@ -105,7 +111,7 @@ CREATE INDEX post_refused ON post (at_ms) WHERE accepted = 0;
 -- credited: 0 no, 1 to the lease that paid, 2 to the caps.
 CREATE TABLE lead (
     id          TEXT COLLATE "C" NOT NULL PRIMARY KEY,
-    bid_id      TEXT COLLATE "C" NOT NULL UNIQUE REFERENCES post (bid_id),
+    bid_id      TEXT COLLATE "C" NOT NULL,
     exchange    TEXT COLLATE "C" NOT NULL,
     campaign    TEXT COLLATE "C" NOT NULL,
     ping_id     TEXT COLLATE "C" NOT NULL,
@@ -113,7 +119,7 @@ CREATE TABLE lead (
     bid_at_ms   BIGINT NOT NULL,
     bid_cents   BIGINT NOT NULL,
     price_cents BIGINT NOT NULL CHECK (price_cents BETWEEN 1 AND bid_cents),
-    lease       BIGINT REFERENCES lease (id), -- NULL: the caps paid directly
+    lease       BIGINT, -- NULL: the caps paid directly
     credited    BIGINT NOT NULL DEFAULT 0 CHECK (credited IN (0, 1, 2)),
     body        TEXT COLLATE "C" NOT NULL
 );
@@ -163,28 +169,29 @@ CREATE TABLE kept (
 
 CREATE TABLE contact (
     hash  BYTEA NOT NULL PRIMARY KEY CHECK (length(hash) = 32),
-    lead  TEXT COLLATE "C" NOT NULL REFERENCES lead (id),
+    lead  TEXT COLLATE "C" NOT NULL,
     at_ms BIGINT NOT NULL
 );
 
--- The audit trail of money: one chain per run, each entry holding the hash of the former.
+-- The audit trail of money: one chain per run, each entry holding the hash of the former. n counts from 1.
 CREATE TABLE entry (
-    id    BIGINT PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     run   BIGINT NOT NULL,
+    n     BIGINT NOT NULL,
     at_ms BIGINT NOT NULL,
     kind  TEXT COLLATE "C" NOT NULL CHECK (kind IN ('grant', 'return', 'close', 'charge', 'credit')),
     lease BIGINT,
     lead  TEXT COLLATE "C",
     cents BIGINT NOT NULL,
     leads BIGINT NOT NULL,
-    hash  BYTEA NOT NULL CHECK (length(hash) = 32)
+    hash  BYTEA NOT NULL CHECK (length(hash) = 32),
+    PRIMARY KEY (run, n)
 );
-CREATE INDEX entry_run ON entry (run, id);
 CREATE INDEX entry_lead ON entry (lead) WHERE lead IS NOT NULL;
 
+-- What is owed of a lead to its targets, numbered from 1.
 CREATE TABLE outbox (
-    id       TEXT COLLATE "C" NOT NULL PRIMARY KEY,
-    lead     TEXT COLLATE "C" NOT NULL REFERENCES lead (id),
+    lead     TEXT COLLATE "C" NOT NULL,
+    n        BIGINT NOT NULL,
     target   TEXT COLLATE "C" NOT NULL,
     state    TEXT COLLATE "C" NOT NULL DEFAULT 'owed' CHECK (state IN ('owed', 'done', 'dead')),
     attempts BIGINT NOT NULL DEFAULT 0,
@@ -193,9 +200,9 @@ CREATE TABLE outbox (
     error    TEXT COLLATE "C" NOT NULL DEFAULT '',
     claimed_by       BIGINT NOT NULL DEFAULT 0, -- the run that makes an attempt
     claimed_until_ms BIGINT NOT NULL DEFAULT 0, -- until then no other run does
-    UNIQUE (lead, target)
+    PRIMARY KEY (lead, n)
 );
-CREATE INDEX outbox_owed ON outbox (next_ms, id) WHERE state = 'owed';
+CREATE INDEX outbox_owed ON outbox (next_ms, lead, n) WHERE state = 'owed';
 CREATE INDEX outbox_dead ON outbox (lead) WHERE state = 'dead';
 
 -- +goose StatementBegin

@@ -3,13 +3,15 @@
 -- Money is in cents, instants are in milliseconds since 1970, kinds and periods are the numbers of
 -- package budget. Every amount moves by a conditional UPDATE; the CHECKs are the net below.
 
--- head is the hash of the last entry of the run's chain at its last upkeep: a chain cut short there or
--- before lacks it. seen is when one of several replicas last asked for leases, to within seconds.
+-- head is the hash of the last entry of the run's chain at its last upkeep, and head_n its number: a chain
+-- cut short before lacks it. seen is when one of several replicas last asked for leases, to within seconds.
 CREATE TABLE run (
     id      INTEGER PRIMARY KEY AUTOINCREMENT,
     at_ms   INTEGER NOT NULL,
     seen_ms INTEGER NOT NULL,
-    head    BLOB
+    head    BLOB,
+    head_n  INTEGER NOT NULL DEFAULT 0,
+    CHECK ((head IS NULL) = (head_n = 0))
 ) STRICT;
 
 -- Keys that bid ids are signed with: the largest id signs whose time has come. Their number is in
@@ -84,8 +86,11 @@ CREATE TABLE lease_cap (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX lease_cap_cap ON lease_cap (cap);
 
--- Every post that was answered, and every bid that was withdrawn before it was posted (body_hash
--- is NULL there: whatever comes is the post that was withdrawn).
+-- What follows is written by charges, and grows with each. It names rows of the same transaction, which
+-- verify looks for: foreign keys would look for them at every charge.
+
+-- Every post that was answered, with its lead where it was accepted, and every bid that was withdrawn
+-- before it was posted (body_hash is NULL there: whatever comes is the post that was withdrawn).
 CREATE TABLE post (
     bid_id    TEXT    NOT NULL PRIMARY KEY,
     exchange  TEXT    NOT NULL,
@@ -93,6 +98,7 @@ CREATE TABLE post (
     body_hash BLOB,
     at_ms     INTEGER NOT NULL,
     accepted  INTEGER NOT NULL CHECK (accepted IN (0, 1)),
+    lead      TEXT    CHECK ((lead IS NULL) = (accepted = 0)),
     reason    TEXT    NOT NULL,
     detail    TEXT    NOT NULL,
     voided    INTEGER NOT NULL DEFAULT 0 CHECK (voided IN (0, 1)), -- accepted, and withdrawn afterwards
@@ -103,7 +109,7 @@ CREATE INDEX post_refused ON post (at_ms) WHERE accepted = 0;
 -- credited: 0 no, 1 to the lease that paid, 2 to the caps.
 CREATE TABLE lead (
     id          TEXT    NOT NULL PRIMARY KEY,
-    bid_id      TEXT    NOT NULL UNIQUE REFERENCES post (bid_id),
+    bid_id      TEXT    NOT NULL,
     exchange    TEXT    NOT NULL,
     campaign    TEXT    NOT NULL,
     ping_id     TEXT    NOT NULL,
@@ -111,7 +117,7 @@ CREATE TABLE lead (
     bid_at_ms   INTEGER NOT NULL,
     bid_cents   INTEGER NOT NULL,
     price_cents INTEGER NOT NULL CHECK (price_cents BETWEEN 1 AND bid_cents),
-    lease       INTEGER REFERENCES lease (id), -- NULL: the caps paid directly
+    lease       INTEGER, -- NULL: the caps paid directly
     credited    INTEGER NOT NULL DEFAULT 0 CHECK (credited IN (0, 1, 2)),
     body        TEXT    NOT NULL
 ) STRICT;
@@ -161,28 +167,29 @@ CREATE TABLE kept (
 
 CREATE TABLE contact (
     hash  BLOB    NOT NULL PRIMARY KEY CHECK (length(hash) = 32),
-    lead  TEXT    NOT NULL REFERENCES lead (id),
+    lead  TEXT    NOT NULL,
     at_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- The audit trail of money: one chain per run, each entry holding the hash of the former.
+-- The audit trail of money: one chain per run, each entry holding the hash of the former. n counts from 1.
 CREATE TABLE entry (
-    id    INTEGER PRIMARY KEY AUTOINCREMENT,
     run   INTEGER NOT NULL,
+    n     INTEGER NOT NULL,
     at_ms INTEGER NOT NULL,
     kind  TEXT    NOT NULL CHECK (kind IN ('grant', 'return', 'close', 'charge', 'credit')),
     lease INTEGER,
     lead  TEXT,
     cents INTEGER NOT NULL,
     leads INTEGER NOT NULL,
-    hash  BLOB    NOT NULL CHECK (length(hash) = 32)
-) STRICT;
-CREATE INDEX entry_run ON entry (run, id);
+    hash  BLOB    NOT NULL CHECK (length(hash) = 32),
+    PRIMARY KEY (run, n)
+) STRICT, WITHOUT ROWID;
 CREATE INDEX entry_lead ON entry (lead) WHERE lead IS NOT NULL;
 
+-- What is owed of a lead to its targets, numbered from 1.
 CREATE TABLE outbox (
-    id       TEXT    NOT NULL PRIMARY KEY,
-    lead     TEXT    NOT NULL REFERENCES lead (id),
+    lead     TEXT    NOT NULL,
+    n        INTEGER NOT NULL,
     target   TEXT    NOT NULL,
     state    TEXT    NOT NULL DEFAULT 'owed' CHECK (state IN ('owed', 'done', 'dead')),
     attempts INTEGER NOT NULL DEFAULT 0,
@@ -191,9 +198,9 @@ CREATE TABLE outbox (
     error    TEXT    NOT NULL DEFAULT '',
     claimed_by       INTEGER NOT NULL DEFAULT 0, -- the run that makes an attempt
     claimed_until_ms INTEGER NOT NULL DEFAULT 0, -- until then no other run does
-    UNIQUE (lead, target)
+    PRIMARY KEY (lead, n)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX outbox_owed ON outbox (next_ms, id) WHERE state = 'owed';
+CREATE INDEX outbox_owed ON outbox (next_ms, lead, n) WHERE state = 'owed';
 CREATE INDEX outbox_dead ON outbox (lead) WHERE state = 'dead';
 
 -- +goose StatementBegin
