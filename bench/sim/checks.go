@@ -29,11 +29,10 @@ func (w *world) calmDown() {
 		}
 	}
 	for _, c := range w.contractors {
-		c.trouble()
 		d := c.replicas[0].db
 		d.slow, d.full, d.sick = 0, false, false
 		if c.server != nil {
-			c.server.clock = 0
+			c.server.goBy(0)
 			if !c.server.up {
 				c.server.start()
 			}
@@ -182,10 +181,11 @@ func (c *contractor) windowsEnd() (end time.Time) {
 	return end
 }
 
-// idleKeeps is how many of its largest bids a bidder keeps in hand that knows of no other.
-const idleKeeps = 4
-
-// unspent names the lines that could still buy and did not.
+// unspent names the lines that could still buy and did not. A line has spent what it can where one of
+// its caps has left, counting only what was bought, at most one of the largest bids for each replica (of
+// a cap worth 100 such bids or more, at most 3 %), or fewer leads than there are replicas. What a run
+// holds that is over, by leases granted while the books' clock was far ahead, nobody can spend before
+// it is that time again.
 func (c *contractor) unspent() (findings []string) {
 	now := c.replicas[0].now()
 	uses, err := c.books.Usage(context.Background(), c.inForce.plan, now)
@@ -193,6 +193,13 @@ func (c *contractor) unspent() (findings []string) {
 		return []string{err.Error()}
 	}
 	replicas := int64(len(c.replicas))
+	over := func(run uint32) bool {
+		return !slices.ContainsFunc(c.replicas, func(r *replica) bool { return r.begun.ID == run })
+	}
+	longest := now.Add(leaseLength + grace) // that a lease granted by now's clock pays posts
+	for _, x := range c.terms.exchanges {
+		longest = longest.Add(x.ttl)
+	}
 	for _, line := range c.inForce.plan.Lines {
 		largest := int64(line.LargestBid)
 		exhausted := false
@@ -202,20 +209,16 @@ func (c *contractor) unspent() (findings []string) {
 				if use.Cap.Scope != limit.Scope || use.Cap.Period != limit.Period {
 					continue
 				}
-				if rest := limit.Cents.N - int64(use.UsedCents); limit.Cents.Set {
-					allowed := largest
-					if replicas > 1 {
-						// The modelled store does not count replicas, as PostgreSQL's does: one that idles
-						// keeps what its next bids need.
-						allowed = replicas * idleKeeps * largest
-					}
+				strandedCents, strandedLeads := c.books.Stranded(use, over, longest)
+				if rest := limit.Cents.N - int64(use.UsedCents+strandedCents); limit.Cents.Set {
+					allowed := replicas * largest
 					if limit.Cents.N >= 100*largest {
 						allowed = min(allowed, limit.Cents.N*3/100)
 					}
 					exhausted = exhausted || rest <= allowed
 					left = append(left, pingpost.Cents(rest).String()+" of "+pingpost.Cents(limit.Cents.N).String())
 				}
-				if rest := limit.Leads.N - use.UsedLeads; limit.Leads.Set {
+				if rest := limit.Leads.N - use.UsedLeads - strandedLeads; limit.Leads.Set {
 					exhausted = exhausted || rest < replicas
 				}
 			}

@@ -6,6 +6,7 @@ import (
 	"leadbid/bench/sim/books"
 	"leadbid/bidder"
 	"leadbid/budget"
+	"leadbid/budget/store"
 	"leadbid/pingpost"
 )
 
@@ -21,12 +22,12 @@ type contractor struct {
 	inForce  *configuration // of which a restart or a reload takes the present one
 	former   []terms        // whose limits can be put back
 
-	leadIDs  int
-	bids     map[string]*promise
-	open     map[budget.LeaseID][]*promise // binding bids, by the lease that backs them
-	sent     []*promise                    // the latest bids
-	noBids   map[pingpost.Reason]int64
-	troubled time.Time // when clocks or terms last changed under open bids
+	leadIDs int
+	bids    map[string]*promise
+	open    map[budget.LeaseID][]*promise // binding bids, by the lease that backs them
+	sent    []*promise                    // the latest bids
+	noBids  map[pingpost.Reason]int64
+	robbed  map[budget.LeaseID]bool // those that have paid a bid after its hold was over
 }
 
 // crm is where leads are delivered.
@@ -41,20 +42,24 @@ type promise struct {
 	ping     string
 	id       string
 	price    pingpost.Cents
-	at       time.Time
+	lease    budget.LeaseID
+	by       *replica
+	at       time.Time // when it was decided
+	awake    time.Time // since when the replica that made it was, after the last sleep of its machine
 	binding  bool
 	until    time.Time // a post until then comes in time
+	held     time.Time // when its hold is over, as long as no clock is set
 	expires  time.Time // of the bid, by the clock of whoever is asked
 	terms    pingpost.Ping
 
 	answered bool
 	body     [32]byte // of the post that was answered
 	verdict  pingpost.Verdict
-	voided   bool
+	voided   time.Time // since when its post is refused as withdrawn; zero where it is not
 }
 
-// promised notes a bid that goes out.
-func (c *contractor) promised(r *replica, ping *pingpost.Ping, decision *bidder.Decision, id string) {
+// promised notes a bid that goes out, decided at an instant of the true time.
+func (c *contractor) promised(r *replica, ping *pingpost.Ping, decision *bidder.Decision, id string, at time.Time) {
 	if decision.Test {
 		return
 	}
@@ -66,17 +71,16 @@ func (c *contractor) promised(r *replica, ping *pingpost.Ping, decision *bidder.
 		return
 	}
 	x := r.rules.Exchange(ping.Exchange)
+	stands := decision.ExpiresIn()
 	p := &promise{
-		expires: decision.Ref.Expires, exchange: ping.Exchange, ping: ping.ID, id: id, price: decision.Price, at: c.w.now, terms: *ping,
+		expires: decision.Ref.Expires, exchange: ping.Exchange, ping: ping.ID, id: id, price: decision.Price, terms: *ping,
+		lease: decision.Ref.Lease, by: r, at: at, awake: r.woke, held: at.Add(stands + grace),
+		until: at.Add(stands - 500*time.Millisecond), // for clocks that differ
 	}
-	if x != nil {
-		p.binding = x.Commitment == 0
-		// Half a second for clocks that differ.
-		p.until = c.w.now.Add(decision.ExpiresIn()).Add(-500 * time.Millisecond)
-	}
+	p.binding = x != nil && x.Commitment == 0
 	c.bids[id] = p
 	remember(&c.sent, p)
-	if p.binding && !decision.Repeat {
+	if p.binding {
 		c.covered(r, p, decision.Ref.Lease)
 	}
 }
@@ -108,8 +112,9 @@ func (c *contractor) heard(reason pingpost.Reason) {
 }
 
 // said holds a reply to a post against everything that was said before, and against what the disk
-// has: B2, B3, B6, and what a binding bid promised.
-func (c *contractor) said(r *replica, post *pingpost.Post, verdict pingpost.Verdict) {
+// has: B2, B3, B6, and what a binding bid promised. The replica began with the post at an instant of
+// the true time.
+func (c *contractor) said(r *replica, post *pingpost.Post, verdict pingpost.Verdict, began time.Time) {
 	w := c.w
 	w.note(r.name, "says "+verdictWord(verdict), post.PingID, int64(post.Price))
 	w.count.Posts++
@@ -134,7 +139,7 @@ func (c *contractor) said(r *replica, post *pingpost.Post, verdict pingpost.Verd
 		return
 	}
 	if known {
-		c.sameAnswer(r, post, p, verdict)
+		c.sameAnswer(r, post, p, verdict, began)
 	}
 }
 
@@ -155,25 +160,58 @@ func (c *contractor) accepted(r *replica, post *pingpost.Post, p *promise) {
 	}
 }
 
-// longestLease is how long a lease may pay posts: one that was granted before a clock of its books was
-// set may end early until then.
-const longestLease = 6 * time.Minute
+// leaseLength is how far ahead a lease is granted and extended.
+const leaseLength = 30 * time.Second
 
-// lacks tells whether a refusal breaks what a binding bid promised: that its money is set aside.
+// lacks tells whether a refusal breaks what a binding bid promised: that its money is set aside until
+// the last instant at which its post may come. A crash, a reload, a cut or a slow disk is no excuse.
 func (c *contractor) lacks(reason pingpost.Reason, p *promise) bool {
 	money := reason == pingpost.BudgetExhausted || reason == pingpost.CapacityFull
-	return money && p.binding && c.w.now.Before(p.until) && c.troubled.Add(longestLease).Before(p.at)
+	if !money || !p.binding || !c.w.now.Before(p.until) {
+		return false
+	}
+	if c.endedEarly(p) || c.robbed[p.lease] || p.freedEarly() {
+		c.w.count.LostToClocks++
+		return false
+	}
+	return true
+}
+
+// freedEarly tells whether the clock went ahead by which the hold of a bid ends: its money may have
+// been another bid's by the time of its post.
+func (p *promise) freedEarly() bool { return !p.at.After(p.by.ahead) }
+
+// endedEarly tells whether a bid's lease may have been closed before its time, which is the store's:
+// the server's clock went ahead since its owner was last told of the lease, which is 30 s at most; or
+// the bid was made after a sleep of its machine that the lease did not outlive, and of which no clock
+// there tells. Where the bidder keeps its own books, both go by the same time.
+func (c *contractor) endedEarly(p *promise) bool {
+	return c.server != nil && !c.books.Lease(p.lease).Open &&
+		(p.at.Before(c.server.ahead.Add(leaseLength)) || p.at.Before(p.awake.Add(leaseLength)))
+}
+
+// paid notes a post that the books have accepted. One that comes after its hold was over, in time by
+// the clock of another replica only, is paid with what another bid of the lease may rely on by then.
+func (c *contractor) paid(post *pingpost.Post, answer store.PostAnswer) {
+	p := c.bids[post.BidID]
+	if p == nil || answer.Outcome != store.PostAccepted || answer.Repeat || answer.Lease == nil {
+		return
+	}
+	if c.w.now.After(p.held) || p.freedEarly() {
+		c.robbed[p.lease] = true
+	}
 }
 
 // sameAnswer: a repeat gets the same answer, and another body none at all. A voided notice alone
 // changes what is said.
-func (c *contractor) sameAnswer(r *replica, post *pingpost.Post, p *promise, verdict pingpost.Verdict) {
+func (c *contractor) sameAnswer(r *replica, post *pingpost.Post, p *promise, verdict pingpost.Verdict, began time.Time) {
 	voided := verdict.Reason == pingpost.Voided
 	switch {
-	case p.voided && !voided:
-		c.w.fail("B2", "%s says %s to the post of %s after it was voided", r.name, verdictWord(verdict), post.PingID)
+	case voided && p.voided.IsZero():
+		p.voided = c.w.now
 	case voided:
-		p.voided = true
+	case !p.voided.IsZero() && began.After(p.voided): // one that was on its way may still say what was so before
+		c.w.fail("B2", "%s says %s to the post of %s after it was voided", r.name, verdictWord(verdict), post.PingID)
 	case p.answered && p.body != post.BodyHash:
 		c.w.fail("B2", "%s says %s to another body for %s", r.name, verdictWord(verdict), post.PingID)
 	case p.answered && p.verdict != verdict:
@@ -198,7 +236,3 @@ func verdictWord(verdict pingpost.Verdict) string {
 
 // someReplica is where a request goes: whichever the balancer has.
 func (c *contractor) someReplica() *replica { return pick(c.w, c.replicas) }
-
-// trouble notes that what a binding bid may rely on has changed: a clock was set, or the terms of an
-// exchange are others.
-func (c *contractor) trouble() { c.troubled = c.w.now }

@@ -123,7 +123,8 @@ func (d *database) start() {
 	if d.up {
 		return
 	}
-	d.up, d.clock = true, d.wall
+	d.up = true
+	d.goBy(d.wall)
 	d.life++
 	d.w.note(d.name, "is up", "", 0)
 }

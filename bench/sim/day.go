@@ -132,7 +132,7 @@ func (w *world) newContractor(name, zone string) {
 // newBusiness makes a contractor without terms. Of 0 replicas, one keeps the books itself.
 func (w *world) newBusiness(name string, replicas int) *contractor {
 	c := &contractor{
-		w: w, name: name, bids: map[string]*promise{}, open: map[budget.LeaseID][]*promise{}, noBids: map[pingpost.Reason]int64{},
+		w: w, name: name, bids: map[string]*promise{}, open: map[budget.LeaseID][]*promise{}, robbed: map[budget.LeaseID]bool{}, noBids: map[pingpost.Reason]int64{},
 	}
 	w.contractors = append(w.contractors, c)
 	db := &database{process: w.newProcess(name + " books"), c: c}
@@ -158,11 +158,13 @@ func (w *world) newBusiness(name string, replicas int) *contractor {
 		}
 	}
 	c.books = books.New(clock, fmt.Sprint(name, w.seed))
-	c.books.OwnTime = c.server != nil
+	c.books.OwnTime, c.books.Shared = c.server != nil, c.server != nil
 	db.books, db.store = c.books, c.books
 	if w.twin != nil {
 		c.books.OwnTime = false
-		db.store = w.twin(c, clock)
+		if twin := w.twin(c, clock); twin != nil {
+			db.store = twin
+		}
 	}
 	return c
 }

@@ -112,9 +112,7 @@ func freezeOne(w *world) {
 
 func sleepOne(w *world) {
 	w.count.Pauses++
-	c := w.someone()
-	c.trouble()
-	pick(w, c.replicas).freeze(w.pause(), true)
+	pick(w, w.someone().replicas).freeze(w.pause(), true)
 }
 
 func (w *world) jump() time.Duration {
@@ -131,19 +129,15 @@ func setClock(w *world) {
 	p.wall += w.jump()
 	w.count.Jumps++
 	w.note(p.name, "has its clock set", "", int64(p.wall))
-	for _, c := range w.contractors {
-		c.trouble()
-	}
 }
 
 // setStoreClock sets the clock of a server of books, which it follows at once, as databases do.
 func setStoreClock(w *world) {
 	if c := w.someone(); c.server != nil {
 		c.server.wall += w.jump()
-		c.server.clock = c.server.wall
+		c.server.goBy(c.server.wall)
 		w.count.Jumps++
 		w.note(c.server.name, "has its clock set", "", int64(c.server.wall))
-		c.trouble()
 	}
 }
 

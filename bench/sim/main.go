@@ -6,8 +6,10 @@ import (
 	"io"
 	"maps"
 	"os"
+	"runtime/debug"
 	"runtime/pprof"
 	"slices"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -22,6 +24,7 @@ func main() {
 	from := flag.Uint64("from", 1, "the first seed")
 	long := flag.Duration("for", 365*24*time.Hour, "begin no other day after that long")
 	most := flag.Int("failures", 5, "how many failing seeds end the campaign")
+	parallel := flag.Int("parallel", 1, "how many days to play at a time")
 	flag.Parse()
 	switch {
 	case flag.NArg() == 1 && flag.Arg(0) == "holds":
@@ -48,7 +51,10 @@ func main() {
 		}
 	}
 	began := time.Now()
-	total, failures := campaign(*from, *days, *most, func() bool { return time.Since(began) > *long }, print, os.Stderr)
+	debug.SetGCPercent(400) // a day's rubbish is small beside the time it takes to look through it
+	c := newCampaign(*from, *days, *most, func() bool { return time.Since(began) > *long })
+	c.print, c.faults = print, os.Stderr
+	total, failures := c.run(*parallel)
 	total.print(os.Stdout, time.Since(began))
 	if len(failures) > 0 {
 		pprof.StopCPUProfile()
@@ -56,19 +62,64 @@ func main() {
 	}
 }
 
-// campaign plays days until enough of them are over, or stop says so. Only failing seeds are kept.
-func campaign(from, days uint64, most int, stop func() bool, print func(step), faults io.Writer) (total counts, failures []*failure) {
-	for seed := from; seed < from+days && !stop(); seed++ {
-		w := play(seed, print)
-		total.add(&w.count)
-		if w.failure != nil {
-			w.failure.print(faults)
-			if failures = append(failures, w.failure); len(failures) >= most {
-				return total, failures
+// campaign plays days, those of the seeds again first, until enough of them are over, or stop says so.
+// Only failing seeds are kept. Days know nothing of each other: several may be played at a time.
+type campaign struct {
+	again    []uint64
+	from     uint64
+	days     uint64
+	most     int // failing seeds
+	stop     func() bool
+	print    func(step)
+	faults   io.Writer
+	mu       sync.Mutex
+	begun    uint64
+	total    counts
+	failures []*failure
+}
+
+func newCampaign(from, days uint64, most int, stop func() bool) *campaign {
+	return &campaign{from: from, days: days, most: most, stop: stop, faults: io.Discard}
+}
+
+func (c *campaign) run(parallel int) (total counts, failures []*failure) {
+	var all sync.WaitGroup
+	for range max(parallel, 1) {
+		all.Go(func() {
+			for seed, more := c.next(); more; seed, more = c.next() {
+				c.add(play(seed, c.print))
 			}
-		}
+		})
 	}
-	return total, failures
+	all.Wait()
+	return c.total, c.failures
+}
+
+// next gives the seed of the next day to play.
+func (c *campaign) next() (seed uint64, more bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.begun
+	known := uint64(len(c.again))
+	if n >= known+c.days || len(c.failures) >= c.most || c.stop() {
+		return 0, false
+	}
+	c.begun++
+	if n < known {
+		return c.again[n], true
+	}
+	return c.from + n - known, true
+}
+
+// add counts a day that is over.
+func (c *campaign) add(w *world) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.total.add(&w.count)
+	if w.failure != nil {
+		w.failure.print(c.faults)
+		c.failures = append(c.failures, w.failure)
+	}
 }
 
 // print tells how a promise was broken, and how to see it again.
@@ -83,7 +134,7 @@ func (f *failure) print(out io.Writer) {
 type counts struct {
 	Days, Steps, Starts, Crashes, Pauses, Partitions, Jumps, DiskFaults, Faults, Reloads, Stops int64
 	Offers, Pings, Bids, Posts, Accepted, Busy, Sold, Returned, Voided, Credits                 int64
-	Lost, Repeated, WritesLost, Away, Compared, Spent                                           int64
+	Lost, Repeated, WritesLost, Away, Compared, Spent, LostToClocks                             int64
 	Refused                                                                                     map[string]int64
 }
 
@@ -109,6 +160,7 @@ func (c *counts) list() []struct {
 		{"bids", &c.Bids}, {"posts answered", &c.Posts}, {"charges", &c.Accepted}, {"posts busy", &c.Busy}, {"leads sold", &c.Sold},
 		{"leads returned", &c.Returned}, {"posts withdrawn", &c.Voided}, {"credits", &c.Credits},
 		{"comparisons of both books", &c.Compared}, {"budgets spent to the end", &c.Spent},
+		{"binding posts lost to clocks", &c.LostToClocks},
 	}
 }
 

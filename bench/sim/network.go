@@ -16,6 +16,8 @@ type process struct {
 	backlog []func()      // what would have happened while it was frozen
 	wall    time.Duration // how far its machine's clock is from the true time
 	clock   time.Duration // how far the time is that it goes by
+	ahead   time.Time     // when that last went ahead of its course, by the true time
+	woke    time.Time     // when its machine last woke from a sleep in which that stood still
 	die     func()        // ends it
 }
 
@@ -35,8 +37,16 @@ func (p *process) now() time.Time { return p.w.now.Add(p.clock) }
 // follow is what both shells do with a machine's clock that was set: they follow it ahead only.
 func (p *process) follow() {
 	if p.wall-p.clock >= 100*time.Millisecond {
-		p.clock = p.wall
+		p.goBy(p.wall)
 	}
+}
+
+// goBy has a process go by a time that is so far from the true one.
+func (p *process) goBy(clock time.Duration) {
+	if clock > p.clock {
+		p.ahead = p.w.now
+	}
+	p.clock = clock
 }
 
 // after has the process do a step in a while, if it lives that long.
@@ -79,6 +89,7 @@ func (p *process) freeze(d time.Duration, asleep bool) {
 		}
 		if asleep {
 			p.clock -= d
+			p.woke = p.w.now
 		}
 		p.thaw()
 	})

@@ -19,6 +19,7 @@ type posting struct {
 	r      *replica
 	post   pingpost.Post
 	came   time.Time
+	began  time.Time // by the true time
 	over   bool
 	answer func(pingpost.Verdict)
 }
@@ -27,7 +28,7 @@ func (r *replica) take(post pingpost.Post, answer func(pingpost.Verdict)) {
 	if r.agent == nil || r.stopping {
 		return
 	}
-	p := &posting{r: r, post: post, came: r.now(), answer: answer}
+	p := &posting{r: r, post: post, came: r.now(), began: r.w.now, answer: answer}
 	r.after(storeTimeout, "gives a post up", func() {
 		if !p.over {
 			p.busy()
@@ -93,7 +94,9 @@ func (p *posting) settle(ref budget.BidRef, authentic bool) {
 	var answer store.PostAnswer
 	r.after(0, "posts", func() {
 		r.ask("post", true, func(s store.Store) (err error) {
-			answer, err = s.Post(context.Background(), durable)
+			if answer, err = s.Post(context.Background(), durable); err == nil {
+				r.c.paid(&p.post, answer)
+			}
 			return err
 		}, func(err error) {
 			if p.over {
@@ -129,7 +132,7 @@ func (p *posting) reply(verdict pingpost.Verdict) {
 		return
 	}
 	p.over = true
-	p.r.c.said(p.r, &p.post, verdict)
+	p.r.c.said(p.r, &p.post, verdict, p.began)
 	p.answer(verdict)
 }
 

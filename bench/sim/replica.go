@@ -90,7 +90,8 @@ func (r *replica) start() {
 	if r.up {
 		return
 	}
-	r.up, r.clock = true, r.wall
+	r.up = true
+	r.goBy(r.wall)
 	r.life++
 	r.agent, r.tending, r.stopping = nil, false, false
 	r.w.count.Starts++
@@ -341,14 +342,15 @@ func (r *replica) bid(ping *pingpost.Ping, answer func(pingpost.Answer)) {
 	}
 	own := *ping
 	own.Digest = own.ComputeDigest()
-	decision := r.agent.Decide(r.now(), &own)
-	took := r.w.between(50*time.Microsecond, 500*time.Microsecond)
+	arrived, at := r.now(), r.w.now
+	decision := r.agent.Decide(arrived, &own)
+	delay := r.w.between(50*time.Microsecond, 500*time.Microsecond)
 	if r.w.fault(r.w.settings.slip) {
-		took = r.w.between(0, time.Second)
+		delay = r.w.between(0, time.Second)
 	}
-	r.after(took, "answers a ping", func() {
+	r.after(delay, "answers a ping", func() {
 		reply := pingpost.Answer{PingID: own.ID, Reason: decision.Reason}
-		if decision.Bid && took > time.Duration(own.TmaxMS-5)*time.Millisecond {
+		if took := r.now().Sub(arrived); decision.Bid && took > time.Duration(own.TmaxMS-5)*time.Millisecond {
 			r.agent.Cancel(r.now(), decision.Seq)
 			decision.Bid, reply.Reason = false, pingpost.Late
 		}
@@ -356,7 +358,7 @@ func (r *replica) bid(ping *pingpost.Ping, answer func(pingpost.Answer)) {
 			reply.Kind, reply.Bid = pingpost.AnswerBid, decision.Price
 			reply.BidID = string(r.keys.AppendBidID(nil, decision.Ref, own.Exchange, own.ID))
 			reply.ExpiresInMS = decision.ExpiresIn().Milliseconds()
-			r.c.promised(r, &own, &decision, reply.BidID)
+			r.c.promised(r, &own, &decision, reply.BidID, at)
 		}
 		r.c.heard(reply.Reason)
 		answer(reply)

@@ -212,10 +212,8 @@ func (w *world) change(c *contractor) {
 	case 5:
 		x := pick(w, []int{0, len(next.exchanges) - 1})
 		next.exchanges[x].ttl = pick(w, []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute})
-		c.trouble()
 	}
 	c.former = append(c.former, c.terms)
 	c.terms, c.inForce = next, w.load(&next)
-	c.trouble()
 	w.note(c.name, "changes its configuration", c.inForce.rules.Hash()[:8], 0)
 }

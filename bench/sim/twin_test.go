@@ -14,6 +14,7 @@ import (
 	"leadbid/bench/sim/books"
 	"leadbid/budget"
 	"leadbid/budget/store"
+	"leadbid/internal/pgtest"
 )
 
 var questions = flag.Int("sim.questions", 3000, "how many questions to put to both stores")
@@ -21,26 +22,72 @@ var questions = flag.Int("sim.questions", 3000, "how many questions to put to bo
 // TestBooksAgreeWithSQL plays days in which every question to the modelled books is put to SQLite as
 // well: both must say the same, to the last lease.
 func TestBooksAgreeWithSQL(t *testing.T) {
-	const days = 3
-	asked := 0
-	for seed := uint64(1); seed <= days; seed++ {
-		enough := int(seed) * *questions / days
-		w := newWorld(seed)
-		w.twin = func(c *contractor, clock func() time.Time) store.Store {
-			path := filepath.Join(t.TempDir(), c.name+".db")
-			other, err := store.OpenSQLite(t.Context(), path, store.Options{Clock: clock})
+	t.Parallel()
+	agree(t, []uint64{1, 2, 3}, func(c *contractor, clock func() time.Time) *twins {
+		c.books.Shared = false
+		path := filepath.Join(t.TempDir(), c.name+".db")
+		other, err := store.OpenSQLite(t.Context(), path, store.Options{Clock: clock})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { other.Close() })
+		return &twins{of: func(store.Run) store.Store { return other }, other: other}
+	})
+}
+
+// TestSharedBooksAgreeWithSQL asks PostgreSQL the same as the books that several replicas share: it
+// counts them, and gives each its part only. Every run has a connection of its own, as processes do.
+func TestSharedBooksAgreeWithSQL(t *testing.T) {
+	t.Parallel()
+	pgtest.Address(t)
+	most := int64(0)
+	agree(t, []uint64{4, 5, 6}, func(c *contractor, clock func() time.Time) *twins {
+		if c.server == nil {
+			return nil
+		}
+		address, of := pgtest.Address(t), map[uint32]store.Store{}
+		open := func() store.Store {
+			other, err := store.OpenPostgres(t.Context(), address, store.Options{Clock: clock})
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { other.Close() })
-			return &twins{Books: c.books, other: other, w: w, asked: &asked, enough: enough}
+			return other
+		}
+		return &twins{other: open(), most: &most, of: func(run store.Run) store.Store {
+			if of[run.ID] == nil {
+				of[run.ID] = open()
+			}
+			return of[run.ID]
+		}}
+	})
+	if most < 2 {
+		t.Errorf("at most %d replicas were live at a time", most)
+	}
+}
+
+// agree plays the days of some seeds in which books have twins.
+func agree(t *testing.T, seeds []uint64, twinOf func(c *contractor, clock func() time.Time) *twins) {
+	asked := 0
+	for day, seed := range seeds {
+		enough := (day + 1) * *questions / len(seeds)
+		w := newWorld(seed)
+		var all []*twins
+		w.twin = func(c *contractor, clock func() time.Time) store.Store {
+			pair := twinOf(c, clock)
+			if pair == nil {
+				return nil
+			}
+			pair.Books, pair.w, pair.asked, pair.enough = c.books, w, &asked, enough
+			all = append(all, pair)
+			return pair
 		}
 		w.day()
 		if w.failure != nil {
 			t.Fatalf("%v\n%v", w.failure, w.failure.last)
 		}
-		for _, c := range w.contractors {
-			report, err := c.replicas[0].db.store.(*twins).other.Verify(t.Context())
+		for _, pair := range all {
+			report, err := pair.other.Verify(t.Context())
 			if err != nil || len(report.Findings) > 0 {
 				t.Errorf("seed %d: %v %v", seed, report.Findings, err)
 			}
@@ -54,9 +101,11 @@ func TestBooksAgreeWithSQL(t *testing.T) {
 // twins are two stores that are asked the same.
 type twins struct {
 	*books.Books
-	other store.Store
+	other store.Store                     // for what no run is named with
+	of    func(run store.Run) store.Store // as a run has it open
 	w     *world
 	asked *int
+	most  *int64 // replicas that an answer told of; nil where nobody wants to know
 
 	enough int // questions: the day ends there
 }
@@ -76,15 +125,18 @@ func (s *twins) same(what string, one, other any, oneErr, otherErr error) {
 
 func (s *twins) Begin(ctx context.Context) (store.Run, error) {
 	one, oneErr := s.Books.Begin(ctx)
-	other, otherErr := s.other.Begin(ctx)
+	other, otherErr := s.of(one).Begin(ctx)
 	s.same("Begin", one.ID, other.ID, oneErr, otherErr)
 	return one, oneErr
 }
 
 func (s *twins) Upkeep(ctx context.Context, run store.Run, plan *budget.Plan, ask budget.Upkeep) (budget.UpkeepAnswer, error) {
 	one, oneErr := s.Books.Upkeep(ctx, run, plan, ask)
-	other, otherErr := s.other.Upkeep(ctx, run, plan, ask)
+	other, otherErr := s.of(run).Upkeep(ctx, run, plan, ask)
 	s.same("Upkeep", one, other, oneErr, otherErr)
+	if s.most != nil {
+		*s.most = max(*s.most, one.Replicas)
+	}
 	return one, oneErr
 }
 

@@ -31,7 +31,7 @@ type world struct {
 	calm        bool // the faults have ended
 	people      int  // homeowners so far
 
-	// twin, where not nil, gives books that do and say the same beside the modelled ones.
+	// twin, where not nil, gives books that do and say the same beside the modelled ones; nil for none.
 	twin func(c *contractor, clock func() time.Time) store.Store
 }
 

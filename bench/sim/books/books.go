@@ -23,12 +23,16 @@ type Books struct {
 	// it asked: its clock and that of the books may differ by any amount.
 	OwnTime bool
 
+	// Shared counts the runs that look after leases, as books do that several replicas may have open:
+	// they are told how many they are, and of what a cap has left each gets a part only.
+	Shared bool
+
 	mu     sync.Mutex
 	clock  func() time.Time
 	secret string // what the keys are made of
 	closed bool
 
-	runs    uint32
+	seen    []int64 // of each run, by number from 1: when it was last noted as live
 	keys    []budget.SigningKey
 	caps    []*capRow
 	byCap   map[capKey]*capRow
@@ -255,12 +259,9 @@ func (b *Books) Close() error {
 // Begin implements store.Store.
 func (b *Books) Begin(context.Context) (run store.Run, err error) {
 	err = b.write("beginning a run", func() error {
-		remember(b, &b.runs)
-		b.runs++
-		run = store.Run{
-			ID: b.runs, Owner: fmt.Sprintf("run-%d", b.runs),
-			ContactKey: b.contactKey(),
-		}
+		add(b, &b.seen, b.now().UnixMilli())
+		id := uint32(len(b.seen))
+		run = store.Run{ID: id, Owner: fmt.Sprintf("run-%d", id), ContactKey: b.contactKey()}
 		if len(b.keys) == 0 {
 			b.addKey(b.now(), b.now())
 		}

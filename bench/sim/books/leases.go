@@ -13,11 +13,20 @@ import (
 // leaseLength is how far ahead a lease is granted and extended.
 const leaseLength = 30 * time.Second
 
+// A run counts as live for seenWithin after it was noted, which it is again after seenStep.
+const (
+	seenWithin = 2 * leaseLength
+	seenStep   = 5 * time.Second
+)
+
 // Upkeep implements store.Store.
 func (b *Books) Upkeep(_ context.Context, run store.Run, plan *budget.Plan, ask budget.Upkeep) (answer budget.UpkeepAnswer, err error) {
 	err = b.write("looking after leases", func() error {
 		now := b.now()
 		answer = budget.UpkeepAnswer{At: ask.At}
+		if b.Shared {
+			answer.Replicas = b.countReplicas(run, now)
+		}
 		b.closeDue(now, &answer)
 		windows := windowsOf(plan, now)
 		for _, w := range windows {
@@ -27,7 +36,7 @@ func (b *Books) Upkeep(_ context.Context, run store.Run, plan *budget.Plan, ask 
 			b.keep(run, plan, now, keep)
 		}
 		for _, want := range ask.Wants {
-			answer.Grants = append(answer.Grants, b.grant(run, plan, now, want))
+			answer.Grants = append(answer.Grants, b.grant(run, plan, now, want, answer.Replicas))
 		}
 		b.show(run, ask.Reads, &answer)
 		for _, w := range windows {
@@ -47,6 +56,20 @@ func (b *Books) Upkeep(_ context.Context, run store.Run, plan *budget.Plan, ask 
 		return budget.UpkeepAnswer{}, err
 	}
 	return answer, nil
+}
+
+// countReplicas notes that a run is live, and counts those that are.
+func (b *Books) countReplicas(run store.Run, now time.Time) (live int64) {
+	if seen := &b.seen[run.ID-1]; *seen < now.Add(-seenStep).UnixMilli() {
+		remember(b, seen)
+		*seen = now.UnixMilli()
+	}
+	for i, seen := range b.seen {
+		if seen > now.Add(-seenWithin).UnixMilli() || uint32(i+1) == run.ID {
+			live++
+		}
+	}
+	return live
 }
 
 // change notes that a lease is about to change, and counts its revision.
@@ -138,8 +161,9 @@ func (b *Books) extend(l *leaseRow, line *budget.LinePlan, now time.Time) {
 	}
 }
 
-// grant carves a lease out of every cap above a line: as much as is wanted and all of them have.
-func (b *Books) grant(run store.Run, plan *budget.Plan, now time.Time, want budget.Want) budget.Grant {
+// grant carves a lease out of every cap above a line: as much as is wanted and all of them have, and of
+// that no more than one of so many replicas gets.
+func (b *Books) grant(run store.Run, plan *budget.Plan, now time.Time, want budget.Want, live int64) budget.Grant {
 	grant := budget.Grant{Line: want.Line}
 	line := lineOf(plan, want.Line)
 	if line == nil {
@@ -161,6 +185,12 @@ func (b *Books) grant(run store.Run, plan *budget.Plan, now time.Time, want budg
 		case left.leads < 1:
 			grant.Refused, grant.Until = pingpost.CapacityFull, to
 			return grant
+		}
+		if live > 1 {
+			left = room{
+				min(left.cents, max(int64(want.Least), left.cents/(2*live))),
+				min(left.leads, max(1, left.leads/(2*live))),
+			}
 		}
 		amount = room{min(amount.cents, left.cents), min(amount.leads, left.leads)}
 		if !to.IsZero() && to.Before(until) {
@@ -194,6 +224,21 @@ func (b *Books) carve(l *leaseRow) {
 	b.changedCaps = append(b.changedCaps, l.caps...)
 	b.changedLeases = append(b.changedLeases, l)
 	b.note("grant", l.state.ID, "", l.granted)
+}
+
+// Stranded is what a cap's window has in open leases of runs that are over, and that end after an instant.
+func (b *Books) Stranded(use budget.CapUse, over func(run uint32) bool, after time.Time) (cents pingpost.Cents, leads int64) {
+	c := b.byCap[capKey{use.Cap.Scope, use.Cap.Period, milliseconds(use.Start)}]
+	if c == nil {
+		return 0, 0
+	}
+	for _, l := range c.leases {
+		if over(l.run) && l.state.CloseAt.After(after) {
+			cents += l.state.Cents - l.state.UsedCents
+			leads += l.state.Leads - l.state.UsedLeads
+		}
+	}
+	return cents, leads
 }
 
 // show tells the state of every open lease of the run, and of those that were asked for.
