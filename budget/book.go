@@ -166,7 +166,7 @@ func (b *Book) Hold(now time.Time, key Line, seq uint64, price pingpost.Cents, t
 			return b.take(now, line, lease, seq, price, tmax), pingpost.ReasonNone
 		}
 	}
-	if line.waiting.IsZero() {
+	if line.waiting.IsZero() || !stands && !line.starved(now) { // a wait for less is over, once there is room for that
 		line.waiting, line.denied, b.queued = now, price, true
 	}
 	line.denied = min(line.denied, price)

@@ -321,6 +321,32 @@ func TestSwapOfPricesOnlyKeepsTheLeases(t *testing.T) {
 	}
 }
 
+// TestOthersPromisesCutNoBidOnTheWay has another replica, which does not know the limit yet that is in force
+// here, promise more than that: the next extension takes nothing back that this Book may bid with until the
+// answer, and the one after it, which does, meets no bid.
+func TestOthersPromisesCutNoBidOnTheWay(t *testing.T) {
+	binding := refusable
+	binding.Refusable = false
+	d := newDesk(t, onePlan(binding, 20_00, dollars(campaign("hvac"), pingpost.Day, 100_00)))
+	other := onePlan(binding, 20_00, dollars(campaign("hvac"), pingpost.Day, 300_00))
+	d.wait(15 * time.Second)
+	ask, ok := d.book.Upkeep(d.now)
+	if !ok || !ask.Keeps[0].Extend {
+		t.Fatal("no lease is to be extended")
+	}
+	d.store.grant(d.now, other, Want{Line: hvac, Least: 1, Cents: 250_00, Leads: 1000})
+	d.wantHold(20_00, pingpost.ReasonNone)
+	d.book.Answer(d.now, d.store.upkeep(d.now, d.plan, ask))
+	lease := d.book.leases[0]
+	if lease.Cents-lease.UsedCents < lease.heldCents {
+		t.Errorf("of a lease of %v, bids that bind hold %v", lease.Cents, lease.heldCents)
+	}
+	d.wait(15 * time.Second)
+	if !d.upkeep() || d.store.leases[1].Cents != 20_00 {
+		t.Errorf("the lease is of %v then", d.store.leases[1].Cents)
+	}
+}
+
 // TestGrantOfAFormerPlanBacksNoBid: a question may be under way while the plan is swapped, or its answer
 // lost before. What it was granted was carved from the former caps, so that the new one would not know
 // of a bid from it.

@@ -101,7 +101,9 @@ func (m *modelStore) keep(now time.Time, plan *Plan, keep Keep) {
 				}
 			}
 			over := m.left(w)
-			back = room{max(back.cents, -over.cents), max(back.leads, -over.leads)}
+			if keep.Cut {
+				back = room{max(back.cents, -over.cents), max(back.leads, -over.leads)}
+			}
 		}
 		if until.After(l.BidUntil) && until.After(now) {
 			l.BidUntil, l.CloseAt = until, until.Add(62*time.Second)

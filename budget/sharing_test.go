@@ -143,6 +143,21 @@ func TestAnIdleBookIsQuiet(t *testing.T) {
 	}
 }
 
+// TestLargeBidsBesideSmallOnes has a line keep a share that is enough for its small bids only, beside lines
+// that use nothing of theirs: once a large one was refused, it gets its room.
+func TestLargeBidsBesideSmallOnes(t *testing.T) {
+	m := newMarket(t, sharing(4, 120_00, 60_00))
+	m.run(time.Second, nil)
+	m.run(10*time.Second, map[Line]pingpost.Cents{c(0): 10_00, c(1): 10_00, c(2): 10_00, c(3): 10_00})
+	m.run(3*time.Second, nil) // all bids are lost, and each line has its share
+	line := m.book.byLine[c(0)]
+	line.waiting, line.denied = m.now, 10_00 // a small bid that came a moment too early
+	m.run(15*time.Second, map[Line]pingpost.Cents{c(0): 55_00})
+	if m.gap[c(0)] > 10*time.Second { // the others were asked for bids a moment ago, and give way to patience only
+		t.Errorf("the longest wait %v, last refusal %v", m.gap[c(0)], m.reason[c(0)])
+	}
+}
+
 func TestNewWindowNewLease(t *testing.T) {
 	plan := onePlan(refusable, 50_00, dollars(campaign("hvac"), pingpost.Hour, 200_00))
 	m := newMarket(t, plan)

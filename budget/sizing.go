@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"leadbid/internal/planted"
 	"leadbid/pingpost"
 )
 
@@ -204,6 +205,9 @@ func (b *Book) spare(now time.Time, line *line, queue []*line) room {
 		keep = room{max(fair.cents, line.usual()), max(fair.leads, 1)}
 	case b.replicas > 1 && !line.active(now):
 		keep = b.inHand(now, line)
+		if planted.Is(planted.KeepIdle) {
+			keep = have
+		}
 		if over := have.cents - keep.cents; keep.cents > line.usual() && over < line.usual() && !line.byLeads {
 			keep = have // not worth a question
 		}

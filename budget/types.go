@@ -96,8 +96,11 @@ type Want struct {
 
 // Keep asks the store to extend a lease, to take back part of it, or both.
 type Keep struct {
-	ID          LeaseID        `json:"id"`
-	Extend      bool           `json:"extend"`
+	ID     LeaseID `json:"id"`
+	Extend bool    `json:"extend"`
+	// With Extend: take back, too, what the caps above it have promised past their limits. Only then no
+	// bid is made from it until the answer.
+	Cut         bool           `json:"cut,omitempty"`
 	ReturnCents pingpost.Cents `json:"return_cents"`
 	ReturnLeads int64          `json:"return_leads"`
 	// What open and unsettled holds still need of it: the store takes back no more than is left.

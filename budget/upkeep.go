@@ -67,12 +67,15 @@ func (b *Book) gaveWay(now time.Time, lease *lease, keep Keep) bool {
 		keep.ReturnCents > 0 && keep.ReturnCents == lease.freeCents()
 }
 
-// setAside keeps bids off what the store may take back: what is returned, and where a limit was
-// lowered, whatever no bid holds yet. It lasts until an answer shows the lease, since a question
+// setAside keeps bids off what the store may take back: what is returned, and where it is to cut the
+// lease down to lower limits, whatever no bid holds yet. It lasts until an answer shows the lease, since a question
 // that was not answered may still have been done.
 func (b *Book) setAside(now time.Time, lease *lease, keep Keep) {
+	if planted.Is(planted.BidBeforeAnswer) {
+		return
+	}
 	cents, leads := keep.ReturnCents, keep.ReturnLeads
-	if keep.Extend && (b.swapped || b.overdrawn(now, lease)) {
+	if keep.Cut {
 		cents, leads = max(lease.freeCents(), 0), max(lease.freeLeads(), 0)
 	}
 	lease.leavingCents += cents
@@ -287,6 +290,7 @@ func (b *Book) keep(now time.Time, lease *lease, spare map[*line]room) (keep Kee
 		spare[lease.line] = room{rest.cents - back.cents, rest.leads - back.leads}
 		left := free.cents > back.cents && free.leads > back.leads
 		keep.Extend = left && (b.swapped || b.extendable(now, lease))
+		keep.Cut = keep.Extend && (b.swapped || b.overdrawn(now, lease))
 	}
 	keep.ReturnCents, keep.ReturnLeads = back.cents, back.leads
 	if planted.Is(planted.ReturnHeld) {

@@ -14,13 +14,17 @@ func (m *Market) Check() error {
 		return fmt.Errorf("exchange: E3: %w", err)
 	}
 	unsettled := 0
-	for _, o := range m.offersInOrder() {
-		if err := m.checkOffer(o); err != nil {
-			return fmt.Errorf("exchange: offer %q: %w", o.id, err)
+	var first *offer // that is wrong
+	for _, o := range m.offers {
+		if m.checkOffer(o) != nil && (first == nil || o.id < first.id) {
+			first = o
 		}
 		if !o.settled() {
 			unsettled++
 		}
+	}
+	if first != nil {
+		return fmt.Errorf("exchange: offer %q: %w", first.id, m.checkOffer(first))
 	}
 	if unsettled != m.unsettled {
 		return fmt.Errorf("exchange: %d offers are unsettled, not %d", unsettled, m.unsettled)

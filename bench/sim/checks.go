@@ -136,6 +136,9 @@ func (w *world) spendAgain() {
 		w.until(end.Add(time.Minute))
 		end = c.windowsEnd()
 	}
+	if w.chance(0.5) {
+		c.asked = pick(w, c.replicas) // the others had their leases, and give way
+	}
 	w.note(c.name, "is to spend what it has left", "", 0)
 	clear(c.noBids)
 	longest := time.Duration(0) // that a bid keeps its money

@@ -19,6 +19,7 @@ type contractor struct {
 	replicas []*replica
 	crm      *crm
 	terms    terms
+	asked    *replica       // the only one that the balancer has; nil for all
 	inForce  *configuration // of which a restart or a reload takes the present one
 	former   []terms        // whose limits can be put back
 
@@ -235,4 +236,9 @@ func verdictWord(verdict pingpost.Verdict) string {
 }
 
 // someReplica is where a request goes: whichever the balancer has.
-func (c *contractor) someReplica() *replica { return pick(c.w, c.replicas) }
+func (c *contractor) someReplica() *replica {
+	if c.asked != nil {
+		return c.asked
+	}
+	return pick(c.w, c.replicas)
+}

@@ -51,7 +51,12 @@ func (r *replica) ask(what string, write bool, do func(store.Store) error, done 
 		return
 	}
 	var err error
+	asked := false
 	r.call(&r.db.process, what, storeTimeout, session, func(answer func(func())) {
+		if asked {
+			return // a connection repeats nothing by itself
+		}
+		asked = true
 		r.db.ask(&query{write: write, do: do, answer: func(told error) {
 			answer(func() { err = told })
 		}})

@@ -197,8 +197,8 @@ func (u *upkeep) keep(ask budget.Keep) error {
 		if err != nil {
 			return err
 		}
-		if planted.Is(planted.IgnoreLowered) {
-			cut = room{}
+		if !ask.Cut && !planted.Is(planted.CutUnasked) || planted.Is(planted.IgnoreLowered) {
+			cut = room{} // bids may be made from it until the answer
 		}
 		back = room{max(back.cents, cut.cents), max(back.leads, cut.leads)}
 	}
@@ -352,7 +352,7 @@ func (u *upkeep) grant(want budget.Want) (budget.Grant, error) {
 			grant.Refused, grant.Until = pingpost.CapacityFull, row.end
 			return grant, nil
 		}
-		if u.live > 1 { // room for one bid, or a part of what is left: the others want some too
+		if u.live > 1 && !planted.Is(planted.WholeRest) { // room for one bid, or a part of what is left: the others want some too
 			leftCents = min(leftCents, max(int64(want.Least), leftCents/(2*u.live)))
 			leftLeads = min(leftLeads, max(1, leftLeads/(2*u.live)))
 		}

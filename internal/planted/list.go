@@ -42,6 +42,10 @@ const (
 	SkipLeadCap       Bug = "skip_lead_cap"
 	ForgetAway        Bug = "forget_away"
 	IgnoreLowered     Bug = "ignore_lowered"
+	CutUnasked        Bug = "cut_unasked"
+	WholeRest         Bug = "whole_rest"
+	BidBeforeAnswer   Bug = "bid_before_answer"
+	KeepIdle          Bug = "keep_idle"
 	ResumeLeases      Bug = "resume_leases"
 	ReplyBeforeSync   Bug = "reply_before_sync"
 	RerouteUnknown    Bug = "reroute_unknown"
@@ -87,6 +91,10 @@ func All() []Mistake {
 		{SkipLeadCap, "budget/store", "a direct charge does not ask for the cap's leads"},
 		{ForgetAway, "budget/store", "what was bought without asking a cap does not count in it"},
 		{IgnoreLowered, "budget/store", "a lowered limit does not cut leases"},
+		{CutUnasked, "budget/store", "an extension takes back what bids are being made from"},
+		{WholeRest, "budget/store", "one of several replicas is granted all that a cap has left"},
+		{BidBeforeAnswer, "budget", "bids are made from what the store may be taking back"},
+		{KeepIdle, "budget", "a replica that nobody asks for bids gives nothing back"},
 		{ResumeLeases, "budget/store", "a run is shown the leases of all runs as its own"},
 		{ReplyBeforeSync, "internal/sqlstore", "the store answers before the disk has it"},
 		{RerouteUnknown, "exchange", "an unanswered post is rerouted before its withdrawal is known"},

@@ -116,9 +116,11 @@ func (b *Books) keep(run store.Run, plan *budget.Plan, now time.Time, ask budget
 	back := room{int64(ask.ReturnCents), ask.ReturnLeads}
 	if line := lineOf(plan, l.state.Line); ask.Extend && line != nil {
 		b.extend(l, line, now)
-		for _, c := range l.caps {
-			left := c.left()
-			back = room{max(back.cents, -left.cents), max(back.leads, -left.leads)}
+		if ask.Cut { // else bids may be made from it until the answer
+			for _, c := range l.caps {
+				left := c.left()
+				back = room{max(back.cents, -left.cents), max(back.leads, -left.leads)}
+			}
 		}
 	}
 	back.cents = max(min(back.cents, int64(l.state.Cents-l.state.UsedCents-ask.OutstandingCents)), 0)

@@ -88,6 +88,12 @@ func testLoweredLimit(t *testing.T, b *bench) {
 	b.wait(15 * time.Second)
 	keep := budget.Keep{ID: lease.ID, Extend: true, OutstandingCents: 40_00, OutstandingLeads: 1}
 	got := b.upkeep(lower, budget.Upkeep{Keeps: []budget.Keep{keep}}).Leases[0]
+	if got.Cents != 100_00 || !got.BidUntil.Equal(b.clock().Add(30*time.Second)) {
+		t.Errorf("cut while bids may be made from it: %+v", got)
+	}
+	keep.Cut = true
+	b.wait(time.Second)
+	got = b.upkeep(lower, budget.Upkeep{Keeps: []budget.Keep{keep}}).Leases[0]
 	if got.Cents != 60_00 || got.UsedCents != 20_00 || !got.BidUntil.Equal(b.clock().Add(30*time.Second)) {
 		t.Errorf("cut to what was promised: %+v", got)
 	}
