@@ -79,6 +79,9 @@ func compare(m market, periods int) table {
 		run("throttled", &throttled{constant: constant{1}, length: length}),
 		run("unpaced, full worth", constant{1}),
 	)
+	if m.seen {
+		t.Rows = append(t.Rows, run("knows the rates, not the draws", newSeer(&m)))
+	}
 	return t
 }
 

@@ -15,6 +15,7 @@ func main() {
 	out := flag.String("out", "bench/results/strategy", "folder that the JSON is written to; empty writes none")
 	periods := flag.Int("periods", 200, "periods of each synthetic market that count")
 	only := flag.String("only", "", "one market, or recorded; empty plays all")
+	first := flag.Int("first", 0, "the number of the first period: other draws than those that anything was tuned by")
 	flag.Parse()
 	parts := map[string]func(io.Writer, string, int, string) error{"shading": runShading, "crew": runCrew}
 	part, known := parts[flag.Arg(0)]
@@ -29,18 +30,19 @@ func main() {
 		}
 		return
 	}
-	if err := run(os.Stdout, *out, *periods, os.Getenv("LEADBID_IPINYOU"), *only); err != nil {
+	if err := run(os.Stdout, *out, *periods, os.Getenv("LEADBID_IPINYOU"), *only, *first); err != nil {
 		fmt.Fprintln(os.Stderr, "strategy:", err)
 		os.Exit(1)
 	}
 }
 
-func run(out io.Writer, folder string, periods int, recorded, only string) error {
+func run(out io.Writer, folder string, periods int, recorded, only string, first int) error {
 	var tables []table
 	for _, m := range markets {
 		if only != "" && only != m.name {
 			continue
 		}
+		m.first = first
 		t := compare(m, periods)
 		tables = append(tables, t)
 		if err := t.print(out); err != nil {

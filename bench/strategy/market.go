@@ -26,6 +26,8 @@ type market struct {
 	prices func(hour float64) float64 // a factor on the rivals' prices
 	surge  func(r *rand.Rand) float64 // a factor on the pings of one day's storm; nil for none
 	whole  bool                       // prices are whole dollars
+	seen   bool                       // prices are the same all day, so that a seer can be made for it
+	first  int                        // the number of the first period: others are other draws
 }
 
 func evenly(float64) float64 { return 1 }
@@ -44,12 +46,12 @@ func runDry(hour float64) float64 {
 }
 
 var markets = []market{
-	{name: "even", what: "pings spread evenly over the day", days: 1, perDay: 3000, budget: 3000, hour: evenly, prices: evenly},
-	{name: "peaked", what: "a morning and an evening", days: 1, perDay: 3000, budget: 12000, hour: peaked, prices: evenly},
+	{name: "even", what: "pings spread evenly over the day", days: 1, perDay: 3000, budget: 3000, hour: evenly, prices: evenly, seen: true},
+	{name: "peaked", what: "a morning and an evening", days: 1, perDay: 3000, budget: 12000, hour: peaked, prices: evenly, seen: true},
 	{name: "storm", what: "on one day in seven, 3 to 20 times the pings from noon on", days: 1, perDay: 1000, budget: 4500,
-		hour: peaked, prices: evenly, surge: storm},
+		hour: peaked, prices: evenly, surge: storm, seen: true},
 	{name: "dry", what: "rivals run dry at 17:00: prices halve", days: 1, perDay: 1000, budget: 6000, hour: peaked, prices: runDry},
-	{name: "thin", what: "8 leads a day on a weekly budget", days: 7, perDay: 20, budget: 1540, hour: peaked, prices: evenly, whole: true},
+	{name: "thin", what: "8 leads a day on a weekly budget", days: 7, perDay: 20, budget: 1540, hour: peaked, prices: evenly, whole: true, seen: true},
 }
 
 // storm is the factor on the pings of a day from noon on.
@@ -60,9 +62,14 @@ func storm(r *rand.Rand) float64 {
 	return math.Exp(math.Log(3) + r.Float64()*math.Log(20.0/3))
 }
 
+// chance is what the n-th period is drawn by.
+func (m *market) chance(n int) *rand.Rand {
+	return rand.New(rand.NewPCG(uint64(m.first+n)+1, 0x6c656164))
+}
+
 // period draws the n-th period.
 func (m *market) period(n int) []lead {
-	r := rand.New(rand.NewPCG(uint64(n)+1, 0x6c656164))
+	r := m.chance(n)
 	var leads []lead
 	for day := range m.days {
 		leads = append(leads, m.day(r, day)...)
@@ -94,14 +101,18 @@ func (m *market) day(r *rand.Rand, day int) []lead {
 		if r.Float64()*highest > rate {
 			continue
 		}
-		one := lead{
-			at:    time.Duration((float64(day)*24 + hour) * float64(time.Hour)),
-			worth: 60 * math.Exp(0.5*r.NormFloat64()),
-			price: 40 * math.Exp(0.6*r.NormFloat64()) * m.prices(hour),
-		}
-		if m.whole {
-			one.price = max(math.Round(one.price), 1)
-		}
+		one := m.draw(r, hour)
+		one.at = time.Duration((float64(day)*24 + hour) * float64(time.Hour))
 		leads = append(leads, one)
 	}
+}
+
+// draw draws a lead's worth and price at an hour of the day.
+func (m *market) draw(r *rand.Rand, hour float64) (one lead) {
+	one.worth = 60 * math.Exp(0.5*r.NormFloat64())
+	one.price = 40 * math.Exp(0.6*r.NormFloat64()) * m.prices(hour)
+	if m.whole {
+		one.price = max(math.Round(one.price), 1)
+	}
+	return one
 }

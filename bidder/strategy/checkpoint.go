@@ -10,7 +10,7 @@ import (
 )
 
 // checkpointVersion is the form of a State. It counts up with every change of what a State means.
-const checkpointVersion = 1
+const checkpointVersion = 2
 
 // checkpoint is a State as it is kept.
 type checkpoint struct {

@@ -150,7 +150,7 @@ func (l *line) pingsByDay(now time.Time) (pings [aheadDays]float64) {
 			pings[0] += l.Week.perHour(cell, total)
 		}
 	}
-	pings[0] *= l.day()
+	pings[0] *= l.Lately.factor()
 	return pings
 }
 

@@ -11,16 +11,6 @@ const (
 	// knows some: so many, or that share of those that it knows.
 	learnEvery, learnShare = 100.0, 0.05
 
-	// mood is how many expected pings the latest hours are judged by: whether they bring more or fewer
-	// than the week lets expect. usualDay is the weight of a day like any other.
-	mood, usualDay = 150.0, 40.0
-
-	// wildest is how many times as many pings as usual are counted on at most, and as few.
-	wildest = 3.0
-
-	// moodLasts is for how long as many more or fewer pings are counted on.
-	moodLasts = 24 * time.Hour
-
 	// longestGap is how many expected pings a time without any counts for at most: a feed that stopped,
 	// or a campaign that was closed, says little about how many pings come once there are some again.
 	longestGap = 5.0
@@ -172,25 +162,17 @@ func (d *Desk) Note(now time.Time, ask Ask, q Quote) {
 }
 
 func (l *line) see(local time.Time, worth float64) {
+	gap := 0.0
 	if !l.Marked.IsZero() {
-		l.Expected += min(l.Week.between(l.Marked, local, l.Size), longestGap)
+		gap = min(l.Week.between(l.Marked, local, l.Size), longestGap)
 	}
 	l.Marked = local
-	l.Came++
-	if most := max(l.Came, l.Expected); most > mood {
-		l.Came, l.Expected = l.Came*mood/most, l.Expected*mood/most
-	}
+	l.Lately.note(gap)
 	l.Week.Note(local)
 	if l.Worth == 0 {
 		l.Worth = worth
 	}
 	l.Worth += (worth - l.Worth) / worthSteps
-}
-
-// day is how many pings come lately for each that was expected. However many a storm brings, it will
-// be over.
-func (l *line) day() float64 {
-	return min(max((l.Came+usualDay)/(l.Expected+usualDay), 1/wildest), wildest)
 }
 
 // Read takes over how far a cap is used.

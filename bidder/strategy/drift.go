@@ -11,6 +11,11 @@ const (
 	// expected as hardly ever happens by chance.
 	surprise = 4.5
 
+	// Prices of real markets come in bursts: what is a surprise in one line is nothing special in another.
+	// burstMemory is how many times a few bids the size of its bursts is learned from, and largestBurst how
+	// large one counts at most: a market that changed is no burst.
+	burstMemory, largestBurst = 30.0, 25.0
+
 	// leastDoubt and mostDoubt are the variances of the wins that are looked at: those of some twenty
 	// bids and of some hundred and fifty.
 	leastDoubt, mostDoubt = 4.0, 30.0
@@ -39,13 +44,33 @@ func (l *line) weigh(chance float64, won bool) {
 	if won {
 		l.Took++
 	}
+	l.burst(chance, won)
 	off := math.Abs(l.Took - l.Hoped)
 	switch {
-	case l.Doubt >= leastDoubt && off > surprise*math.Sqrt(l.Doubt):
+	case l.Doubt >= leastDoubt && off > surprise*math.Sqrt(l.Doubt*max(l.Bursts, 1)):
 		l.forget()
 		l.Hoped, l.Took, l.Doubt = 0, 0, 0
 	case l.Doubt > mostDoubt:
 		l.Hoped, l.Took, l.Doubt = l.Hoped/2, l.Took/2, l.Doubt/2
+	}
+}
+
+// doubt is by how much fewer of some bids won than was expected, and the variance of that.
+type doubt struct {
+	Off      float64 `json:"off"`
+	Variance float64 `json:"variance"`
+}
+
+// burst learns how far the wins of a few bids usually are off.
+func (l *line) burst(chance float64, won bool) {
+	few := &l.Few
+	few.Off, few.Variance = few.Off+chance, few.Variance+chance*(1-chance)
+	if won {
+		few.Off--
+	}
+	if few.Variance >= leastDoubt {
+		l.Bursts += (min(few.Off*few.Off/few.Variance, largestBurst) - l.Bursts) / burstMemory
+		*few = doubt{}
 	}
 }
 

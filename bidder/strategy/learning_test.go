@@ -187,3 +187,78 @@ func TestLargestFindsTheEdge(t *testing.T) {
 		}
 	})
 }
+
+// TestStormsAreNoWeek plays weeks of a peaked day, with something in them that is not usual, and asks
+// what a week is expected to bring.
+func TestStormsAreNoWeek(t *testing.T) {
+	f := func(name string, weeks int, times func(week int, hour float64) float64, least, most float64) {
+		t.Helper()
+		w, usual := TradeWeek(0), 0.0
+		for hour := range weeks * hoursOfWeek {
+			now := monday.Add(time.Duration(hour) * time.Hour)
+			rate := 4 + 30*math.Exp(-math.Pow(float64(hour%24)-17, 2)/8)
+			if hour < hoursOfWeek {
+				usual += rate
+			}
+			pings := int(rate * times(hour/hoursOfWeek, float64(hour%hoursOfWeek)))
+			for i := range pings {
+				w.Note(now.Add(time.Duration(i) * time.Hour / time.Duration(pings)))
+			}
+			w.Watch(now.Add(time.Hour - 1))
+		}
+		if got := w.Total() / usual; got < least || got > most {
+			t.Errorf("%s: a week is expected to bring %.2f times the usual pings", name, got)
+		}
+	}
+	once := func(week int, hour float64) bool { return week == 1 && hour > 60 && hour < 108 }
+	f("nothing happens", 3, func(int, float64) float64 { return 1 }, 0.95, 1.05)
+	f("a storm of two days, twenty times as much", 2, func(week int, hour float64) float64 {
+		if once(week, hour) {
+			return 20
+		}
+		return 1
+	}, 0.95, 1.6)
+	f("a storm in the first week", 1, func(_ int, hour float64) float64 {
+		if hour > 100 && hour < 124 {
+			return 20
+		}
+		return 1
+	}, 0.95, 1.6)
+	f("twenty times as much from the second week on", 3, func(week int, _ float64) float64 {
+		if week > 0 {
+			return 20
+		}
+		return 1
+	}, 10, 20)
+	f("twice as much from the second week on", 3, func(week int, _ float64) float64 {
+		if week > 0 {
+			return 2
+		}
+		return 1
+	}, 1.6, 2)
+}
+
+// TestMoodSeesStorms: within a few minutes of its beginning a storm is seen, and so is its end.
+func TestMoodSeesStorms(t *testing.T) {
+	var m mood
+	r := rand.New(rand.NewPCG(5, 6))
+	play := func(pings int, times float64) (lowest, highest float64) {
+		lowest = math.Inf(1)
+		for range pings {
+			m.note(r.ExpFloat64() / times)
+			lowest, highest = min(lowest, m.factor()), max(highest, m.factor())
+		}
+		return lowest, highest
+	}
+	if lowest, highest := play(5000, 1); lowest < 0.7 || highest > 1.4 {
+		t.Errorf("without a storm from %.2f to %.2f times the pings are counted on", lowest, highest)
+	}
+	play(100, 20)
+	if now := m.factor(); now < 10 {
+		t.Errorf("after 100 pings at twenty times the rate, %.2f times are counted on", now)
+	}
+	play(20, 1)
+	if now := m.factor(); now > 2 {
+		t.Errorf("20 pings after the storm, %.2f times are counted on", now)
+	}
+}

@@ -192,7 +192,7 @@ func (c *capState) roll(now time.Time) {
 // rest is how many pings a line is to count on before a window ends, the one that is being asked
 // about included, by the part of the day.
 func (l *line) rest(now, end time.Time) (pings [parts]float64) {
-	day, tomorrow := l.day(), earlier(now.Add(moodLasts), end)
+	day, tomorrow := l.Lately.factor(), earlier(now.Add(moodLasts), end)
 	if l.Pacing == Even {
 		perHour := l.Week.perHour(hourOfWeek(now), l.Size)
 		soon, later := l.Open.byPart(now, tomorrow), l.Open.byPart(tomorrow, end)

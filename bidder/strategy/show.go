@@ -57,7 +57,7 @@ func (d *Desk) Show(now time.Time) Standing {
 func (l *line) show() LineStanding {
 	s := LineStanding{
 		Campaign: l.Line.Campaign, Exchange: l.Line.Exchange, Objective: l.Objective.String(), Pacing: l.Pacing.String(),
-		Lambda: l.Lambda, Nu: l.Nu, Worth: l.Worth, PerWeek: l.Size, Lately: l.day(), Won: l.won(),
+		Lambda: l.Lambda, Nu: l.Nu, Worth: l.Worth, PerWeek: l.Size, Lately: l.Lately.factor(), Won: l.won(),
 	}
 	if l.Objective != AsWritten {
 		s.Mu = 1/l.Lambda - 1

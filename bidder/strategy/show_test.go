@@ -85,8 +85,8 @@ func TestCheckpointGoesOn(t *testing.T) {
 			t.Fatalf("byte %d is spoiled, and it says %v", at, err)
 		}
 	}
-	newer := []byte(strings.Replace(string(body), `"version":1`, `"version":2`, 1))
-	if _, err := ReadCheckpoint(newer); !errors.Is(err, ErrCheckpoint) || !strings.Contains(err.Error(), "version 2") {
+	newer := []byte(strings.Replace(string(body), `"version":2`, `"version":3`, 1))
+	if _, err := ReadCheckpoint(newer); !errors.Is(err, ErrCheckpoint) || !strings.Contains(err.Error(), "version 3") {
 		t.Errorf("of another version: %v", err)
 	}
 	if _, err := ReadCheckpoint(nil); !errors.Is(err, ErrCheckpoint) {

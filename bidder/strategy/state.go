@@ -31,20 +31,21 @@ type LineState struct {
 	Parts    [parts]Response `json:"parts"`    // of the parts of the day
 	Merit    merit           `json:"merit"`
 
-	Size     float64   `json:"size"`     // pings that a whole week is expected to bring, as prices were worked out last
-	Worth    float64   `json:"worth"`    // of its leads on average, the latest for more
-	Expected float64   `json:"expected"` // pings lately, as the week lets expect
-	Came     float64   `json:"came"`     // and as they came
-	Marked   time.Time `json:"marked,omitzero"`
+	Size   float64   `json:"size"`   // pings that a whole week is expected to bring, as prices were worked out last
+	Worth  float64   `json:"worth"`  // of its leads on average, the latest for more
+	Lately mood      `json:"lately"` // whether more pings come than the week lets expect
+	Marked time.Time `json:"marked,omitzero"`
 
 	Bids  float64 `json:"bids"` // the latest that were answered
 	Wins  float64 `json:"wins"`
 	Asked float64 `json:"asked"` // dollars bid
 	Spent float64 `json:"spent"` // and paid
 
-	Hoped float64 `json:"hoped"` // wins that the latest bids were expected to bring
-	Took  float64 `json:"took"`  // and brought
-	Doubt float64 `json:"doubt"` // the variance of what they bring
+	Hoped  float64 `json:"hoped"`  // wins that the latest bids were expected to bring
+	Took   float64 `json:"took"`   // and brought
+	Doubt  float64 `json:"doubt"`  // the variance of what they bring
+	Few    doubt   `json:"few"`    // the same of the last few
+	Bursts float64 `json:"bursts"` // how many times as large as by chance the variance of a few usually is
 
 	Pending      float64 `json:"pending"` // dollars and number of the open bids
 	PendingLeads float64 `json:"pending_leads"`
