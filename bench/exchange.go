@@ -74,7 +74,12 @@ func serveBuyer(ctx *fasthttp.RequestCtx, profile *wire.Profile) {
 			Kind: pingpost.VerdictAccepted, PingID: post.PingID, LeadID: "lead-" + post.PingID,
 		}))
 	default:
-		ctx.SetBodyString(`{"status":"ok"}`)
+		var notice pingpost.Notice
+		if err := profile.DecodeNotice(&notice, ctx.PostBody()); err != nil {
+			ctx.SetStatusCode(fasthttp.StatusBadRequest)
+			return
+		}
+		ctx.SetBody(profile.AppendAcknowledgement(nil, &notice))
 	}
 }
 

@@ -142,7 +142,7 @@ func (s *Server) serveNotice(ctx *fasthttp.RequestCtx, x *exchange) {
 		return
 	}
 	s.meters.noticed(x, notice.Outcome)
-	httpguard.WriteJSON(ctx, fasthttp.StatusOK, []byte(`{"status":"ok"}`))
+	httpguard.WriteJSON(ctx, x.profile.AcknowledgementStatus(), x.profile.AppendAcknowledgement(nil, &notice))
 }
 
 // openNotice reads the bid id of a notice. Notices come weeks after the bid: what the books know of a

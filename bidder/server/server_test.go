@@ -113,7 +113,7 @@ func TestNotices(t *testing.T) {
 	}
 	// A voided bid is refused from then on.
 	voided := r.ask("voided")
-	if status, answer := notice(voided, "voided"); status != http.StatusOK {
+	if status, answer := notice(voided, "voided"); status != http.StatusOK || answer != `{"ping_id":"voided","outcome":"voided","status":"ok"}` {
 		t.Fatalf("a voided notice got %d %s", status, answer)
 	}
 	if _, verdict := r.take(voided, 7); verdict.Reason != "voided" {

@@ -153,6 +153,7 @@ func TestAnswersAreJudgedAndLossesTold(t *testing.T) {
 			wrong.Add(1)
 		}
 		told.add(notice.BidID)
+		ctx.SetBody(native.AppendAcknowledgement(nil, &notice))
 	})
 	result, err := load.Run(t.Context(), load.Options{
 		Target: target, Key: "secret", Protocol: load.Pings(native), Population: population(t, 50), Run: "a1",

@@ -71,7 +71,8 @@ func (n *notices) tell() {
 		notice := pingpost.Notice{PingID: bid.pingID, BidID: bid.bidID, Outcome: pingpost.OutcomeLost}
 		body = n.options.NoticeProfile.AppendNotice(body[:0], &notice)
 		request.SetBodyRaw(body)
-		if err := n.client.Do(&request, &response); err != nil || response.StatusCode()/100 != 2 {
+		if err := n.client.Do(&request, &response); err != nil ||
+			n.options.NoticeProfile.Acknowledged(&notice, response.Body(), response.StatusCode()) != nil {
 			n.failed.Add(1)
 			continue
 		}

@@ -3,7 +3,6 @@ package pinger
 import (
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/url"
@@ -165,17 +164,17 @@ func (c *client) post(deadline time.Time, post *pingpost.Post) (verdict pingpost
 }
 
 func (c *client) notify(deadline time.Time, notice *pingpost.Notice) error {
-	var got int
-	err := c.send(deadline, c.noticeURL, c.Profile.AppendNotice(nil, notice), func(status int, _ []byte) { got = status })
+	var refused error
+	err := c.send(deadline, c.noticeURL, c.Profile.AppendNotice(nil, notice), func(status int, body []byte) {
+		refused = c.Profile.Acknowledged(notice, body, status)
+	})
 	switch {
 	case err != nil && isTimeout(err):
 		return errors.New("no answer in time")
 	case err != nil:
 		return errors.New(describe(err))
-	case got < 200 || got > 299:
-		return fmt.Errorf("status %d", got)
 	}
-	return nil
+	return refused
 }
 
 func isTimeout(err error) bool {

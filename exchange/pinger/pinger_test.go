@@ -226,6 +226,9 @@ func TestWhatABuyerIsSent(t *testing.T) {
 		if strings.HasPrefix(string(ctx.Path()), "/base/v1/post/") {
 			ctx.WriteString(`{"ping_id":"p-1","status":"accepted","lead_id":"l-1"}`)
 		}
+		if strings.HasPrefix(string(ctx.Path()), "/base/v1/notice/") {
+			ctx.WriteString(`{"ping_id":"p-1","outcome":"lost","status":"ok"}`)
+		}
 	})
 	p := newPinger(t, Options{}, map[string]string{"a": url + "/base/"})
 	p.Ask(time.Now().Add(time.Minute), aPing(), []string{"a"})
@@ -289,9 +292,10 @@ func TestPostWithoutAnAnswerIsUnknown(t *testing.T) {
 		if verdict.Kind != want || verdict.PingID != "p-1" {
 			t.Errorf("%s: %+v", buyer, verdict)
 		}
-		if err := p.Notify(time.Now().Add(allowed), buyer, &pingpost.Notice{PingID: "p-1", BidID: "b", Outcome: pingpost.OutcomeVoided}); (err == nil) !=
-			(buyer == "garbage" || buyer == "rejects" || buyer == "other") {
-			t.Errorf("notice to %s: %v", buyer, err)
+		// What is no acknowledgement of this notice in the profile's way is none, whatever its status.
+		err := p.Notify(time.Now().Add(allowed), buyer, &pingpost.Notice{PingID: "p-1", BidID: "b", Outcome: pingpost.OutcomeVoided})
+		if err == nil {
+			t.Errorf("a withdrawal counts as acknowledged by %s", buyer)
 		}
 	}
 }

@@ -118,6 +118,9 @@ func (b *buyer) handle(profile *wire.Profile, ctx *fasthttp.RequestCtx) {
 		if decide != nil {
 			decide(attempt, ctx)
 		}
+		if len(ctx.Response.Body()) == 0 && ctx.Response.StatusCode() == profile.AcknowledgementStatus() {
+			ctx.SetBody(profile.AppendAcknowledgement(nil, &notice))
+		}
 	}
 }
 

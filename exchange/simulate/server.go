@@ -204,7 +204,7 @@ func (s *RivalServer) serveNotice(ctx *fasthttp.RequestCtx, rival int) {
 		return
 	}
 	s.books[rival].notify(&notice)
-	respond(ctx, fasthttp.StatusOK, []byte(`{"status":"ok"}`))
+	respond(ctx, s.profile.AcknowledgementStatus(), s.profile.AppendAcknowledgement(nil, &notice))
 }
 
 // wait passes time, or less where the server closes.

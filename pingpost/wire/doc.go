@@ -1,7 +1,7 @@
 // Package wire turns the messages of one exchange into the values of pingpost and back: ping,
-// answer, post, verdict and notice. How an exchange spells them is a Profile: data in YAML, which
-// shows each message's body as it looks on the wire with a $field where a value stands. Both
-// directions are read from that one text, so that what one side writes the other reads.
+// answer, post, verdict, notice and its acknowledgement. How an exchange spells them is a Profile:
+// data in YAML, which shows each message's body as it looks on the wire with a $field where a value
+// stands. Both directions are read from that one text, so that what one side writes the other reads.
 //
 // It owns the profiles, the JSON scanner under them and the wording of faults in a message. The
 // shells of bidder and exchange call it for every request; the recording spells its pings with

@@ -79,6 +79,7 @@ var (
 		fieldLeadIDPromised, fieldGivenAt, fieldTest, fieldAttrs}
 	verdictFields = []field{fieldPingID, fieldLeadID, fieldReason, fieldDetail}
 	noticeFields  = []field{fieldPingID, fieldBidID, fieldOutcome, fieldClearingPrice, fieldMinBidToWin, fieldReason}
+	ackFields     = []field{fieldPingID, fieldBidID, fieldOutcome}
 )
 
 // vocabulary is how an exchange spells the words of one closed list: several words may be read as

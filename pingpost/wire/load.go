@@ -20,7 +20,7 @@ func parse(name string, content []byte, faults *yamlfile.Faults) *Profile {
 	}
 	l := loader{&Profile{}}
 	root, ok := file.Root().Map([]string{"version", "encoding", "prices", "defaults", "words",
-		"ping", "answer", "post", "verdict", "notice"})
+		"ping", "answer", "post", "verdict", "notice", "acknowledgement"})
 	if !ok {
 		return nil
 	}
@@ -43,6 +43,7 @@ func parse(name string, content []byte, faults *yamlfile.Faults) *Profile {
 		{"busy", uint8(pingpost.VerdictBusy), nil},
 	})
 	l.readMessage(&l.notice, root.Need("notice", "the body of a notice"), noticeFields)
+	l.readAcknowledgement(root.Need("acknowledgement", "what a buyer answers to a notice that it has noted"))
 	for f := range l.words {
 		l.words[f].settle()
 	}
@@ -200,6 +201,21 @@ func (l loader) readReply(m *replyMessage, node yamlfile.Node, allowed []field, 
 	}
 	m.read.paths(&m.paths)
 	m.tellApart(node, keys)
+}
+
+// readAcknowledgement wants a constant and an id in it: a withdrawal counts as done by it, and any page
+// that somebody's proxy answers must not be taken for one.
+func (l loader) readAcknowledgement(node yamlfile.Node) {
+	l.readReply(&l.acknowledgement, node, ackFields, []named{{"noted", 0, nil}})
+	for i := range l.acknowledgement.outcomes {
+		noted := &l.acknowledgement.outcomes[i]
+		noted.only = false // its status alone says nothing
+		paths := &l.acknowledgement.paths
+		if len(noted.constants) == 0 || paths[fieldPingID] == "" && paths[fieldBidID] == "" {
+			node.Fault("this could be an answer to anything",
+				"a constant and the notice's $ping_id or $bid_id in the body, such as {ping_id: $ping_id, status: ok}", "")
+		}
+	}
 }
 
 // tellApart makes sure that a reply can only be read as one outcome.

@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"errors"
+
 	"leadbid/internal/yamlfile"
 	"leadbid/pingpost"
 )
@@ -44,6 +46,46 @@ func (d *decoder) outcome() pingpost.Outcome {
 func (p *Profile) AppendNotice(dst []byte, n *pingpost.Notice) []byte {
 	return p.append(dst, p.notice.write, &outgoing{notice: n})
 }
+
+// errAcknowledgement never quotes the answer: it may be anybody's page.
+var errAcknowledgement = errors.New("wire: the answer does not acknowledge this notice")
+
+// Acknowledged reads the answer to a notice. It is nil only where the buyer says, in the way of the
+// profile, that it has noted this one: its id and outcome stand in the answer wherever the profile has
+// a place for them. Any other answer leaves open what the buyer did, and the notice may be sent again.
+func (p *Profile) Acknowledged(n *pingpost.Notice, body []byte, status int) error {
+	d := decoder{scanner: scanner{body: body}, profile: p, paths: &p.acknowledgement.paths}
+	if _, err := d.reply(&p.acknowledgement.reply, status); err != nil {
+		return err
+	}
+	for _, f := range ackFields {
+		if p.acknowledgement.paths[f] == "" {
+			continue
+		}
+		same := false
+		switch f {
+		case fieldPingID:
+			same = d.id(f) == n.PingID
+		case fieldBidID:
+			same = d.id(f) == n.BidID
+		case fieldOutcome:
+			same = pingpost.Outcome(d.word(f)) == n.Outcome
+		}
+		if !same || d.fault != nil {
+			return errAcknowledgement
+		}
+	}
+	return nil
+}
+
+// AppendAcknowledgement appends the answer to a notice that was noted; AcknowledgementStatus gives the HTTP
+// status that it goes with.
+func (p *Profile) AppendAcknowledgement(dst []byte, n *pingpost.Notice) []byte {
+	return p.append(dst, p.acknowledgement.of(0).write, &outgoing{notice: n})
+}
+
+// AcknowledgementStatus is the HTTP status that an acknowledgement goes with.
+func (p *Profile) AcknowledgementStatus() int { return p.acknowledgement.statusOf(0) }
 
 func (p *Profile) appendNoticeField(dst []byte, f field, n *pingpost.Notice) []byte {
 	switch f {

@@ -19,6 +19,7 @@ type Profile struct {
 
 	ping, post, notice message
 	answer, verdict    replyMessage
+	acknowledgement    replyMessage // of a notice
 }
 
 // message is a request: one body, and what must be in it.

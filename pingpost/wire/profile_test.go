@@ -91,6 +91,9 @@ func TestProfileFaults(t *testing.T) {
 	f("a need without a place", "need: [$ping_id]", "need: [$ping_id, $price]", `no field "$price"`)
 	f("outcomes alike", "status: no_bid", "status: bid", "bid and no_bid cannot be told apart")
 	f("a missing message", "notice:\n", "notices:\n", `notice`)
+	f("an acknowledgement like any page", "ping_id: $ping_id, outcome: $outcome, status: ok", "outcome: $outcome, status: ok",
+		"this could be an answer to anything")
+	f("an acknowledgement without a constant", "outcome: $outcome, status: ok", "outcome: $outcome", "this could be an answer to anything")
 	f("a list in a body", "test: $test", "test: [1]", "a list cannot stand in a body")
 	f("a word that is not ours", "ping:\n  need", "words: {service: {hvca: X}}\nping:\n  need", "hvac")
 	f("no defaults", "commitment: binding", "committment: binding", "commitment")
