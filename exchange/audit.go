@@ -197,13 +197,20 @@ func (a *offerAudit) hold(e *Event) {
 		a.find("E9", "%s pays %v for a bid of %v in a first-price auction", e.Buyer, e.Price, bid)
 	case a.opened.Price == "second" && e.Price != a.secondPrice(e.Buyer):
 		a.find("E9", "%s pays %v in a second-price auction whose second price is %v", e.Buyer, e.Price, a.secondPrice(e.Buyer))
-	case a.hops > 0 && a.opened.Reroute == RerouteOff, a.hops > a.opened.Hops:
-		a.find("E8", "posted to buyer number %d with %d hops", a.hops+1, a.opened.Hops)
+	case a.postedOut():
+		a.find("E8", "posted to buyer number %d with %d hops, and %d buyers allowed by former campaigns",
+			a.hops+1, a.opened.Hops, a.opened.MostPosts)
 	}
 	a.strongest(e)
 	a.money(e, EntryHold)
 	a.held, a.voiding = e, false
 	a.hops++
+}
+
+// postedOut tells whether the lead was held for as many buyers as its terms allow.
+func (a *offerAudit) postedOut() bool {
+	return a.hops > 0 && a.opened.Reroute == RerouteOff || a.hops > a.opened.Hops ||
+		a.opened.MostPosts > 0 && a.hops >= a.opened.MostPosts
 }
 
 // strongest: nobody who was still in it had bid more, or as much with the better lot.
@@ -266,6 +273,9 @@ func (a *offerAudit) ends(e *Event) {
 		a.money(e, EntryCapture)
 		a.held = nil
 		return
+	}
+	if e.Kind == FellBack && a.opened != nil && a.postedOut() {
+		a.find("E8", "it fell back after %d buyers had it", a.hops)
 	}
 	if a.held != nil && !a.voiding {
 		a.find("E6", "it ended as %v with a post in flight that nobody withdraws", e.Kind)

@@ -85,6 +85,12 @@ func TestAuditFindsEachFault(t *testing.T) {
 	f("rerouted without a rejection", "E8", without(5))
 	f("rerouted against the terms", "E8", at(0, func(e *Event) { e.Opened.Reroute = RerouteOff }))
 	f("one hop too many", "E8", at(0, func(e *Event) { e.Opened.Hops = 0 }))
+	f("one post more than former campaigns allow", "E8", at(0, func(e *Event) { e.Opened.MostPosts = 1 }))
+	f("fell back against the terms", "E8", func(events []Event) []Event {
+		events[0].Opened.Reroute = RerouteOff
+		events[6] = Event{Kind: FellBack, Offer: "a", Seq: events[6].Seq, Step: 7, At: events[6].At, Next: "a.2"}
+		return events[:7]
+	})
 	f("posted to another", "E8", at(7, func(e *Event) { e.Buyer = "ann" }))
 	f("rejected by another", "E8", at(5, func(e *Event) { e.Buyer = "bob" }))
 	f("voided without a withdrawal", "E8", at(5, func(e *Event) { e.Kind = Voided }))

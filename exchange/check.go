@@ -76,6 +76,8 @@ func (m *Market) checkOffer(o *offer) error {
 		return fmt.Errorf("E6: its appointment is after its window")
 	case o.end != EventNone && o.hop != nil && o.phase != voiding:
 		return fmt.Errorf("E6: it ended as %v with a post in flight", o.end)
+	case o.facts.MostPosts > 0 && o.posted > o.facts.MostPosts:
+		return fmt.Errorf("E8: posted to %d buyers, and former campaigns allow %d", o.posted, o.facts.MostPosts)
 	case o.posted > o.facts.Hops+1:
 		return fmt.Errorf("E8: posted to %d buyers with %d hops", o.posted, o.facts.Hops)
 	case (o.sale != nil) != (o.end == Sold):

@@ -94,6 +94,11 @@ type OpenedFacts struct {
 	Hops         int            `json:"hops"`
 	Fallback     []string       `json:"fallback,omitempty"`
 	From         OfferID        `json:"from,omitempty"` // the offer that fell back to this one
+
+	// What the campaigns before allow of a lead that was posted there already: to how many buyers it may
+	// still be posted, 0 for as many as Hops say; and whether at break-even only.
+	MostPosts int  `json:"most_posts,omitempty"`
+	BreakEven bool `json:"break_even,omitempty"`
 }
 
 // Target is the eligibility of one buyer at the moment the offer came in, with what it was

@@ -147,11 +147,16 @@ func (o *offer) pinged(m *Market) []string {
 }
 
 // fallBack ends an offer that found no buyer by opening the next one; done is false where no
-// campaign is left that takes the lead.
+// campaign is left that takes the lead, or where it was posted to as many buyers as it may be. What this
+// campaign allows of a lead that it posted goes with it.
 func (m *Market) fallBack(now time.Time, o *offer, reason pingpost.Reason) (done bool) {
 	seller := m.sellers[o.seller]
-	if seller == nil || o.facts.Test {
+	if seller == nil || o.facts.Test || o.postsLeft() == 0 {
 		return false
+	}
+	most := o.facts.MostPosts
+	if o.posted > 0 {
+		most = o.postsLeft()
 	}
 	for i, name := range o.facts.Fallback {
 		campaign := m.campaignFor(name, o.lead.Ping.Service)
@@ -162,7 +167,7 @@ func (m *Market) fallBack(now time.Time, o *offer, reason pingpost.Reason) (done
 		m.end(now, o, Event{Kind: FellBack, Reason: reason, Next: next})
 		m.openAs(now, campaign, seller, o.lead, OpenedFacts{
 			Body: o.facts.Body, Seed: o.facts.Seed, Cost: o.facts.Cost,
-			Fallback: o.facts.Fallback[i+1:], From: o.id,
+			Fallback: o.facts.Fallback[i+1:], From: o.id, MostPosts: most, BreakEven: o.atBreakEven(),
 		}, next)
 		return true
 	}

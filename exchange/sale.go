@@ -86,7 +86,7 @@ func (m *Market) sell(now time.Time, o *offer) {
 		return
 	}
 	posted := o.posted
-	if posted > 0 && (o.facts.Reroute == RerouteOff || posted > o.facts.Hops) {
+	if o.postsLeft() == 0 {
 		m.endUnsold(now, o)
 		return
 	}
@@ -97,7 +97,7 @@ func (m *Market) sell(now time.Time, o *offer) {
 			return
 		}
 		price, best := o.clearingPrice(ranking), ranking[0]
-		if posted > 0 && o.facts.Reroute == RerouteBreakEven {
+		if o.atBreakEven() {
 			if share, _ := split(price, o.facts.Margin); share < o.facts.Cost {
 				m.endUnsold(now, o)
 				return
@@ -110,6 +110,24 @@ func (m *Market) sell(now time.Time, o *offer) {
 		m.hold(now, o, best, price, len(ranking)-1, posted)
 		return
 	}
+}
+
+// postsLeft is to how many more buyers the lead may be posted, here and in the campaigns that it falls
+// back to. Who was never posted anything may have the lead whatever the rerouting.
+func (o *offer) postsLeft() int {
+	left := o.facts.Hops + 1 - o.posted
+	if o.posted > 0 && o.facts.Reroute == RerouteOff {
+		left = 0
+	}
+	if o.facts.MostPosts > 0 {
+		left = min(left, o.facts.MostPosts-o.posted)
+	}
+	return max(left, 0)
+}
+
+// atBreakEven tells whether the next buyer must pay what the lead cost.
+func (o *offer) atBreakEven() bool {
+	return o.facts.BreakEven || o.posted > 0 && o.facts.Reroute == RerouteBreakEven
 }
 
 // cannotPay is why the best bidder cannot have the lead at the price; ReasonNone where it can.
