@@ -12,6 +12,7 @@ import (
 	"leadbid/bidder"
 	"leadbid/internal/httpguard"
 	"leadbid/pingpost"
+	"leadbid/pingpost/recording"
 	"leadbid/pingpost/wire"
 )
 
@@ -49,6 +50,15 @@ type request struct {
 	bidID    []byte
 	decided  bidder.Decision
 	decision []byte // decided, as it is recorded
+	written  []byte // the ping as it is recorded, where that is how it came; else nil
+}
+
+func (r *request) decode(x *exchange, body []byte) error {
+	asWritten, err := x.profile.DecodePingAsWritten(&r.ping, body)
+	if r.written = nil; asWritten && x.Profile == recording.Profile {
+		r.written = body
+	}
+	return err
 }
 
 var requests = sync.Pool{New: func() any { return new(request) }}
@@ -97,7 +107,7 @@ func (s *Server) servePing(ctx *fasthttp.RequestCtx, x *exchange) {
 	scratch := requests.Get().(*request)
 	defer requests.Put(scratch)
 	ping := &scratch.ping
-	if err := x.profile.DecodePing(ping, ctx.PostBody()); err != nil {
+	if err := scratch.decode(x, ctx.PostBody()); err != nil {
 		s.refuseInput(ctx, x, err)
 		return
 	}

@@ -190,7 +190,7 @@ func (r *recorder) ping(scratch *request, d *bidder.Decision) {
 	line := r.lines.Get().(*[]byte)
 	inForce := r.server.inForce.Load()
 	keeps := func(attr string) bool { return inForce.keeps(d.Generation, attr) }
-	*line = recording.AppendPing((*line)[:0], d.Seq, d.At, &scratch.ping, keeps, scratch.decision)
+	*line = recording.AppendWrittenPing((*line)[:0], d.Seq, d.At, &scratch.ping, scratch.written, keeps, scratch.decision)
 	r.hand(d.Seq, line)
 }
 

@@ -135,8 +135,8 @@ func (st *staged) prepare() {
 	for i := range 4096 {
 		body := fmt.Sprintf(`{"ping_id":%q,"tmax_ms":300,"auction":"first","service":"hvac","task":"furnace","job":"repair",`+
 			`"zip":%q,"state":"IL","city":"Chicago","urgency":%q,"property_type":%q,"homeowner":true,"lead_score":%d,`+
-			`"source":"google-%d","sub_ids":["a%d"],"consent":{"agreed":true,"trustedform_url":"https://cert.trustedform.com/%s"},`+
-			`"exclusive":true,"max_sold":1}`,
+			`"source":"google-%d","sub_ids":["a%d"],"exclusive":true,"max_sold":1,`+
+			`"consent":{"agreed":true,"trustedform_url":"https://cert.trustedform.com/%s"}}`,
 			id, near[i*7919%len(near)].String(), urgencies[i*31%len(urgencies)], properties[i%3], i*17%101, i%40, i%9, id)
 		head := fmt.Sprintf("POST /v1/ping/bench HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAuthorization: Bearer %s\r\n"+
 			"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n", stagedKey, len(body))
@@ -210,7 +210,7 @@ var stages = []struct {
 	}},
 	{"clock", func(st *staged, r *stagedRequest) { r.arrived = st.server.clock.now() }},
 	{"decode", func(st *staged, r *stagedRequest) {
-		if err := st.exchange.profile.DecodePing(&r.scratch.ping, r.body); err != nil {
+		if err := r.scratch.decode(st.exchange, r.body); err != nil {
 			panic(err)
 		}
 	}},

@@ -145,12 +145,12 @@ func personalParts(text string) bool {
 // reports whether anything was taken out.
 func cleanTexts(p *pingpost.Ping) (withheld bool) {
 	for _, text := range []*string{&p.Task, &p.City, &p.Source} {
-		if cleaned(*text) != *text {
+		if tellsPerson(*text) {
 			*text, withheld = "", true
 		}
 	}
 	for i, sub := range p.SubIDs {
-		if cleaned(sub) != sub {
+		if tellsPerson(sub) {
 			p.SubIDs = slices.Clone(p.SubIDs) // the ping's own list stays as it is
 			p.SubIDs[i], withheld = "", true
 		}
@@ -158,9 +158,9 @@ func cleanTexts(p *pingpost.Ping) (withheld bool) {
 	return withheld
 }
 
-func cleaned(text string) string {
-	if Personal(text) && strings.Trim(text, "0123456789") != "" {
-		return ""
-	}
-	return text
+// personalTexts tells whether cleanTexts would take something out.
+func personalTexts(p *pingpost.Ping) bool {
+	return tellsPerson(p.Task) || tellsPerson(p.City) || tellsPerson(p.Source) || slices.ContainsFunc(p.SubIDs, tellsPerson)
 }
+
+func tellsPerson(text string) bool { return Personal(text) && strings.Trim(text, "0123456789") != "" }

@@ -45,9 +45,12 @@ type Record struct {
 	Data     []byte         // all other kinds: JSON
 }
 
-// native spells the pings of recordings. It is read from the embedded profile once.
+// Profile is the name of the one that spells the pings of recordings.
+const Profile = "native"
+
+// native is that profile. It is read from the embedded one once.
 var native = sync.OnceValue(func() *wire.Profile {
-	profile, err := wire.Load("native")
+	profile, err := wire.Load(Profile)
 	if err != nil {
 		panic(err) // the profile is compiled in and tested
 	}
@@ -56,15 +59,36 @@ var native = sync.OnceValue(func() *wire.Profile {
 
 // AppendPing appends the line of a ping. Of its attributes those are kept that keep says yes to
 // by name, and of them and of its free texts nothing that looks like personal data (see Personal):
-// where that took something out which a rule may have read, the line says so. decision is JSON. Nothing is allocated beyond dst where there is nothing personal to take out.
+// where that took something out which a rule may have read, the line says so. decision is JSON.
+// Nothing is allocated beyond dst where there is nothing personal to take out.
 func AppendPing(dst []byte, seq uint64, at time.Time, p *pingpost.Ping, keep func(attr string) bool,
 	decision []byte) []byte {
+	return AppendWrittenPing(dst, seq, at, p, nil, keep, decision)
+}
+
+// AppendWrittenPing is AppendPing where the caller has the ping as the profile of recordings writes it,
+// as wire.Profile.DecodePingAsWritten tells: to copy that takes a tenth of writing it again. A nil
+// written is none. The line is the same.
+func AppendWrittenPing(dst []byte, seq uint64, at time.Time, p *pingpost.Ping, written []byte,
+	keep func(attr string) bool, decision []byte) []byte {
 	dst = appendHead(dst, seq, at, KindPing)
 	dst = appendName(append(dst, `,"exchange":`...), p.Exchange)
 	dst = appendDigest(append(dst, `,"digest":"`...), p.Digest)
+	dst = append(dst, `","ping":`...)
+	if written != nil && len(p.Attrs) == 0 && !personalTexts(p) {
+		dst = append(dst, written...)
+	} else {
+		dst = appendCleaned(dst, p, keep)
+	}
+	dst = appendOneLine(append(dst, `,"decision":`...), decision)
+	return append(dst, "}\n"...)
+}
+
+// appendCleaned appends the ping without what is not kept of it, and says so where that is personal.
+func appendCleaned(dst []byte, p *pingpost.Ping, keep func(attr string) bool) []byte {
 	kept := *p
 	withheld := cleanTexts(&kept)
-	dst = native().AppendPingKeeping(append(dst, `","ping":`...), &kept, func(attr pingpost.Attr) bool {
+	dst = native().AppendPingKeeping(dst, &kept, func(attr pingpost.Attr) bool {
 		if !keep(attr.Name) {
 			return false
 		}
@@ -75,8 +99,7 @@ func AppendPing(dst []byte, seq uint64, at time.Time, p *pingpost.Ping, keep fun
 	if withheld {
 		dst = append(dst, `,"withheld":true`...)
 	}
-	dst = appendOneLine(append(dst, `,"decision":`...), decision)
-	return append(dst, "}\n"...)
+	return dst
 }
 
 // Append appends the line of any other record. data is JSON.

@@ -14,6 +14,7 @@ import (
 
 	"leadbid/pingpost"
 	"leadbid/pingpost/recording"
+	"leadbid/pingpost/wire"
 )
 
 var noon = time.Date(2026, 3, 8, 12, 0, 0, 123456789, time.FixedZone("CDT", -5*3600))
@@ -227,6 +228,45 @@ func drawPing(t *rapid.T) *pingpost.Ping {
 			Value: rapid.SampledFrom(values[kind]).Draw(t, "value")})
 	}
 	return p
+}
+
+// Where a ping came as we would write it, it is copied, and nobody can tell: also where something in it
+// is personal, or an attribute is not kept.
+func TestACopiedPingIsTheSameLine(t *testing.T) {
+	profile, err := wire.Load(recording.Profile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := 0
+	rapid.Check(t, func(t *rapid.T) {
+		p := drawPing(t)
+		if rapid.Bool().Draw(t, "bare") {
+			p.Attrs = nil
+		}
+		if rapid.Bool().Draw(t, "personal") {
+			p.Source = "call 312-555-0142"
+		}
+		body := profile.AppendPing(nil, p)
+		var got pingpost.Ping
+		asWritten, err := profile.DecodePingAsWritten(&got, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var written []byte
+		if asWritten {
+			copied++
+			written = body
+		}
+		got.Exchange, got.Digest = p.Exchange, p.Digest
+		keep := func(name string) bool { return len(name)%2 == 0 }
+		want := recording.AppendPing(nil, 1, noon, &got, keep, []byte(`{}`))
+		if line := recording.AppendWrittenPing(nil, 1, noon, &got, written, keep, []byte(`{}`)); !bytes.Equal(line, want) {
+			t.Fatalf("copied it is\n%s written\n%s", line, want)
+		}
+	})
+	if copied == 0 {
+		t.Error("no ping was copied")
+	}
 }
 
 // A ping that comes back from a recording is the one that went in: rules cannot tell them apart.

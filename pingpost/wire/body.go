@@ -15,11 +15,25 @@ type body struct {
 type member struct {
 	name  string
 	index int    // among the body's members
+	also  bool   // it is read, and not written there
 	key   string // the name as written, with its quotes and colon, behind a comma
 	field field
 	slot  uint8 // from numFields up: where a constant's value is read into; 0 where there is none
 	value string
 	child *body
+
+	head, headMask uint64 // what the first bytes of key behind the comma are, and where it has some
+}
+
+// headBytes is how much of a key is looked at first.
+const headBytes = 8
+
+// settle makes what the key is compared by.
+func (m *member) settle() {
+	for i, c := range []byte(m.key[1:min(len(m.key), 1+headBytes)]) {
+		m.head |= uint64(c) << (8 * i)
+		m.headMask |= 0xff << (8 * i)
+	}
 }
 
 // find looks a name up. A message has few names of one length, so this beats hashing.
@@ -35,12 +49,13 @@ func (b *body) find(name string) *member {
 }
 
 // place gives the member of a name, making it where there is none.
-func (b *body) place(name string) *member {
+func (b *body) place(name string, also bool) *member {
 	if m := b.find(name); m != nil {
 		return m
 	}
 	key := string(append(appendText([]byte{','}, name), ':'))
-	m := &member{name: name, index: len(b.members), key: key}
+	m := &member{name: name, index: len(b.members), key: key, also: also}
+	m.settle()
 	b.members = append(b.members, m)
 	for len(b.byLength) <= len(name) {
 		b.byLength = append(b.byLength, nil)

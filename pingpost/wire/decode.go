@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/binary"
 	"strconv"
 	"time"
 	"unsafe"
@@ -15,21 +16,28 @@ const (
 	maxWord      = 256  // bytes of a free text in a ping
 	maxURL       = 2048 // bytes of a certificate's address
 	maxPrivate   = 8192 // bytes of a contact field or a note
+
+	minYear, maxYear = 2000, 2200 // of an instant
 )
 
 // values is what was read from a message, by field; constants of replies follow the fields.
 type values [int(numFields) + maxConstants]value
 
+// reader is a scanner that knows the shape of a message, and collects what the shape has no place for.
+type reader struct {
+	scanner
+	collect bool            // the message keeps attributes
+	attrs   []pingpost.Attr // those found
+}
+
 // decoder reads one message: first all of it into values, without knowing what they mean, then
 // value by value as the message wants them. The first fault stands; a broken body comes before
 // any field.
 type decoder struct {
-	scanner
+	reader
 	profile *Profile
 	paths   *[numFields]string
 	values  values
-	collect bool            // the message keeps attributes
-	attrs   []pingpost.Attr // those found
 	fault   *Fault
 }
 
@@ -53,59 +61,50 @@ func (d *decoder) read(shape *body) bool {
 func (d *decoder) object(shape *body) bool {
 	next := 0 // where the name is that follows in the profile, and mostly in the message too
 	for first := true; ; first = false {
-		if m := d.expected(shape, next, first); m != nil {
-			next = m.index + 1
-			if !d.place(shape, m, m.name) {
-				return false
+		m := d.expected(shape, next, first)
+		if m == nil {
+			name, more := d.member(first)
+			if !more {
+				return d.problem == ""
 			}
-			continue
+			if m = shape.find(name); m == nil {
+				if !d.attribute(shape.at(name)) {
+					return false
+				}
+				continue
+			}
 		}
-		name, more := d.member(first)
-		if !more {
-			return d.problem == ""
-		}
-		var m *member
-		if next < len(shape.members) && shape.members[next].name == name {
-			m = shape.members[next]
-		} else {
-			m = shape.find(name)
-		}
-		if m != nil {
-			next = m.index + 1
-		}
-		if !d.place(shape, m, name) {
+		next = m.index + 1
+		if !d.place(shape, m) {
 			return false
 		}
 	}
 }
 
 // expected goes to the next value where the message is spelled as the profile spells it, with one of
-// the next few names of the profile and no space around it: that is one comparison. nil, with nothing
-// read, where it is not.
-func (d *decoder) expected(shape *body, next int, first bool) *member {
-	const few = 4 // names that a message may leave out at one place
-	skip := 0
-	rest := d.body[d.pos:]
-	if first {
-		skip, rest = 1, rest[1:] // a brace instead of the comma
+// the next few names of the profile and no space around it: that takes a comparison for each of them.
+// nil, with nothing read, where it is not.
+func (r *reader) expected(shape *body, next int, first bool) *member {
+	const few = 6 // names that a message may leave out at one place
+	rest := r.body[r.pos:]
+	if len(rest) <= headBytes || !first && rest[0] != ',' {
+		return nil // of what is that short no name is worth the hurry
 	}
+	head := binary.LittleEndian.Uint64(rest[1:])
 	for _, m := range shape.members[next:min(next+few, len(shape.members))] {
-		if key := m.key[skip:]; len(rest) > len(key) && string(rest[:len(key)]) == key {
-			d.pos += skip + len(key)
+		if head&m.headMask == m.head && len(rest) > len(m.key) && string(rest[1:len(m.key)]) == m.key[1:] {
+			r.pos += len(m.key)
 			return m
 		}
 	}
 	return nil
 }
 
-// place reads the value of a name to where it belongs; m is nil for a name that is not mapped.
-func (d *decoder) place(shape *body, m *member, name string) bool {
-	if m == nil {
-		return d.attribute(shape.at(name))
-	}
+// place reads the value of a member to where it belongs.
+func (d *decoder) place(shape *body, m *member) bool {
 	if m.child != nil || m.field == fieldAttrs {
 		if d.peek() != '{' {
-			return d.notAnObject(shape.at(name))
+			return d.notAnObject(shape.at(m.name))
 		}
 		if m.child != nil {
 			return d.object(m.child)
@@ -127,22 +126,22 @@ func (d *decoder) notAnObject(path string) bool {
 }
 
 // attributes reads the object that holds attributes by their own names.
-func (d *decoder) attributes() bool {
+func (r *reader) attributes() bool {
 	for first := true; ; first = false {
-		name, more := d.member(first)
+		name, more := r.member(first)
 		if !more {
-			return d.problem == ""
+			return r.problem == ""
 		}
-		if !d.attribute(name) {
+		if !r.attribute(name) {
 			return false
 		}
 	}
 }
 
 // attribute reads a value that no field is mapped to.
-func (d *decoder) attribute(name string) bool {
-	v, ok := d.value()
-	if ok && d.collect {
+func (r *reader) attribute(name string) bool {
+	v, ok := r.value()
+	if ok && r.collect {
 		kind := pingpost.AttrJSON
 		switch v.kind {
 		case kindText:
@@ -152,21 +151,21 @@ func (d *decoder) attribute(name string) bool {
 		case kindTruth, kindFalsehood:
 			kind = pingpost.AttrBool
 		}
-		d.setAttr(pingpost.Attr{Name: name, Value: v.text, Kind: kind})
+		r.setAttr(pingpost.Attr{Name: name, Value: v.text, Kind: kind})
 	}
 	return ok
 }
 
 // setAttr sets an attribute: of a repeated name the last value counts.
-func (d *decoder) setAttr(attr pingpost.Attr) {
-	for i := range d.attrs {
-		if d.attrs[i].Name == attr.Name {
-			d.attrs[i] = attr
+func (r *reader) setAttr(attr pingpost.Attr) {
+	for i := range r.attrs {
+		if r.attrs[i].Name == attr.Name {
+			r.attrs[i] = attr
 			return
 		}
 	}
-	if len(d.attrs) < maxAttrs {
-		d.attrs = append(d.attrs, attr)
+	if len(r.attrs) < maxAttrs {
+		r.attrs = append(r.attrs, attr)
 	}
 }
 
@@ -221,13 +220,19 @@ func (d *decoder) text(f field, longest int) string {
 // printable ASCII without spaces.
 func (d *decoder) id(f field) string {
 	id := d.text(f, maxID)
-	for i := 0; i < len(id); i++ {
-		if id[i] <= ' ' || id[i] > '~' {
-			d.invalid(f, "must be printable ASCII without spaces")
-			break
-		}
+	if !isID(id) {
+		d.invalid(f, "must be printable ASCII without spaces")
 	}
 	return id
+}
+
+func isID(text string) bool {
+	for i := 0; i < len(text); i++ {
+		if text[i] <= ' ' || text[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 func (d *decoder) private(f field) pingpost.Private {
@@ -306,7 +311,7 @@ func (d *decoder) instant(f field) int64 {
 		return 0
 	}
 	at, err := time.Parse(time.RFC3339, text)
-	if err != nil || at.Year() < 2000 || at.Year() > 2200 {
+	if err != nil || at.Year() < minYear || at.Year() > maxYear {
 		d.invalid(f, "must be "+send)
 		return 0
 	}

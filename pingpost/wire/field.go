@@ -130,6 +130,9 @@ func (v *vocabulary) find(word string) (value uint16, ok bool) {
 	return 0, false
 }
 
+// writes tells whether a word is the one that is written for a value.
+func (v *vocabulary) writes(value uint16, word string) bool { return v.write[value] == word }
+
 // append appends the word for a value, or nothing where there is none.
 func (v *vocabulary) append(dst []byte, value uint16) []byte {
 	if int(value) < len(v.quoted) {

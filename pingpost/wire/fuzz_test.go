@@ -48,6 +48,7 @@ func FuzzDecodePing(f *testing.F) {
 // checkPing holds the decoder against the naive one, and what it read against what it writes.
 func checkPing(t interface{ Fatalf(string, ...any) }, profile *wire.Profile, body []byte) {
 	before := bytes.Clone(body)
+	checkSwift(t, profile, body)
 	var got, again pingpost.Ping
 	err := profile.DecodePing(&got, body)
 	if !bytes.Equal(before, body) {

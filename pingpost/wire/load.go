@@ -139,6 +139,7 @@ func (l loader) readMessage(m *message, node yamlfile.Node, allowed []field) {
 	shape := shapeReader{allowed: allowed}
 	shape.fill(keys.Need("body", "the body as it looks on the wire"), m.write, nil)
 	shape.fill(keys.Get("body"), m.read, nil)
+	shape.also = true
 	shape.fill(keys.Get("also"), m.read, nil)
 	m.read.paths(&m.paths)
 	items, _ := keys.Need("need", "a list of the fields that must be there, such as [$ping_id]").
@@ -249,6 +250,7 @@ func (o *outcome) differs(other *outcome) bool {
 type shapeReader struct {
 	allowed []field
 	slots   uint8
+	also    bool // what is filled in is only read
 }
 
 // fill reads a body, adding to what is there. Constants are noted with the outcome that has them,
@@ -260,7 +262,7 @@ func (r *shapeReader) fill(node yamlfile.Node, into *body, of *outcome) {
 	entries, _ := node.Entries("the body as it looks on the wire, such as {zip: $zip}")
 	for _, entry := range entries {
 		name := entry.Key().Raw()
-		m := into.place(name)
+		m := into.place(name, r.also)
 		switch {
 		case entry.IsMap():
 			if m.child == nil {

@@ -11,7 +11,7 @@ import (
 // alias body. A reason that is not ours is left out. The error is a *Fault.
 func (p *Profile) DecodeNotice(dst *pingpost.Notice, body []byte) error {
 	*dst = pingpost.Notice{}
-	d := decoder{scanner: scanner{body: body}, profile: p, paths: &p.notice.paths}
+	d := decoder{reader: reader{scanner: scanner{body: body}}, profile: p, paths: &p.notice.paths}
 	if d.read(p.notice.read) {
 		d.need(p.notice.need)
 		*dst = pingpost.Notice{

@@ -18,12 +18,28 @@ const maxBuyers = 1000
 // set. dst is reset first, its slices are reused, and its strings alias body. The error is a
 // *Fault. A ping without escapes in its strings costs no allocation.
 func (p *Profile) DecodePing(dst *pingpost.Ping, body []byte) error {
-	subIDs, attrs := dst.SubIDs[:0], dst.Attrs[:0]
-	*dst = pingpost.Ping{}
-	d := decoder{scanner: scanner{body: body}, profile: p, paths: &p.ping.paths, collect: true, attrs: attrs}
+	_, err := p.DecodePingAsWritten(dst, body)
+	return err
+}
+
+// DecodePingAsWritten is DecodePing that also tells whether the body is, to the byte, what AppendPing
+// writes for the ping: then it can be copied instead.
+func (p *Profile) DecodePingAsWritten(dst *pingpost.Ping, body []byte) (asWritten bool, err error) {
+	blank := pingpost.Ping{SubIDs: dst.SubIDs[:0], Attrs: dst.Attrs[:0]}
+	*dst = blank
+	if asWritten, ok := p.decodeSwiftly(dst, body); ok {
+		return asWritten, nil
+	}
+	*dst = blank
+	return false, p.decodeThoroughly(dst, body)
+}
+
+// decodeThoroughly reads a ping into a blank one, and says what is wrong with it.
+func (p *Profile) decodeThoroughly(dst *pingpost.Ping, body []byte) error {
+	d := decoder{reader: reader{scanner: scanner{body: body}, collect: true, attrs: dst.Attrs}, profile: p, paths: &p.ping.paths}
 	if d.read(p.ping.read) {
 		d.need(p.ping.need)
-		d.fillPing(dst, subIDs)
+		d.fillPing(dst, dst.SubIDs)
 	}
 	if d.fault != nil {
 		return d.fault

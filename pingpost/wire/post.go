@@ -11,7 +11,7 @@ import (
 // a *Fault.
 func (p *Profile) DecodePost(dst *pingpost.Post, body []byte) error {
 	*dst = pingpost.Post{BodyHash: sha256.Sum256(body)}
-	d := decoder{scanner: scanner{body: body}, profile: p, paths: &p.post.paths, collect: true}
+	d := decoder{reader: reader{scanner: scanner{body: body}, collect: true}, profile: p, paths: &p.post.paths}
 	if d.read(p.post.read) {
 		d.need(p.post.need)
 		d.fillPost(dst)

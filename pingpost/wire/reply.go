@@ -12,7 +12,7 @@ import (
 // of the profile, the answer is of kind AnswerError with the cause in Detail, and the error says
 // the same. Its strings alias body. A reason that is not ours is left out.
 func (p *Profile) DecodeAnswer(body []byte, status int) (pingpost.Answer, error) {
-	d := decoder{scanner: scanner{body: body}, profile: p, paths: &p.answer.paths}
+	d := decoder{reader: reader{scanner: scanner{body: body}}, profile: p, paths: &p.answer.paths}
 	o, err := d.reply(&p.answer.reply, status)
 	if err != nil {
 		return pingpost.Answer{Detail: err.Error(), Kind: pingpost.AnswerError}, err
@@ -43,7 +43,7 @@ func (p *Profile) DecodeAnswer(body []byte, status int) (pingpost.Answer, error)
 // buyer may have bought or not. Its strings alias body. A rejection whose word is not one of our
 // reasons is RejectedByRule with that word as Detail.
 func (p *Profile) DecodeVerdict(body []byte, status int) (pingpost.Verdict, error) {
-	d := decoder{scanner: scanner{body: body}, profile: p, paths: &p.verdict.paths}
+	d := decoder{reader: reader{scanner: scanner{body: body}}, profile: p, paths: &p.verdict.paths}
 	o, err := d.reply(&p.verdict.reply, status)
 	if err != nil {
 		return pingpost.Verdict{Kind: pingpost.VerdictError, Detail: err.Error()}, err
