@@ -54,7 +54,7 @@ var errAcknowledgement = errors.New("wire: the answer does not acknowledge this 
 // profile, that it has noted this one: its id and outcome stand in the answer wherever the profile has
 // a place for them. Any other answer leaves open what the buyer did, and the notice may be sent again.
 func (p *Profile) Acknowledged(n *pingpost.Notice, body []byte, status int) error {
-	d := decoder{scanner: scanner{body: body}, profile: p, paths: &p.acknowledgement.paths}
+	d := decoder{reader: reader{scanner: scanner{body: body}}, profile: p, paths: &p.acknowledgement.paths}
 	if _, err := d.reply(&p.acknowledgement.reply, status); err != nil {
 		return err
 	}
