@@ -298,6 +298,9 @@ func (w *world) homeowner(x *market, service pingpost.Service) {
 	if w.chance(0.2) {
 		open.Ping.ZIP, open.Lead.ZIP = 60657, 60657
 	}
+	if w.keen {
+		open.Ping.Homeowner, open.Ping.Test, open.Lead.City = pingpost.Yes, false, "Chicago"
+	}
 	if x.up {
 		x.run(x.life, "takes a lead", func() { x.command(open) })
 	}

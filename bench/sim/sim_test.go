@@ -13,7 +13,10 @@ var length = flag.Duration("sim.for", 40*time.Second, "how long to simulate days
 // regressions are days that showed a fault of the product or of the simulation once. A change of what a
 // day draws makes them days like any other.
 var regressions = []uint64{
-	36, // an answer to a post that was on its way when the post was withdrawn
+	36,     // an answer to a post that was on its way when the post was withdrawn
+	5041,   // a large bid waited for as long as there was room for a small one
+	9034,   // a delivery claimed by a clock that was set back
+	200120, // a question to the books' server that was heard twice
 }
 
 // TestDays plays days under faults for a while: those of the regressions, and then others at each run. A

@@ -29,6 +29,7 @@ type world struct {
 	markets     []*market
 	settings    settings
 	calm        bool // the faults have ended
+	keen        bool // whoever comes, money alone decides
 	people      int  // homeowners so far
 
 	// twin, where not nil, gives books that do and say the same beside the modelled ones; nil for none.

@@ -22,9 +22,13 @@ const leadColumns = `l.id, l.exchange, l.campaign, l.ping_id, l.bid_id, l.price_
 	coalesce((SELECT d.note FROM dispute d WHERE d.lead = l.id), ''),
 	coalesce((SELECT max(e.at_ms) FROM entry e WHERE e.lead = l.id AND e.kind = 'credit'), 0)`
 
+// longestClaim is the most that anybody has a claim for. One that ends later was made by a clock that was
+// set back since, and is over; dueDeliveries has it in milliseconds.
+const longestClaim = time.Minute
+
 const dueDeliveries = `SELECT o.n, o.target, o.attempts, o.first_ms, ` + leadColumns + `
 	FROM outbox o JOIN lead l ON l.id = o.lead
-	WHERE o.state = 'owed' AND o.next_ms <= ?1 AND o.claimed_until_ms <= ?1 ORDER BY o.next_ms, o.lead, o.n LIMIT ?2`
+	WHERE o.state = 'owed' AND o.next_ms <= ?1 AND o.claimed_until_ms NOT BETWEEN ?1 + 1 AND ?1 + 60000 ORDER BY o.next_ms, o.lead, o.n LIMIT ?2`
 
 // scanLead reads leadColumns, after what comes before them.
 func scanLead(rows sqlstore.Rows, l *Lead, before ...any) error {
@@ -128,8 +132,9 @@ func (s *books) Claim(ctx context.Context, claim Claim) (given bool, err error) 
 	err = s.write(ctx, "claiming a delivery", func(tx *sqlstore.Tx) error {
 		now := s.now(tx)
 		hit, err := tx.Exec(`UPDATE outbox SET claimed_by = ?1, claimed_until_ms = ?2
-			WHERE lead = ?3 AND n = ?4 AND state = 'owed' AND attempts < ?5 AND (claimed_by = ?1 OR claimed_until_ms <= ?6)`,
-			claim.Run, now.Add(claim.Lasts).UnixMilli(), lead, n, claim.Number, now.UnixMilli())
+			WHERE lead = ?3 AND n = ?4 AND state = 'owed' AND attempts < ?5
+			AND (claimed_by = ?1 OR claimed_until_ms <= ?6 OR claimed_until_ms > ?7)`,
+			claim.Run, now.Add(claim.Lasts).UnixMilli(), lead, n, claim.Number, now.UnixMilli(), now.Add(longestClaim).UnixMilli())
 		given = hit == 1
 		return err
 	})

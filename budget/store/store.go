@@ -199,7 +199,7 @@ type Delivery struct {
 	Lead     Lead
 }
 
-// Claim asks for a delivery, for one attempt at it.
+// Claim asks for a delivery, for one attempt at it and for a minute at most.
 type Claim struct {
 	Run    uint32
 	ID     string

@@ -82,7 +82,7 @@ func (b *Books) Due(_ context.Context, now time.Time, most int) (due []store.Del
 	err = b.read("listing deliveries", func() {
 		var rows []*deliveryRow
 		for _, d := range b.outbox {
-			if !d.done && !d.dead && d.next <= now.UnixMilli() && d.claimedUntil <= now.UnixMilli() {
+			if !d.done && !d.dead && d.next <= now.UnixMilli() && !d.claimed(now) {
 				rows = append(rows, d)
 			}
 		}
@@ -97,12 +97,19 @@ func (b *Books) Due(_ context.Context, now time.Time, most int) (due []store.Del
 	return due, err
 }
 
+// claimed tells whether somebody has it. No claim lasts longer than a minute: it is over, where the clock
+// was set back since.
+func (d *deliveryRow) claimed(now time.Time) bool {
+	left := instant(d.claimedUntil).Sub(now.Truncate(time.Millisecond))
+	return left > 0 && left <= time.Minute
+}
+
 // Claim implements store.Store.
 func (b *Books) Claim(_ context.Context, claim store.Claim) (given bool, err error) {
 	err = b.write("claiming a delivery", func() error {
 		now, d := b.now(), b.byOwed[claim.ID]
 		if d == nil || d.done || d.dead || d.delivery.Attempts >= claim.Number ||
-			d.claimedBy != claim.Run && d.claimedUntil > now.UnixMilli() {
+			d.claimedBy != claim.Run && d.claimed(now) {
 			return nil
 		}
 		remember(b, d)

@@ -403,6 +403,9 @@ func testClaims(t *testing.T, b *bench) {
 	b.must(b.s.Attempted(ctx, store.Attempt{ID: ids[0], Number: 1, At: b.clock(), Next: b.clock(), Error: "503"}))
 	claim(one, ids[0], 1, time.Minute, false) // that attempt was made
 	claim(one, ids[0], 2, time.Minute, true)  // its end freed the claim
+	b.wait(-time.Hour)
+	claim(two, ids[0], 2, time.Minute, true) // made by a clock that was set back since
+	b.wait(time.Hour)
 	b.must(b.s.Attempted(ctx, store.Attempt{ID: ids[0], Number: 2, At: b.clock(), Done: true}))
 	claim(one, ids[0], 3, time.Minute, false)
 	b.must(b.s.Attempted(ctx, store.Attempt{ID: ids[1], Number: 1, At: b.clock(), Dead: true}))
