@@ -23,7 +23,7 @@ var questions = flag.Int("sim.questions", 3000, "how many questions to put to bo
 // well: both must say the same, to the last lease.
 func TestBooksAgreeWithSQL(t *testing.T) {
 	t.Parallel()
-	agree(t, []uint64{1, 2, 3}, func(c *contractor, clock func() time.Time) *twins {
+	agree(t, []uint64{1, 2, 3}, *questions, func(c *contractor, clock func() time.Time) *twins {
 		c.books.Shared = false
 		path := filepath.Join(t.TempDir(), c.name+".db")
 		other, err := store.OpenSQLite(t.Context(), path, store.Options{Clock: clock})
@@ -41,7 +41,7 @@ func TestSharedBooksAgreeWithSQL(t *testing.T) {
 	t.Parallel()
 	pgtest.Address(t)
 	most := int64(0)
-	agree(t, []uint64{4, 5, 6}, func(c *contractor, clock func() time.Time) *twins {
+	agree(t, []uint64{4, 5, 6}, *questions/3, func(c *contractor, clock func() time.Time) *twins {
 		if c.server == nil {
 			return nil
 		}
@@ -66,11 +66,11 @@ func TestSharedBooksAgreeWithSQL(t *testing.T) {
 	}
 }
 
-// agree plays the days of some seeds in which books have twins.
-func agree(t *testing.T, seeds []uint64, twinOf func(c *contractor, clock func() time.Time) *twins) {
+// agree plays the days of some seeds in which books have twins, and asks them so many questions in all.
+func agree(t *testing.T, seeds []uint64, questions int, twinOf func(c *contractor, clock func() time.Time) *twins) {
 	asked := 0
 	for day, seed := range seeds {
-		enough := (day + 1) * *questions / len(seeds)
+		enough := (day + 1) * questions / len(seeds)
 		w := newWorld(seed)
 		var all []*twins
 		w.twin = func(c *contractor, clock func() time.Time) store.Store {
@@ -93,7 +93,7 @@ func agree(t *testing.T, seeds []uint64, twinOf func(c *contractor, clock func()
 			}
 		}
 	}
-	if asked < *questions/2 {
+	if asked < questions/2 {
 		t.Error(asked, "questions are too few to tell")
 	}
 }
