@@ -41,7 +41,7 @@ func TestSharedBooksAgreeWithSQL(t *testing.T) {
 	t.Parallel()
 	pgtest.Address(t)
 	most := int64(0)
-	agree(t, []uint64{4, 5, 6}, *questions/3, func(c *contractor, clock func() time.Time) *twins {
+	agree(t, []uint64{4, 5}, *questions/5, func(c *contractor, clock func() time.Time) *twins {
 		if c.server == nil {
 			return nil
 		}
