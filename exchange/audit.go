@@ -256,6 +256,8 @@ func (a *offerAudit) release(e *Event) {
 	switch {
 	case a.held == nil || a.held.Buyer != e.Buyer:
 		a.find("E8", "%v of %s, whose price is not held", e.Kind, e.Buyer)
+	case e.Kind == Voided && e.Reason != pingpost.Voided && a.end == EventNone:
+		a.find("E8", "a withdrawal that %s has not acknowledged frees the lead", e.Buyer)
 	case (e.Kind == Voided) != a.voiding:
 		a.find("E8", "%v with the post withdrawn: %v", e.Kind, a.voiding)
 	}

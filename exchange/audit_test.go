@@ -91,6 +91,12 @@ func TestAuditFindsEachFault(t *testing.T) {
 		events[6] = Event{Kind: FellBack, Offer: "a", Seq: events[6].Seq, Step: 7, At: events[6].At, Next: "a.2"}
 		return events[:7]
 	})
+	f("rerouted without an acknowledgement", "E8", func(events []Event) []Event {
+		events[5].Kind, events[5].Reason = VoidRequested, pingpost.ReasonNone
+		gone := Event{Kind: Voided, Offer: "a", Buyer: "ann", Price: 40_00, Reason: pingpost.NotEligible, At: events[5].At,
+			Seq: events[5].Seq + 1, Step: 7, Entries: voidEntries("ann", 40_00)}
+		return append(events[:6], gone)
+	})
 	f("posted to another", "E8", at(7, func(e *Event) { e.Buyer = "ann" }))
 	f("rejected by another", "E8", at(5, func(e *Event) { e.Buyer = "bob" }))
 	f("voided without a withdrawal", "E8", at(5, func(e *Event) { e.Kind = Voided }))

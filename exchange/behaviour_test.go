@@ -508,3 +508,72 @@ func TestWords(t *testing.T) {
 		t.Errorf("words are %q", got)
 	}
 }
+
+// TestHoldOfABuyerThatIsGone takes a buyer out of the configuration while a post of its is unanswered, and
+// another whose returned lead it was not told of. The lead goes to nobody else; after about a day the hold
+// is free, and nothing is left to do.
+func TestHoldOfABuyerThatIsGone(t *testing.T) {
+	config := testConfig()
+	s := newScript(t, config)
+	s.do(testLead("b", pingpost.HVAC))
+	s.close("b", bidOf("ann", 20_00))
+	s.do(accept("b", "ann"))
+	s.do(Return{Offer: "b"})
+	s.do(testLead("a", pingpost.HVAC))
+	s.close("a", bidOf("ann", 40_00), bidOf("bob", 30_00))
+	held := Account{HeldFunds, "ann"}
+	if s.market.books.balance[held] != 40_00 {
+		t.Fatalf("%v are held", s.market.books.balance[held])
+	}
+	s.checkRebuilt(config)
+	without := testConfig()
+	without.Buyers = without.Buyers[1:]
+	market, err := Replay(without, s.events, func(root OfferID) *Lead { return s.leads[root] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.market = market
+	s.do(Start{})
+	s.wait(20 * time.Hour)
+	if s.market.books.balance[held] != 40_00 || s.market.Unsettled() != 2 {
+		t.Errorf("within a day %v are held, %d unsettled: the buyer may be back", s.market.books.balance[held], s.market.Unsettled())
+	}
+	s.wait(10 * time.Hour)
+	if s.market.books.balance[held] != 0 || s.market.books.balance[Account{Wallet, "ann"}] != 0 || s.market.Unsettled() != 0 {
+		t.Errorf("after that %v are held, %d unsettled", s.market.books.balance[held], s.market.Unsettled())
+	}
+	for _, e := range s.timeline("a") {
+		if e.Kind == Held && e.Buyer != "ann" || e.Kind == FellBack || e.Kind == Sold {
+			t.Errorf("the lead went on: %+v", e)
+		}
+	}
+	s.audit()
+	s.checkRebuilt(without)
+}
+
+// TestHoldOfABuyerThatCameBack puts the buyer back within the day: it is told, and the hold is free at once.
+func TestHoldOfABuyerThatCameBack(t *testing.T) {
+	s := newScript(t, testConfig())
+	s.do(testLead("a", pingpost.HVAC))
+	s.close("a", bidOf("ann", 40_00))
+	again := func(config *Config) {
+		t.Helper()
+		market, err := Replay(config, s.events, func(root OfferID) *Lead { return s.leads[root] })
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.market = market
+		s.do(Start{})
+	}
+	without := testConfig()
+	without.Buyers = without.Buyers[1:]
+	again(without)
+	s.wait(20 * time.Hour)
+	again(testConfig())
+	s.wait(20 * time.Hour)
+	s.do(NoticeAcked{Offer: "a", Buyer: "ann", Outcome: pingpost.OutcomeVoided})
+	if s.market.books.balance[Account{HeldFunds, "ann"}] != 0 || s.market.Unsettled() != 0 {
+		t.Errorf("unsettled: %v", s.kinds("a"))
+	}
+	s.audit()
+}

@@ -283,6 +283,24 @@ func noticeRetryDelay(attempt int) time.Duration {
 	return delays[min(attempt, len(delays))-1]
 }
 
+// attemptsOfGone is how often a buyer that the configuration no longer has is tried: for about a day, so
+// that a buyer who was left out by mistake can be put back and be told.
+const attemptsOfGone = 30
+
+// isGone tells whether a notice has nobody to arrive at: the configuration has no such buyer, or no
+// address of it, and it was tried for long enough.
+func (m *Market) isGone(buyer string, attempt int) bool {
+	b := m.buyers[buyer]
+	return (b == nil || b.Ping == nil) && attempt >= attemptsOfGone
+}
+
+// releaseGone frees the hold of a buyer that can never acknowledge the withdrawal. Its offer is over, and
+// the lead goes to nobody else: the buyer may have taken it, and pays nothing.
+func (m *Market) releaseGone(now time.Time, o *offer) {
+	m.emitFor(now, o, Event{Kind: Voided, Buyer: o.hop.buyer, Price: o.hop.price, Reason: pingpost.NotEligible,
+		Entries: voidEntries(o.hop.buyer, o.hop.price)})
+}
+
 // noticeAcked ends the retrying of a notice. A voided post frees the hold only now, and only now
 // may the lead go to another buyer.
 func (m *Market) noticeAcked(now time.Time, c NoticeAcked) Applied {
@@ -324,8 +342,16 @@ func (m *Market) overdue(now time.Time, o *offer) {
 	case o.phase == posting || o.phase == unknown:
 		m.void(now, o, 1)
 	case o.phase == voiding && !o.hop.until.After(now):
+		if o.end != EventNone && m.isGone(o.hop.buyer, o.hop.attempt) {
+			m.releaseGone(now, o)
+			break
+		}
 		m.void(now, o, o.hop.attempt+1)
 	case o.owed != nil:
+		if m.isGone(o.sale.buyer, o.owed.attempt) {
+			m.emitFor(now, o, Event{Kind: ReturnAcknowledged, Buyer: o.sale.buyer, Reason: pingpost.NotEligible})
+			break
+		}
 		m.requestReturn(now, o, o.owed.attempt+1)
 	}
 	if closed {
