@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"regexp"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -18,6 +19,24 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata",
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
-		Cmds:          map[string]scripttest.Command{"exits": scripttest.Exits},
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("SECRETS", "TMPDIR")
+			return nil
+		},
+		Cmds: map[string]scripttest.Command{
+			"empty":      empty,
+			"exits":      scripttest.Exits,
+			"interrupts": scripttest.Interrupts,
+			"serving":    scripttest.Serving(regexp.MustCompile(`(synthetic), illustrative`), "SYNTHETIC"),
+		},
 	})
+}
+
+// empty is "empty FOLDER".
+func empty(ts *testscript.TestScript, neg bool, args []string) {
+	entries, err := os.ReadDir(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if len(entries) != 0 {
+		ts.Fatalf("%s holds %v", args[0], entries)
+	}
 }

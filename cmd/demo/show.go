@@ -82,8 +82,7 @@ func show(ctx context.Context, env *cli.Env, s settings) error {
 
 func folder(keep string) (dir string, remove func(), err error) {
 	if keep == "" {
-		dir, err = os.MkdirTemp("", "leadbid-demo-")
-		return dir, func() { _ = os.RemoveAll(dir) }, err
+		return cli.Temporary("leadbid-demo-")
 	}
 	if entries, err := os.ReadDir(keep); err == nil && len(entries) > 0 {
 		return "", nil, cli.Usage("--keep %s: there is something in it already", keep)

@@ -139,7 +139,7 @@ func timelineCommand(env *cli.Env) *cobra.Command {
 	}
 	path := booksFlag(command)
 	command.RunE = func(cmd *cobra.Command, args []string) error {
-		opened, _, err := books(cmd.Context(), env, *path)
+		opened, config, err := books(cmd.Context(), env, *path)
 		if err != nil {
 			return err
 		}
@@ -151,7 +151,12 @@ func timelineCommand(env *cli.Env) *cobra.Command {
 		if len(events) == 0 {
 			return unknownOffer(cmd.Context(), opened, args[0])
 		}
-		return env.Print(events, timelineTable(events))
+		zone := time.UTC
+		if config != nil {
+			zone = config.Location
+		}
+		env.Sayf("times are those of %s", zone)
+		return env.Print(events, timelineTable(events, zone))
 	}
 	return command
 }

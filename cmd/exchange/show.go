@@ -52,14 +52,14 @@ func reasonWords(lines []exchange.ReasonLine) string {
 }
 
 // timelineTable is the life of an offer, an event a row, and a row for each buyer where an event
-// is about several.
-func timelineTable(events []exchange.Event) cli.Table {
+// is about several. Times are shown in the exchange's zone.
+func timelineTable(events []exchange.Event, zone *time.Location) cli.Table {
 	table := cli.Table{Columns: []string{"offer", "step", "at", "after_ms", "event", "buyer", "price_usd", "why"}}
 	for i := range events {
 		e := &events[i]
 		after := e.At.Sub(events[0].At)
 		row := func(buyer string, price pingpost.Cents, why ...string) {
-			table.Add(e.Offer, e.Step, e.At, after, e.Kind, buyer, optional(price), sentence(why...))
+			table.Add(e.Offer, e.Step, e.At.In(zone), after, e.Kind, buyer, optional(price), sentence(why...))
 		}
 		switch e.Kind {
 		case exchange.Opened:

@@ -121,11 +121,11 @@ func runSimulation(ctx context.Context, env *cli.Env, flags simulateFlags, log z
 	}
 	path := flags.store
 	if path == "" {
-		folder, err := os.MkdirTemp("", "exchange-simulate-")
+		folder, remove, err := cli.Temporary("exchange-simulate-")
 		if err != nil {
 			return err
 		}
-		defer os.RemoveAll(folder)
+		defer remove()
 		path = filepath.Join(folder, "exchange.db")
 	}
 	s := &simulation{flags: flags, market: &market{config: config, dir: dir, path: path, seed: flags.seed, log: log}}

@@ -18,6 +18,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -44,11 +45,49 @@ type Program struct {
 }
 
 // Signals returns a context that ends at the first interrupt or request to terminate. A second
-// one ends the process at once, as a user who presses the keys twice expects.
+// one ends the process at once, as a user who presses the keys twice expects; only the folders of
+// Temporary are removed before.
 func Signals() (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
-	return ctx, stop
+	ctx, cancel := context.WithCancel(context.Background())
+	arrived := make(chan os.Signal, 1)
+	signal.Notify(arrived, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		<-arrived
+		cancel()
+		<-arrived
+		removeTemporary()
+		os.Exit(int(CodeFailure))
+	}()
+	return ctx, cancel
+}
+
+// temporary holds the folders that must not outlive the process.
+var temporary struct {
+	mu      sync.Mutex
+	folders []string
+}
+
+// Temporary makes a folder for as long as the caller needs it, and at most as long as the process
+// lives, unless that is killed. remove may be called more than once.
+func Temporary(pattern string) (folder string, remove func(), err error) {
+	temporary.mu.Lock()
+	defer temporary.mu.Unlock()
+	if folder, err = os.MkdirTemp("", pattern); err != nil {
+		return "", nil, err
+	}
+	temporary.folders = append(temporary.folders, folder)
+	return folder, func() { _ = os.RemoveAll(folder) }, nil
+}
+
+// removeTemporary tries more than once: the parts that are still running may be making a file.
+func removeTemporary() {
+	temporary.mu.Lock()
+	defer temporary.mu.Unlock()
+	for range 5 {
+		for _, folder := range temporary.folders {
+			_ = os.RemoveAll(folder)
+		}
+	}
 }
 
 // Exit is the whole of a main function: it runs the program with what the process was started

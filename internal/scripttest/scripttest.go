@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	_ "modernc.org/sqlite" // for Tamper
@@ -125,6 +126,26 @@ func Interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	program := value.(*served)
 	ts.Check(program.process.Signal(os.Interrupt))
 	ts.Check(<-program.ended)
+}
+
+// Interrupts is "interrupts": asks what Serving started to end, again and again, until it does, as
+// somebody does who presses the keys more than once.
+func Interrupts(ts *testscript.TestScript, neg bool, args []string) {
+	value, ok := running.LoadAndDelete(ts.Getenv("WORK"))
+	if neg || len(args) != 0 || !ok {
+		ts.Fatalf("usage: interrupts, after serving")
+	}
+	program := value.(*served)
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		_ = program.process.Signal(os.Interrupt)
+		select {
+		case <-program.ended: // with the exit code of one that was interrupted
+			return
+		case <-again.C:
+		}
+	}
 }
 
 // Hangup is "hangup": sends SIGHUP to what Serving started.
