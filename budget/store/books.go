@@ -135,9 +135,19 @@ func (s *books) Close() error {
 	return nil
 }
 
-// write runs one grouped, synced write. Whatever goes wrong in it is undone and is ErrAway to the
-// caller, unless the caller asked for something that must not be.
+// write runs one grouped, synced write that sees all that charges of the same transaction did.
 func (s *books) write(ctx context.Context, doing string, do func(tx *sqlstore.Tx) error) error {
+	return s.writeAmongCharges(ctx, doing, func(tx *sqlstore.Tx) error {
+		if err := tx.Settle(); err != nil {
+			return err
+		}
+		return do(tx)
+	})
+}
+
+// writeAmongCharges is write for a charge: what its lease used may not be in the row yet (tab). Whatever
+// goes wrong is undone and is ErrAway to the caller, unless the caller asked for something that must not be.
+func (s *books) writeAmongCharges(ctx context.Context, doing string, do func(tx *sqlstore.Tx) error) error {
 	err := s.db.Write(ctx, do)
 	var misuse misuseError
 	switch {

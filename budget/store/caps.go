@@ -64,6 +64,9 @@ func nullable(l budget.Limit) sql.NullInt64 {
 }
 
 func makeCap(tx *sqlstore.Tx, row capRow, key []any) (_ capRow, err error) {
+	if err := tx.Settle(); err != nil { // leads of the same transaction count
+		return row, err
+	}
 	if row.cents, row.leads, err = row.boughtPast(tx); err != nil {
 		return row, err
 	}

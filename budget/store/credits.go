@@ -43,7 +43,11 @@ func giveCredit(tx *sqlstore.Tx, credit Credit, run uint32, now time.Time) (answ
 	same := post.key.BidID == key.BidID && post.key.Exchange == key.Exchange && post.key.PingID == key.PingID
 	switch {
 	case !found && credit.Outcome == pingpost.OutcomeVoided:
-		return answer, mustHit(insertPost(tx, key, nil, credit.At, "", pingpost.Voided, ""))
+		fresh, err := insertPost(tx, key, nil, credit.At, "", pingpost.Voided, "")
+		if err == nil && !fresh {
+			err = errGuard
+		}
+		return answer, err
 	case !found || !same:
 		return answer, nil
 	case post.withdraw:

@@ -67,10 +67,11 @@ func note(tx *sqlstore.Tx, e entry) error {
 	}
 	last := end{former.n + 1, e.digest(former.hash)}
 	tx.Remember(chainOf(e.run), last)
-	return tx.Later(`INSERT INTO entry (run, n, at_ms, kind, lease, lead, cents, leads, hash)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		[]any{e.run, last.n, e.at.UnixMilli(), e.kind, lease, orNull(e.lead), e.cents, e.leads, last.hash}, nil)
+	newEntries.add(tx, e.run, last.n, e.at.UnixMilli(), e.kind, lease, orNull(e.lead), e.cents, e.leads, last.hash)
+	return nil
 }
+
+var newEntries = newBulk(`INSERT INTO entry (run, n, at_ms, kind, lease, lead, cents, leads, hash)`, "")
 
 // markHead keeps how far the run's chain goes. Without it a chain could be cut short unseen, together
 // with the rows that it tells of.

@@ -90,7 +90,7 @@ func (s *books) Post(ctx context.Context, post Post) (answer PostAnswer, err err
 		return PostAnswer{}, errors.New("store: posting: the lead cannot be written down")
 	}
 	entered := time.Now()
-	err = s.write(ctx, "posting", func(tx *sqlstore.Tx) error {
+	err = s.writeAmongCharges(ctx, "posting", func(tx *sqlstore.Tx) error {
 		p := posting{tx: tx, run: s.run.Load(), now: s.now(tx), post: &post, body: body}
 		answer, err = p.do()
 		s.callers(tx, post.At, entered)(answer.Lease)
@@ -151,12 +151,14 @@ func (p *posting) claim(accepted bool, reason pingpost.Reason, detail string) (f
 	if accepted {
 		lead = p.post.LeadID
 	}
-	hit, err := insertPost(p.tx, key, key.BodyHash[:], p.post.At, lead, reason, detail)
-	return hit == 1, err
+	return insertPost(p.tx, key, key.BodyHash[:], p.post.At, lead, reason, detail)
 }
 
 // repeat answers a post whose row was there before.
 func (p *posting) repeat() (PostAnswer, error) {
+	if err := p.tx.Settle(); err != nil {
+		return PostAnswer{}, err
+	}
 	before, found, err := findPost(p.tx, p.key())
 	switch {
 	case err != nil:
@@ -177,14 +179,21 @@ func findPost(tx *sqlstore.Tx, key PostKey) (row stored, found bool, err error) 
 }
 
 // insertPost makes the row of a post, unless its bid or its ping has one. Of a refused one lead is "".
-func insertPost(tx *sqlstore.Tx, key PostKey, hash any, at time.Time, lead string, reason pingpost.Reason, detail string) (hit int64, err error) {
+func insertPost(tx *sqlstore.Tx, key PostKey, hash any, at time.Time, lead string, reason pingpost.Reason, detail string) (fresh bool, err error) {
 	if planted.Is(planted.SkipPingUnique) {
 		key.PingID += key.BidID
 	}
-	return tx.Exec(`INSERT INTO post (bid_id, exchange, ping_id, body_hash, at_ms, accepted, lead, reason, detail)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		key.BidID, key.Exchange, key.PingID, hash, at.UnixMilli(), number(lead != ""), orNull(lead), reason.String(), detail)
+	row := []any{key.BidID, key.Exchange, key.PingID, hash, at.UnixMilli(), number(lead != ""), orNull(lead), reason.String(), detail}
+	if !tx.Singly() {
+		newPosts.add(tx, row...)
+		return true, nil
+	}
+	hit, err := tx.Exec(newPosts.single(), row...)
+	return hit == 1, err
 }
+
+var newPosts = newBulk(`INSERT INTO post (bid_id, exchange, ping_id, body_hash, at_ms, accepted, lead, reason, detail)`,
+	` ON CONFLICT DO NOTHING`)
 
 func (p *posting) refuse(reason pingpost.Reason, detail string) (PostAnswer, error) {
 	fresh, err := p.claim(false, reason, detail)
@@ -219,13 +228,8 @@ func (p *posting) buy() (answer PostAnswer, refused pingpost.Reason, err error) 
 		return answer, 0, err
 	}
 	bidAt := p.bidAt(set)
-	err = p.tx.Later(`INSERT INTO lead (id, bid_id, exchange, campaign, ping_id, at_ms, bid_at_ms, bid_cents,
-		price_cents, lease, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		[]any{p.post.LeadID, c.BidID, c.Exchange, c.Line.Campaign, c.PingID, p.post.At.UnixMilli(), bidAt,
-			int64(c.Ref.Price), int64(c.Price), paid, p.body}, nil)
-	if err != nil {
-		return answer, 0, err
-	}
+	newLeads.add(p.tx, p.post.LeadID, c.BidID, c.Exchange, c.Line.Campaign, c.PingID, p.post.At.UnixMilli(), bidAt,
+		int64(c.Ref.Price), int64(c.Price), paid, p.body)
 	p.of.number(p.post.At.UnixMilli(), bidAt, int64(c.Ref.Price), int64(c.Price), int64(lease.ID))
 	p.of.words(c.BidID, c.Exchange, c.Line.Campaign, c.PingID, string(p.post.BodyHash[:]))
 	if !leased {
@@ -242,14 +246,15 @@ func (p *posting) buy() (answer PostAnswer, refused pingpost.Reason, err error) 
 	if refused, err = p.claimContacts(); err != nil || refused != pingpost.ReasonNone {
 		return answer, refused, err
 	}
-	if err := p.owe(); err != nil {
-		return answer, 0, err
-	}
+	p.owe()
 	return answer, 0, note(p.tx, entry{
 		run: int64(p.run), at: p.now, kind: "charge", lease: int64(lease.ID), lead: p.post.LeadID,
 		cents: int64(c.Price), leads: 1, of: p.of,
 	})
 }
+
+var newLeads = newBulk(`INSERT INTO lead (id, bid_id, exchange, campaign, ping_id, at_ms, bid_at_ms, bid_cents,
+	price_cents, lease, body)`, "")
 
 // carved is one cap in one window, which the lease that paid was carved from, or which paid itself.
 type carved struct {
@@ -305,13 +310,55 @@ func (p *posting) bidAt(caps []carved) int64 {
 	return at
 }
 
+// tabOf names a lease among what a transaction remembers.
+type tabOf budget.LeaseID
+
+// tab is a lease that a charge of the transaction was paid from, as it stands now. The first charge is in
+// its row; what the others took is added to the row at the end, under the same condition.
+type tab struct {
+	state budget.LeaseState
+	cents int64
+	leads int64
+}
+
 // chargeLease pays from the lease that the bid was made from, while that is open and has enough.
 func (p *posting) chargeLease() (budget.LeaseState, bool, error) {
 	c := &p.post.Charge
-	return leaseRow(p.tx, `UPDATE lease SET used_cents = used_cents + ?1, used_leads = used_leads + 1, rev = rev + 1
+	if t, known := p.tx.Recall(tabOf(c.Ref.Lease)).(*tab); known {
+		state, paid := t.charge(c)
+		return state, paid, nil
+	}
+	state, paid, err := leaseRow(p.tx, `UPDATE lease SET used_cents = used_cents + ?1, used_leads = used_leads + 1, rev = rev + 1
 		WHERE id = ?2 AND state = 'open' AND used_cents + ?1 <= cents AND used_leads + 1 <= leads
 		AND campaign = ?3 AND exchange = ?4 RETURNING `+leaseColumns,
 		int64(c.Price), int64(c.Ref.Lease), c.Line.Campaign, c.Line.Exchange)
+	if err == nil && paid {
+		t := &tab{state: state}
+		p.tx.Remember(tabOf(state.ID), t)
+		p.tx.AtEnd(func() error { return t.settle(p.tx) })
+	}
+	return state, paid, err
+}
+
+func (t *tab) charge(c *budget.Charge) (state budget.LeaseState, paid bool) {
+	s := &t.state
+	if s.Line != c.Line || s.UsedCents+c.Price > s.Cents || s.UsedLeads+1 > s.Leads {
+		return budget.LeaseState{}, false
+	}
+	t.cents, t.leads = t.cents+int64(c.Price), t.leads+1
+	s.UsedCents, s.UsedLeads, s.Rev = s.UsedCents+c.Price, s.UsedLeads+1, s.Rev+1
+	return *s, true
+}
+
+// settle brings the row up to date. Whoever looks at the lease after it reads that.
+func (t *tab) settle(tx *sqlstore.Tx) error {
+	tx.Remember(tabOf(t.state.ID), nil)
+	if t.leads == 0 {
+		return nil
+	}
+	return tx.Later(`UPDATE lease SET used_cents = used_cents + ?1, used_leads = used_leads + ?2, rev = rev + ?2
+		WHERE id = ?3 AND state = 'open' AND used_cents + ?1 <= cents AND used_leads + ?2 <= leads`,
+		[]any{t.cents, t.leads, int64(t.state.ID)}, func(hit int64) error { return mustHit(hit, nil) })
 }
 
 // openCaps opens the caps in force that no lease has set the price aside in: all of them on a
@@ -407,41 +454,39 @@ func (p *posting) claimContacts() (refused pingpost.Reason, err error) {
 	if p.post.DedupeFor <= 0 || planted.Is(planted.SkipContact) {
 		free = 1<<63 - 1
 	}
-	for some := range slices.Chunk(p.post.Contacts, 2) {
-		query, args := claimContact, []any{p.post.LeadID, at, free, some[0][:]}
-		if len(some) == 2 && some[0] != some[1] {
-			query, args = claimContacts, append(args, some[1][:])
+	for i, hash := range p.post.Contacts {
+		if slices.Contains(p.post.Contacts[:i], hash) {
+			continue
 		}
-		hit, err := p.tx.Exec(query, args...)
+		if !p.tx.Singly() {
+			// The strictest of all charges' conditions: who would meet only their own is looked at singly.
+			all := newContacts.add(p.tx, hash[:], p.post.LeadID, at)
+			all.free = min(all.free, free)
+			continue
+		}
+		hit, err := p.tx.Exec(newContacts.single(), hash[:], p.post.LeadID, at, free)
 		if err != nil {
 			return 0, err
 		}
-		if int(hit) < len(args)-3 {
+		if hit == 0 {
 			return pingpost.DuplicateLead, nil
 		}
 	}
 	return pingpost.ReasonNone, nil
 }
 
-// One contact, or two at once: hardly a lead has another number of them.
-const (
-	claimContact  = `INSERT INTO contact (hash, lead, at_ms) VALUES (?4, ?1, ?2)` + whereFree
-	claimContacts = `INSERT INTO contact (hash, lead, at_ms) VALUES (?4, ?1, ?2), (?5, ?1, ?2)` + whereFree
-	whereFree     = ` ON CONFLICT (hash) DO UPDATE SET lead = ?1, at_ms = ?2 WHERE contact.at_ms <= ?3 OR contact.lead = ?1`
-)
+var newContacts = newBulk(`INSERT INTO contact (hash, lead, at_ms)`, ` ON CONFLICT (hash) DO UPDATE
+	SET lead = excluded.lead, at_ms = excluded.at_ms WHERE contact.at_ms <= ? OR contact.lead = excluded.lead`)
 
 // owe writes one delivery for each target.
-func (p *posting) owe() error {
+func (p *posting) owe() {
 	at := p.post.At.UnixMilli()
 	for i, target := range p.post.Deliveries {
-		err := p.tx.Later(`INSERT INTO outbox (lead, n, target, first_ms, next_ms) VALUES (?1, ?2, ?3, ?4, ?4)`,
-			[]any{p.post.LeadID, i + 1, target, at}, nil)
-		if err != nil {
-			return err
-		}
+		newDeliveries.add(p.tx, p.post.LeadID, i+1, target, at, at)
 	}
-	return nil
 }
+
+var newDeliveries = newBulk(`INSERT INTO outbox (lead, n, target, first_ms, next_ms)`, "")
 
 // orNull is how a text is kept that may be missing.
 func orNull(text string) any {

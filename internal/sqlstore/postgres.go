@@ -507,8 +507,14 @@ func (e *serverEngine) disconnect() error {
 
 func (e *serverEngine) later(query string, args []any, check func(hit int64) error) error {
 	e.pending = append(e.pending, pending{query, args, check})
-	return nil
+	if len(e.pending) < mostPending {
+		return nil
+	}
+	return e.flush()
 }
+
+// mostPending is how many statements are sent at once: a few kilobytes of each wait in memory meanwhile.
+const mostPending = 512
 
 func (e *serverEngine) drop() bool {
 	clear(e.pending)

@@ -240,8 +240,28 @@ func (w *writer) commit() (begun bool, err error) {
 	return w.attempt()
 }
 
+// finish does what jobs have put off to the transaction's end.
+func (w *writer) finish() error {
+	err := w.tx.Settle()
+	if err == nil {
+		err = w.tx.note(w.engine.flush())
+	}
+	switch {
+	case w.tx.fault != nil:
+		return w.tx.fault
+	case err == nil && !w.tx.sour:
+		return nil
+	case err != nil && w.engine.again(err):
+		return err
+	case !w.tx.savepoints:
+		return errPlain
+	}
+	return fmt.Errorf("ending a transaction: %w", err)
+}
+
 func (w *writer) attempt() (begun bool, err error) {
 	clear(w.tx.known)
+	w.tx.ends, w.tx.sour = nil, false
 	if w.tx.began, err = w.engine.begin(); err != nil {
 		w.tx.note(err)
 		return false, fmt.Errorf("beginning a transaction: %w", err)
@@ -261,6 +281,9 @@ func (w *writer) attempt() (begun bool, err error) {
 		if err := w.do(j); err != nil {
 			return true, err
 		}
+	}
+	if err := w.finish(); err != nil {
+		return true, err
 	}
 	if planted.Is(planted.ReplyBeforeSync) {
 		w.answer(nil)
@@ -286,6 +309,8 @@ func (w *writer) do(j *job) error {
 	switch {
 	case w.tx.fault != nil:
 		return w.tx.fault
+	case w.tx.sour && !w.tx.savepoints:
+		return errPlain
 	case j.err == nil:
 		return nil
 	case w.engine.again(j.err):
@@ -326,7 +351,9 @@ type Tx struct {
 	savepoints bool        // one at the beginning of each job
 	waited     bool        // the job has waited for an answer: its savepoint is set
 	known      map[any]any // of Remember
-	fault      error       // a failure of the disk or the connection, whatever the job made of it
+	ends       []func() error
+	sour       bool  // a statement that was put off did not do what its job took for granted
+	fault      error // a failure of the disk or the connection, whatever the job made of it
 }
 
 // Undo undoes everything that the job wrote so far. The job goes on where err is nil, and must
@@ -336,6 +363,7 @@ func (tx *Tx) Undo() error {
 		return errPlain
 	}
 	clear(tx.known)
+	tx.ends, tx.sour = nil, false
 	if tx.engine.drop() && !tx.waited { // not even the savepoint was sent
 		return tx.Later("SAVEPOINT job", nil, nil)
 	}
@@ -351,6 +379,23 @@ func (tx *Tx) Remember(key, value any) { tx.known[key] = value }
 // Recall gives what was remembered, or nil.
 func (tx *Tx) Recall(key any) any { return tx.known[key] }
 
+// AtEnd has do run before the commit: a job that has remembered what it changed may write it down there,
+// once for all jobs of the transaction that change it further. Jobs that read it call Settle first. In a
+// transaction in which jobs are undone singly it runs at the job's end.
+func (tx *Tx) AtEnd(do func() error) { tx.ends = append(tx.ends, do) }
+
+// Settle runs what AtEnd has put off.
+func (tx *Tx) Settle() error {
+	ends := tx.ends
+	tx.ends = nil
+	for _, do := range ends {
+		if err := do(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Clock is what the database's clock showed at an instant not before after; zero where the database
 // has no clock of its own.
 func (tx *Tx) Clock() (clock, after time.Time) { return tx.began.clock, tx.began.after }
@@ -363,11 +408,25 @@ func (tx *Tx) Exec(query string, args ...any) (hit int64, err error) {
 }
 
 // Later runs a statement whose outcome need not be known yet: at once on a file, together with the
-// next statement that is waited for over a network, at the latest at the job's end. check may be nil; its
-// error, like one of the statement, is that of the statement waited for, or the job's.
+// next statement that is waited for over a network, at the latest before the commit. check may be nil. Its
+// error, like one of the statement, is that of the statement waited for; where that is another job's, all
+// jobs run again, each for itself, so that none pays for another.
 func (tx *Tx) Later(query string, args []any, check func(hit int64) error) error {
+	if check != nil {
+		plain := check
+		check = func(hit int64) error {
+			err := plain(hit)
+			tx.sour = tx.sour || err != nil
+			return err
+		}
+	}
 	return tx.note(tx.engine.later(query, args, check))
 }
+
+// Singly tells whether each job may be undone without the others. Where it is false, a job may take for
+// granted what hardly ever is otherwise, and have it checked by Later or AtEnd: if it was wrong, all jobs of
+// the transaction run again, singly, and then it must ask.
+func (tx *Tx) Singly() bool { return tx.savepoints }
 
 // Insert runs an INSERT with RETURNING id, and tells the id.
 func (tx *Tx) Insert(query string, args ...any) (id int64, err error) {
@@ -395,12 +454,16 @@ func (tx *Tx) Query(query string, args ...any) (Rows, error) {
 	return rows, tx.note(err)
 }
 
-// end ends the job: everything that was put off is done.
+// end ends the job. Where it may be undone singly, everything that it has put off is done.
 func (tx *Tx) end() error {
-	if tx.savepoints {
-		if err := tx.Later("RELEASE job", nil, nil); err != nil {
-			return err
-		}
+	if !tx.savepoints {
+		return nil
+	}
+	if err := tx.Settle(); err != nil {
+		return err
+	}
+	if err := tx.Later("RELEASE job", nil, nil); err != nil {
+		return err
 	}
 	tx.waited = true
 	return tx.note(tx.engine.flush())

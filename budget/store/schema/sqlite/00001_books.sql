@@ -129,7 +129,7 @@ CREATE INDEX lead_credited ON lead (credited, price_cents) WHERE credited > 0;
 -- The caps that a lead without a lease was charged to, and without limits those that counted a lead
 -- which was bought without asking them.
 CREATE TABLE lead_cap (
-    lead        TEXT    NOT NULL REFERENCES lead (id),
+    lead        TEXT    NOT NULL,
     cap         INTEGER NOT NULL REFERENCES cap (id),
     limit_cents INTEGER,
     limit_leads INTEGER,
