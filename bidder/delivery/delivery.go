@@ -167,7 +167,7 @@ func (d *Deliverer) Drain(ctx context.Context) error {
 		changed := d.changes()
 		d.dispatch(crew)
 		rest, err := d.options.Outbox.Due(ctx, until, 1)
-		if err == nil && len(rest) == 0 {
+		if err == nil && len(rest) == 0 && !d.holding() {
 			return nil
 		}
 		select {
@@ -185,6 +185,13 @@ func (d *Deliverer) changes() <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.changed
+}
+
+// holding tells whether a delivery is queued or under way: what has been claimed is due to nobody.
+func (d *Deliverer) holding() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.held) > 0
 }
 
 func (d *Deliverer) crowded() bool {

@@ -47,6 +47,8 @@ type books struct {
 	rest  int              // Options.VerifyRest
 	over  sync.Map         // runs that Begin started here before
 	run   atomic.Uint32    // the run that Begin started here: whose chain the entries continue
+
+	claims *claims // where one process has the books; nil where replicas share them
 }
 
 // OpenSQLite opens or makes the books in the SQLite file at path. The error wraps
@@ -61,22 +63,7 @@ func OpenSQLite(ctx context.Context, path string, opts Options) (Store, error) {
 	if clock == nil {
 		clock = time.Now
 	}
-	s := &books{db: db, clock: clock, rest: opts.VerifyRest}
-	if opts.ReadOnly {
-		return s, nil
-	}
-	if err := s.freeClaims(ctx); err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	return s, nil
-}
-
-// freeClaims ends every claim to a delivery: nobody else has the file open, so whoever made it is gone.
-func (s *books) freeClaims(ctx context.Context) error {
-	return s.write(ctx, "freeing claims to deliveries", func(tx *sqlstore.Tx) error {
-		_, err := tx.Exec(`UPDATE outbox SET claimed_until_ms = 0 WHERE state = 'owed' AND claimed_until_ms > 0`)
-		return err
-	})
+	return &books{db: db, clock: clock, rest: opts.VerifyRest, claims: newClaims()}, nil
 }
 
 // OpenPostgres opens the books in the PostgreSQL database that the address names, or makes them

@@ -22,10 +22,6 @@ const leadColumns = `l.id, l.exchange, l.campaign, l.ping_id, l.bid_id, l.price_
 	coalesce((SELECT d.note FROM dispute d WHERE d.lead = l.id), ''),
 	coalesce((SELECT max(e.at_ms) FROM entry e WHERE e.lead = l.id AND e.kind = 'credit'), 0)`
 
-// longestClaim is the most that anybody has a claim for. One that ends later was made by a clock that was
-// set back since, and is over; dueDeliveries has it in milliseconds.
-const longestClaim = time.Minute
-
 const dueDeliveries = `SELECT o.n, o.target, o.attempts, o.first_ms, ` + leadColumns + `
 	FROM outbox o JOIN lead l ON l.id = o.lead
 	WHERE o.state = 'owed' AND o.next_ms <= ?1 AND o.claimed_until_ms NOT BETWEEN ?1 + 1 AND ?1 + 60000 ORDER BY o.next_ms, o.lead, o.n LIMIT ?2`
@@ -95,7 +91,8 @@ func (s *books) each(ctx context.Context, query string, args []any, row func(sql
 }
 
 func (s *books) Due(ctx context.Context, now time.Time, max int) (due []Delivery, err error) {
-	err = s.each(ctx, dueDeliveries, []any{now.UnixMilli(), max}, func(rows sqlstore.Rows) error {
+	reach := max + s.claims.count() // past those that are claimed
+	err = s.each(ctx, dueDeliveries, []any{now.UnixMilli(), reach}, func(rows sqlstore.Rows) error {
 		var d Delivery
 		var n, first int64
 		if err := scanLead(rows, &d.Lead, &n, &d.Target, &d.Attempts, &first); err != nil {
@@ -103,7 +100,9 @@ func (s *books) Due(ctx context.Context, now time.Time, max int) (due []Delivery
 		}
 		d.ID = deliveryID(d.Lead.ID, n)
 		d.LeadID, d.Campaign, d.FirstAt = d.Lead.ID, d.Lead.Campaign, instant(first)
-		due = append(due, d)
+		if len(due) < max && !s.claims.has(d.ID, now) {
+			due = append(due, d)
+		}
 		return nil
 	})
 	if err != nil {
@@ -127,20 +126,6 @@ func deliveryOf(id string) (lead string, n int64) {
 	return id[:at], n
 }
 
-func (s *books) Claim(ctx context.Context, claim Claim) (given bool, err error) {
-	lead, n := deliveryOf(claim.ID)
-	err = s.write(ctx, "claiming a delivery", func(tx *sqlstore.Tx) error {
-		now := s.now(tx)
-		hit, err := tx.Exec(`UPDATE outbox SET claimed_by = ?1, claimed_until_ms = ?2
-			WHERE lead = ?3 AND n = ?4 AND state = 'owed' AND attempts < ?5
-			AND (claimed_by = ?1 OR claimed_until_ms <= ?6 OR claimed_until_ms > ?7)`,
-			claim.Run, now.Add(claim.Lasts).UnixMilli(), lead, n, claim.Number, now.UnixMilli(), now.Add(longestClaim).UnixMilli())
-		given = hit == 1
-		return err
-	})
-	return given && err == nil, err
-}
-
 func (s *books) Attempted(ctx context.Context, result Attempt) error {
 	state := "owed"
 	switch {
@@ -154,13 +139,17 @@ func (s *books) Attempted(ctx context.Context, result Attempt) error {
 	done := number(result.Done)
 	fault := kept(result.Error, longestError)
 	lead, n := deliveryOf(result.ID)
-	return s.write(ctx, "noting an attempt", func(tx *sqlstore.Tx) error {
+	err := s.write(ctx, "noting an attempt", func(tx *sqlstore.Tx) error {
 		_, err := tx.Exec(`UPDATE outbox SET state = ?1, attempts = attempts + 1, error = ?2, next_ms = ?3, claimed_until_ms = 0
 			WHERE lead = ?4 AND n = ?5 AND state <> 'done' AND (CAST(?6 AS BIGINT) = 1
 				OR state = 'owed' AND (CAST(?7 AS BIGINT) = 0 OR attempts < CAST(?7 AS BIGINT)))`,
 			state, fault, milliseconds(result.Next), lead, n, done, result.Number)
 		return err
 	})
+	if err == nil {
+		s.claims.end(result.ID)
+	}
+	return err
 }
 
 // counts reads no row of a large table, but only indexes made for it.

@@ -198,7 +198,7 @@ CREATE TABLE outbox (
     first_ms BIGINT NOT NULL,
     next_ms  BIGINT NOT NULL,
     error    TEXT COLLATE "C" NOT NULL DEFAULT '',
-    claimed_by       BIGINT NOT NULL DEFAULT 0, -- the run that makes an attempt
+    claimed_by       BIGINT NOT NULL DEFAULT 0, -- the run that makes an attempt; where replicas share the books
     claimed_until_ms BIGINT NOT NULL DEFAULT 0, -- until then no other run does
     PRIMARY KEY (lead, n)
 );

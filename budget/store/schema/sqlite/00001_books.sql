@@ -196,7 +196,7 @@ CREATE TABLE outbox (
     first_ms INTEGER NOT NULL,
     next_ms  INTEGER NOT NULL,
     error    TEXT    NOT NULL DEFAULT '',
-    claimed_by       INTEGER NOT NULL DEFAULT 0, -- the run that makes an attempt
+    claimed_by       INTEGER NOT NULL DEFAULT 0, -- the run that makes an attempt; where replicas share the books
     claimed_until_ms INTEGER NOT NULL DEFAULT 0, -- until then no other run does
     PRIMARY KEY (lead, n)
 ) STRICT, WITHOUT ROWID;
