@@ -186,8 +186,9 @@ func (c *contractor) windowsEnd() (end time.Time) {
 }
 
 // unspent names the lines that could still buy and did not. A line has spent what it can where one of
-// its caps has left, counting only what was bought, at most one of the largest bids for each replica (of
-// a cap worth 100 such bids or more, at most 3 %), or fewer leads than there are replicas. What a run
+// its caps has left, counting only what was bought, at most one of its largest bids and for each other
+// replica one as large as any under that cap (of a cap worth 100 such bids or more, at most 3 %), or fewer
+// leads than there are replicas. What a run
 // holds that is over, by leases granted while the books' clock was far ahead, nobody can spend before
 // it is that time again.
 func (c *contractor) unspent() (findings []string) {
@@ -205,7 +206,6 @@ func (c *contractor) unspent() (findings []string) {
 		longest = longest.Add(x.ttl)
 	}
 	for _, line := range c.inForce.plan.Lines {
-		largest := int64(line.LargestBid)
 		exhausted := false
 		var left []string
 		for _, limit := range line.Caps {
@@ -215,7 +215,8 @@ func (c *contractor) unspent() (findings []string) {
 				}
 				strandedCents, strandedLeads := c.books.Stranded(use, over, longest)
 				if rest := limit.Cents.N - int64(use.UsedCents+strandedCents); limit.Cents.Set {
-					allowed := replicas * largest
+					largest := c.largestUnder(limit)
+					allowed := int64(line.LargestBid) + (replicas-1)*largest
 					if limit.Cents.N >= 100*largest {
 						allowed = min(allowed, limit.Cents.N*3/100)
 					}
@@ -232,6 +233,16 @@ func (c *contractor) unspent() (findings []string) {
 		}
 	}
 	return findings
+}
+
+// largestUnder is the largest bid of the lines under a cap.
+func (c *contractor) largestUnder(limit budget.Cap) (largest int64) {
+	for _, line := range c.inForce.plan.Lines {
+		if slices.Contains(line.Caps, limit) {
+			largest = max(largest, int64(line.LargestBid))
+		}
+	}
+	return largest
 }
 
 // why tells of the reasons for no bid so far, the most frequent first.
