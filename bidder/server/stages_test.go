@@ -16,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/valyala/fasthttp"
 
+	"leadbid/budget"
 	"leadbid/pingpost"
 	"leadbid/pingpost/zips"
 	"leadbid/rules"
@@ -131,13 +132,13 @@ func newStaged(b *testing.B, count int) *staged {
 func (st *staged) prepare() {
 	near, _ := zips.Within(60614, 25)
 	id := "bench-0123456789abcdef-0000000000"
-	urgencies, properties := pingpost.UrgencyWords(), []string{"single_family", "condo", "townhouse"}
+	urgencies, properties := pingpost.UrgencyWords(), pingpost.PropertyWords()
 	for i := range 4096 {
 		body := fmt.Sprintf(`{"ping_id":%q,"tmax_ms":300,"auction":"first","service":"hvac","task":"furnace","job":"repair",`+
 			`"zip":%q,"state":"IL","city":"Chicago","urgency":%q,"property_type":%q,"homeowner":true,"lead_score":%d,`+
 			`"source":"google-%d","sub_ids":["a%d"],"exclusive":true,"max_sold":1,`+
 			`"consent":{"agreed":true,"trustedform_url":"https://cert.trustedform.com/%s"}}`,
-			id, near[i*7919%len(near)].String(), urgencies[i*31%len(urgencies)], properties[i%3], i*17%101, i%40, i%9, id)
+			id, near[i*7919%len(near)].String(), urgencies[i*31%len(urgencies)], properties[i%len(properties)], i*17%101, i%40, i%9, id)
 		head := fmt.Sprintf("POST /v1/ping/bench HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAuthorization: Bearer %s\r\n"+
 			"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n", stagedKey, len(body))
 		raw := []byte(head + body)
@@ -268,12 +269,18 @@ func (st *staged) run(timed int, beforeLoss func()) (took time.Duration) {
 	took += st.batched(timed == len(stages), func() {
 		for i := range st.batch {
 			if r := &st.batch[i]; r.scratch.decided.Bid {
-				st.server.agent.Notify(r.arrived, pingpost.OutcomeLost, r.scratch.decided.Ref)
+				lose(st.server, r.arrived, r.scratch.decided.Ref)
 			}
 		}
 	})
 	took += st.batched(timed == len(stages)+1, st.server.record.take)
 	return took - clock
+}
+
+// lose takes a loss notice as a request would. It is recorded, or the recording would wait for it.
+func lose(s *Server, at time.Time, ref budget.BidRef) {
+	lost := pingpost.Notice{Outcome: pingpost.OutcomeLost}
+	s.record.notice(s.agent.Notify(at, lost.Outcome, ref), &lost, ref)
 }
 
 // batched does what is done for a whole batch, and gives how long it took where that is asked for.
@@ -377,7 +384,7 @@ func (m *memory) tellLost() {
 	for _, answer := range m.answers[:m.answered] {
 		if bidID := textOf(answer, "bid_id"); bidID != "" {
 			ref, _ := s.run.Keys.OpenBidID(bidID, m.staged.exchange.Name, textOf(answer, "ping_id"))
-			s.agent.Notify(s.clock.now(), pingpost.OutcomeLost, ref)
+			lose(s, s.clock.now(), ref)
 		}
 	}
 	m.answered = 0

@@ -16,8 +16,9 @@ type swift struct {
 	reader
 	profile     *Profile
 	ping        *pingpost.Ping
-	seen, known fields // in the body; and those of them that are not null
-	asWritten   bool   // so far the body is what AppendPing writes
+	seen, known fields                        // in the body; and those of them that are not null
+	raw         [fieldPropertyType + 1]string // words that become attributes
+	asWritten   bool                          // so far the body is what AppendPing writes
 }
 
 // fields is a set of them.
@@ -33,6 +34,7 @@ func (p *Profile) decodeSwiftly(dst *pingpost.Ping, body []byte) (asWritten, ok 
 		return false, false
 	}
 	s.asWritten = s.asWritten && s.pos == len(body) && (s.seen.has(fieldExclusive) || p.ping.paths[fieldExclusive] == "")
+	s.keepRaw()
 	dst.Attrs = s.attrs
 	return s.asWritten, s.end() && s.complete()
 }
@@ -200,13 +202,29 @@ func (s *swift) anyText(c byte, longest int) (content string, ok bool) {
 	return content, ok && len(content) <= longest
 }
 
-// word reads a word of a closed list into a value of its type. One that is not listed, or that is not
-// the one we would write, becomes an attribute behind all others: that is for the decoder.
+// word reads a word of a closed list into a value of its type. A word that is not the one we would
+// write for it is noted: it becomes an attribute.
 func word[W ~uint8](s *swift, f field, c byte, into *W) bool {
 	text, ok := s.text(c, maxWord)
-	value, listed := s.profile.words[f].find(text)
+	words := &s.profile.words[f]
+	value, listed := words.find(text)
+	if !listed {
+		value = wordElse[f]
+	}
 	*into = W(value)
-	return ok && listed && (!s.profile.spelled[f] || s.profile.words[f].writes(value, text))
+	if (s.profile.spelled[f] || !listed) && !words.writes(value, text) {
+		s.raw[f], s.asWritten = text, false
+	}
+	return ok
+}
+
+// keepRaw adds the noted words behind all other attributes, in the order of the fields.
+func (s *swift) keepRaw() {
+	for f, word := range s.raw {
+		if word != "" {
+			s.setAttr(pingpost.Attr{Name: rawNames[f], Value: word, Kind: pingpost.AttrText})
+		}
+	}
 }
 
 func (s *swift) zip(c byte) bool {

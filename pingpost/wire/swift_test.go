@@ -84,6 +84,7 @@ func TestUsualPingsAreReadSwiftly(t *testing.T) {
 	f("a time of another zone", first+`,"consent":{"given_at":"2026-03-02T16:00:00+01:00"}}`, false)
 	f("an empty object", first+`,"consent":{}}`, false)
 	f("null", first+`,"max_sold":null}`, false)
+	f("words of its own", `{"ping_id":"p-1","property_type":"tepee","urgency":"whenever","attrs":{"a":1}}`, false)
 	f("an escape", `{"ping_id":"p-1","service":"hvac","task":"\u0061","zip":"60614","urgency":"asap","exclusive":true}`, false)
 	f("lower case", `{"ping_id":"p-1","service":"hvac","state":"il","urgency":"asap","homeowner":true,"exclusive":true}`, false)
 	f("a whole score as a fraction", `{"ping_id":"p-1","service":"hvac","urgency":"asap","lead_score":7.0,"exclusive":true}`, false)
