@@ -38,16 +38,25 @@ func replicas(t *testing.T) (a, b *Server, books store.Store, wait func(time.Dur
 // clock that the test turns. It is ahead of the machine's, which they would follow otherwise.
 func quietServers(t *testing.T, configuration string, n int) (servers []*Server, books store.Store, wait func(time.Duration)) {
 	t.Helper()
+	return quietServersOn(t, configuration, n, func(clock func() time.Time) store.Store {
+		books, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "books.db"), store.Options{Clock: clock})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return books
+	})
+}
+
+// quietServersOn is quietServers on a store that is handed that clock.
+func quietServersOn(t *testing.T, configuration string, n int,
+	open func(clock func() time.Time) store.Store) (servers []*Server, books store.Store, wait func(time.Duration)) {
+	t.Helper()
 	rs, faults := rules.Load(fstest.MapFS{"bidder.yaml": {Data: []byte(configuration)}}, "bidder.yaml", nil)
 	if rs == nil {
 		t.Fatal(faults)
 	}
 	now := time.Date(2036, time.March, 6, 16, 50, 0, 0, time.UTC) // a Thursday
-	books, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "books.db"),
-		store.Options{Clock: func() time.Time { return now }})
-	if err != nil {
-		t.Fatal(err)
-	}
+	books = open(func() time.Time { return now })
 	t.Cleanup(func() { _ = books.Close() })
 	for range n {
 		s := &Server{log: zerolog.Nop(), clock: newClock(), meters: newMeters(), store: books, wake: make(chan struct{}, 1)}
