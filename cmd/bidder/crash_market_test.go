@@ -315,6 +315,13 @@ func (d *dealings) note(e *exchange.Event) {
 	}
 }
 
+// counted is how often an event about the buyer was committed.
+func (d *dealings) counted(kind exchange.EventKind) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.counts[kind]
+}
+
 // of is how an offer went; the zero value where the buyer had nothing to do with it.
 func (d *dealings) of(id exchange.OfferID) dealing {
 	d.mu.Lock()

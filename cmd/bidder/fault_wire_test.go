@@ -1,0 +1,107 @@
+//go:build unix
+
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"testing"
+	"time"
+
+	"leadbid/exchange"
+	"leadbid/internal/faultproxy"
+)
+
+// wireLength is how long the line between exchange and bidder is bad: long enough for each fault once.
+const wireLength = 6 * time.Second
+
+// wireFaults are what happens to the line while a post is on its way. A cut that is longer than the
+// exchange waits (post_deadline) loses the answer for good: the exchange withdraws the post. One that
+// holds back what goes to the bidder brings the post after that.
+var wireFaults = []struct {
+	name        string
+	weather     faultproxy.Weather
+	reset       bool
+	least, most time.Duration
+}{
+	{"resets", faultproxy.Weather{}, true, 50 * time.Millisecond, 100 * time.Millisecond},
+	{"refusals", faultproxy.Weather{Closed: true}, true, 200 * time.Millisecond, 500 * time.Millisecond},
+	{"answers late", faultproxy.Weather{DownCut: true}, false, 200 * time.Millisecond, 600 * time.Millisecond},
+	{"answers lost", faultproxy.Weather{DownCut: true}, true, 1400 * time.Millisecond, 1800 * time.Millisecond},
+	{"answers after the deadline", faultproxy.Weather{DownCut: true}, false, 1400 * time.Millisecond, 1800 * time.Millisecond},
+	{"posts after the deadline", faultproxy.Weather{UpCut: true}, false, 1400 * time.Millisecond, 1800 * time.Millisecond},
+}
+
+// TestWireUnderFaults puts a bad network between an exchange and a real bidder. In the end both books
+// have the same leads at the same prices, and nothing twice. LEADBID_CRASH_FOR makes it longer.
+func TestWireUnderFaults(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: runs a market for some seconds")
+	}
+	t.Parallel()
+	seed, length := crashSeed(t), wireLength
+	if os.Getenv("LEADBID_CRASH_FOR") != "" {
+		length = crashLength(t)
+	}
+	crm := startCRM(t)
+	bidder := newBidder(t, crm.url())
+	bidder.start()
+	bidder.awaitReady()
+	proxy, err := faultproxy.Start(bidder.listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	market := startMarket(t, seed, "http://"+proxy.Addr())
+	traffic := market.drive(length + lastLife)
+	faults := spoil(rand.New(rand.NewPCG(seed, seed)), length, proxy, market)
+	driven := <-traffic
+	market.drain()
+	bidder.awaitDelivered()
+	bidder.stop()
+	market.stop()
+	if err := proxy.Close(); err != nil {
+		t.Error(err)
+	}
+
+	leads := bidder.leads()
+	checkSales(t, market, leads)
+	checkDeliveries(t, bidder, crm, leads)
+	checkCounts(t, market, bidder.counts(), leads)
+	market.verify()
+	bidder.verify()
+	t.Logf("LEADBID_CRASH_SEED=%d: %v; %d homeowners", seed, faults, driven.Offered)
+	t.Logf("exchange: %v; bidder: %d leads, %d of them given back", market.dealings, len(leads), returned(leads))
+	if len(leads) == 0 || market.dealings.counted(exchange.PostUnknown) == 0 || market.dealings.counted(exchange.Voided) == 0 {
+		t.Error("too little happened for the test to mean anything")
+	}
+}
+
+// spoil makes one fault after another, each kind as often as any other, and ends with a good line. Before
+// each, what passes takes a while, so that there are posts on their way.
+func spoil(random *rand.Rand, length time.Duration, proxy *faultproxy.Proxy, market *market) string {
+	done := make([]int, len(wireFaults))
+	for end := time.Now().Add(length); time.Now().Before(end); {
+		for _, i := range random.Perm(len(wireFaults)) {
+			fault := &wireFaults[i]
+			proxy.Set(faultproxy.Weather{Latency: between(random, 40*time.Millisecond, 80*time.Millisecond), Jitter: 40 * time.Millisecond})
+			before := market.dealings.counted(exchange.PostRequested)
+			waitFor(time.Second, func() bool { return market.dealings.counted(exchange.PostRequested) > before })
+			proxy.Set(fault.weather)
+			if fault.reset && !fault.weather.DownCut {
+				proxy.Reset()
+			}
+			pause(between(random, fault.least, fault.most))
+			if fault.reset && fault.weather.DownCut {
+				proxy.Reset() // what was held back is lost
+			}
+			done[i]++
+		}
+	}
+	proxy.Set(faultproxy.Weather{})
+	text := ""
+	for i, count := range done {
+		text += fmt.Sprintf(" %s %d,", wireFaults[i].name, count)
+	}
+	return text
+}
