@@ -67,6 +67,13 @@ func (a *Agent) Rules() *rules.Ruleset {
 	return a.inForce.rules
 }
 
+// Inputs is how many there were: the number of the latest.
+func (a *Agent) Inputs() uint64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.seq
+}
+
 // Cancel frees the hold of a bid that was never sent, and forgets its answer. Where the same ping
 // was asked again meanwhile and got the same bid, that one stands, and keeps its hold.
 func (a *Agent) Cancel(now time.Time, seq uint64) Stamp {

@@ -532,7 +532,7 @@ func (r *recorder) close() error {
 		r.skipTo(r.early[0].seq)
 		r.writeReady()
 	}
-	if last := r.server.agent.Snapshot().Seq; r.folder != "" && r.next <= last {
+	if last := r.server.agent.Inputs(); r.folder != "" && r.next <= last {
 		r.skipTo(last + 1) // the last inputs were dropped
 	}
 	return r.finish()
