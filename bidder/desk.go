@@ -78,7 +78,7 @@ func strategyLine(campaign *rules.Campaign, exchange *rules.Exchange) strategy.L
 		Campaign: campaign.Name, Exchange: exchange.Name,
 		Objective: strategy.Objective(campaign.Strategy.Objective), Pacing: strategy.Pacing(campaign.Strategy.Pacing),
 		Auction: exchange.Auction, MaxBid: dollarsOf(campaign.MaxBid), Explore: campaign.Strategy.Explore,
-		Trade: campaign.Services[0], Open: campaign.OpenHours(),
+		Trade: campaign.Services[0], Open: campaign.OpenHours(), Tells: exchange.Tells != rules.TellsNone,
 	}
 }
 
@@ -191,7 +191,7 @@ func (a *Agent) readCapsLocked(now time.Time) {
 		}
 		a.desk.Read(now, strategy.Reading{
 			Cap: number, Start: use.Start, End: use.End,
-			Dollars: dollarsOf(use.UsedCents), Leads: float64(use.UsedLeads),
+			Dollars: dollarsOf(use.UsedCents), Leads: float64(use.UsedLeads), Replicas: a.book.Replicas(),
 		})
 	}
 }

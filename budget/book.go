@@ -568,6 +568,10 @@ func (b *Book) Use(scope Scope, period pingpost.Period) (u CapUse, ok bool) {
 	return u, true
 }
 
+// Replicas is how many bidders share the caps, this one included, as the store last told it; 0 where
+// nobody can.
+func (b *Book) Replicas() int { return int(b.replicas) }
+
 // Changes counts the inputs that may have changed what Use tells: while it stays the same, so does
 // every answer of Use. Bids are none of them.
 func (b *Book) Changes() uint64 { return b.changes }

@@ -180,9 +180,11 @@ func (d *Desk) Read(now time.Time, r Reading) {
 	c := &d.caps[r.Cap]
 	if !r.Start.Equal(c.Start) || !r.End.Equal(c.End) {
 		d.stale = true
+		c.Share.Left = 0 // a new window's money is no news of who spent it
 	}
 	c.Start, c.End = r.Start, r.End
 	c.Left = room{max(c.Dollars-r.Dollars, 0), max(c.Leads-r.Leads, 0)}
+	d.share(now, r.Cap, r.Replicas)
 	switch moved := c.SolvedLeft.Dollars-c.Left.Dollars > solveMoved*c.SolvedLeft.Dollars ||
 		c.SolvedLeft.Leads-c.Left.Leads > solveMoved*c.SolvedLeft.Leads; {
 	case d.stale:
@@ -255,6 +257,8 @@ func (d *Desk) lose(now time.Time, bid openBid) {
 }
 
 // Expire takes bids of which nothing was heard in time for lost, and brings the calendars up to date.
+// Among several replicas a post or a notice may go to another one. Where the exchange tells of each bid,
+// nothing is learned then: of won and lost bids alike the others hear the same part.
 func (d *Desk) Expire(now time.Time) {
 	d.turn(now)
 	d.solveCrews(now)
@@ -263,8 +267,23 @@ func (d *Desk) Expire(now time.Time) {
 		if !due {
 			return
 		}
-		d.Lost(now, seq)
+		if bid := d.open.bySeq[seq]; d.shared(bid.Line) {
+			d.Dropped(seq)
+		} else {
+			d.Lost(now, seq)
+		}
 	}
+}
+
+// shared says whether what becomes of a line's bids may be told to another replica.
+func (d *Desk) shared(at int) bool {
+	l := &d.lines[at]
+	for _, c := range l.Caps {
+		if l.Tells && d.caps[c].Share.Replicas > 1 {
+			return true
+		}
+	}
+	return false
 }
 
 // answer counts what became of a bid: paid is 0 where it was lost.

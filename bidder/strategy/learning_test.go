@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"leadbid/pingpost"
+
 	"pgregory.net/rapid"
 )
 
@@ -260,5 +262,31 @@ func TestMoodSeesStorms(t *testing.T) {
 	play(20, 1)
 	if now := m.factor(); now > 2 {
 		t.Errorf("20 pings after the storm, %.2f times are counted on", now)
+	}
+}
+
+// TestSilentLinesAreNotSavedFor: an exchange that never sends a ping, or sends none any more, keeps no
+// money from the others.
+func TestSilentLinesAreNotSavedFor(t *testing.T) {
+	setup := oneLine(Volume, Learned, pingpost.AuctionSecond, 300)
+	silent := setup.Lines[0]
+	silent.Exchange = "silent"
+	setup.Lines = append(setup.Lines, silent)
+	r := rand.New(rand.NewPCG(8, 9))
+	tr := &trader{Desk: NewDesk(setup), budget: 300}
+	for day := range 10 {
+		start := monday.AddDate(0, 0, day)
+		tr.day(start, dayOf(r, start, 20))
+	}
+	if size := tr.lines[1].Size; size > 10 {
+		t.Errorf("an exchange that never sent a ping is counted on for %.0f a week", size)
+	}
+	l := &tr.lines[0]
+	now := monday.AddDate(0, 0, 10)
+	if alive := l.alive(now); alive < 0.99 {
+		t.Errorf("after one night a line is counted on for %.2f", alive)
+	}
+	if alive := l.alive(now.AddDate(0, 0, 3)); alive > 0.6 {
+		t.Errorf("three days after its last ping a line is counted on for %.2f", alive)
 	}
 }

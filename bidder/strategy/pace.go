@@ -16,6 +16,9 @@ const (
 	// solveMoved is how much of what a cap has left may go before they are worked out anew.
 	solveMoved = 1.0 / 200
 
+	// patience is how many expected pings may fail to come before a line is counted on less.
+	patience = 30.0
+
 	// halvings of the range of a price until it is known to a thousandth.
 	halvings = 13
 )
@@ -92,8 +95,10 @@ func (d *Desk) due(now time.Time) bool {
 func (d *Desk) solve(now time.Time) {
 	d.solved, d.since, d.stale = now, 0, false
 	for i := range d.lines {
-		d.lines[i].learn(&d.paper)
-		d.lines[i].Size = d.lines[i].Week.Total()
+		l := &d.lines[i]
+		l.learn(&d.paper)
+		l.Week.Watch(now.In(d.setup.Zone)) // that no ping comes is news, too
+		l.Size = l.Week.Total()
 	}
 	for i := range d.caps {
 		d.solveCap(now.In(d.setup.Zone), i)
@@ -138,7 +143,8 @@ func (d *Desk) solveCap(now time.Time, at int) {
 		return // nothing was read yet: until then the first prices hold
 	}
 	c.Lambda, c.Nu = mostRatio, 0
-	left, most, dearest, written := c.Left, 0.0, 0.0, false
+	part := c.Share.part()
+	left, most, dearest, written := room{part * c.Left.Dollars, part * c.Left.Leads}, 0.0, 0.0, false
 	d.flows = d.flows[:0]
 	for i := range d.lines {
 		l := &d.lines[i]
@@ -192,7 +198,7 @@ func (c *capState) roll(now time.Time) {
 // rest is how many pings a line is to count on before a window ends, the one that is being asked
 // about included, by the part of the day.
 func (l *line) rest(now, end time.Time) (pings [parts]float64) {
-	day, tomorrow := l.Lately.factor(), earlier(now.Add(moodLasts), end)
+	day, tomorrow := l.Lately.factor()*l.alive(now), earlier(now.Add(moodLasts), end)
 	if l.Pacing == Even {
 		perHour := l.Week.perHour(hourOfWeek(now), l.Size)
 		soon, later := l.Open.byPart(now, tomorrow), l.Open.byPart(tomorrow, end)
@@ -207,6 +213,15 @@ func (l *line) rest(now, end time.Time) (pings [parts]float64) {
 	}
 	pings[partOf(now)]++
 	return pings
+}
+
+// alive is how much a line is counted on: less the longer nothing came of it, as from an exchange that
+// is dead. The next ping makes it whole again.
+func (l *line) alive(now time.Time) float64 {
+	if l.Marked.IsZero() {
+		return 1
+	}
+	return min(patience/max(l.Week.between(l.Marked, now, l.Size), patience), 1)
 }
 
 // learn brings a line's yields up to date, once enough answers have come.

@@ -81,6 +81,7 @@ type CapState struct {
 	SolvedLeft room      `json:"solved_left"`
 	Lambda     float64   `json:"lambda"`
 	Nu         float64   `json:"nu"`
+	Share      share     `json:"share,omitzero"`
 }
 
 // room is what a cap has left: 0 also where it has no such limit.

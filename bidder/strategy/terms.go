@@ -47,6 +47,7 @@ type Line struct {
 	Explore   float64          // the share of shaded bids that try a little more or less
 	Trade     pingpost.Service // whose week is expected as long as little was seen
 	Open      Hours            // when the campaign buys
+	Tells     bool             // the exchange tells of each bid whether it won
 	Crew      string           // in Setup.Crews, who does the work; "" where its hours are not counted
 }
 
@@ -67,6 +68,7 @@ type Reading struct {
 	Start, End time.Time
 	Dollars    float64
 	Leads      float64
+	Replicas   int // that spend from the cap, this one included; 0 and 1 mean nobody else
 }
 
 // Ask is one ping that a line's rules have priced.
