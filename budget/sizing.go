@@ -205,9 +205,6 @@ func (b *Book) spare(now time.Time, line *line, queue []*line) room {
 		keep = room{max(fair.cents, line.usual()), max(fair.leads, 1)}
 	case b.replicas > 1 && !line.active(now):
 		keep = b.inHand(now, line)
-		if planted.Is(planted.KeepIdle) {
-			keep = have
-		}
 		if over := have.cents - keep.cents; keep.cents > line.usual() && over < line.usual() && !line.byLeads {
 			keep = have // not worth a question
 		}
@@ -222,6 +219,9 @@ func (b *Book) spare(now time.Time, line *line, queue []*line) room {
 // or room for one bid, whichever is more. Where it is too little for all, those asked last have it.
 func (b *Book) inHand(now time.Time, line *line) room {
 	keep := line.target(now)
+	if planted.Is(planted.KeepIdle) {
+		return keep
+	}
 	for _, limit := range line.Caps {
 		cents, leads := b.bought(now, limit)
 		part := room{

@@ -162,7 +162,7 @@ var (
 )
 
 func (row *caught) bySimulation(built string, days int) bool {
-	output, err := row.output("", filepath.Join(built, "sim"), "--days", strconv.Itoa(days), "--for", "20s", "--failures", "1")
+	output, err := row.output("", filepath.Join(built, "sim"), "--days", strconv.Itoa(days), "--for", "40s", "--failures", "1")
 	found := broken.FindSubmatch(output)
 	if err == nil || found == nil {
 		return false
@@ -191,12 +191,12 @@ func (row *caught) bySuite(binary, pkg string, args []string) bool {
 	return true
 }
 
-// output runs a program with the mistake in it, for 40 s at most.
+// output runs a program with the mistake in it, for 80 s at most.
 func (row *caught) output(dir, name string, args ...string) ([]byte, error) {
 	c := exec.Command(name, args...)
 	c.Dir = dir
 	c.Env = append(os.Environ(), "LEADBID_PLANTED="+string(row.Bug))
-	timer := time.AfterFunc(40*time.Second, func() { _ = c.Process.Kill() })
+	timer := time.AfterFunc(80*time.Second, func() { _ = c.Process.Kill() })
 	defer timer.Stop()
 	return c.CombinedOutput()
 }

@@ -138,13 +138,16 @@ func (w *world) spendAgain() {
 	}
 	w.keen = true
 	if w.chance(0.5) {
-		c.asked = pick(w, c.replicas) // the others had their leases, and give way
+		w.in(w.between(0, 30*time.Second), func() { c.asked = pick(w, c.replicas) }) // the others have leases, and give way
 	}
 	w.note(c.name, "is to spend what it has left", "", 0)
 	clear(c.noBids)
 	longest := time.Duration(0) // that a bid keeps its money
 	for _, x := range c.terms.exchanges {
 		longest = max(longest, x.ttl, x.holdFor)
+	}
+	if most := w.now.Add(45 * time.Minute); end.After(most) {
+		end = most // leads of a cent each would take days
 	}
 	pace := 2 * time.Second
 	for idle := time.Duration(0); idle < longest+time.Minute; idle += pace {

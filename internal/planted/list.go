@@ -94,7 +94,7 @@ func All() []Mistake {
 		{CutUnasked, "budget/store", "an extension takes back what bids are being made from"},
 		{WholeRest, "budget/store", "one of several replicas is granted all that a cap has left"},
 		{BidBeforeAnswer, "budget", "bids are made from what the store may be taking back"},
-		{KeepIdle, "budget", "a replica that nobody asks for bids gives nothing back"},
+		{KeepIdle, "budget", "a replica that nobody asks for bids keeps as much as one that is asked"},
 		{ResumeLeases, "budget/store", "a run is shown the leases of all runs as its own"},
 		{ReplyBeforeSync, "internal/sqlstore", "the store answers before the disk has it"},
 		{RerouteUnknown, "exchange", "an unanswered post is rerouted before its withdrawal is known"},
