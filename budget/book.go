@@ -36,7 +36,7 @@ type Book struct {
 	leases  []*lease // every open lease of this run, by id; also of lines that left the plan
 	byLease map[LeaseID]*lease
 
-	holds  map[uint64]*hold
+	holds  holds   // open and unsettled
 	freed  []*hold // to be used again
 	ending ends    // the open holds, soonest end first; entries of removed holds go when they are due
 
@@ -137,7 +137,7 @@ type HoldTicket struct {
 
 // NewBook makes an empty book: nothing can be held before the store has granted a lease.
 func NewBook(plan *Plan) *Book {
-	b := &Book{byLease: map[LeaseID]*lease{}, holds: map[uint64]*hold{}, uses: map[capKey]*use{}}
+	b := &Book{byLease: map[LeaseID]*lease{}, uses: map[capKey]*use{}}
 	b.adopt(plan)
 	return b
 }
@@ -206,7 +206,7 @@ func (b *Book) take(now time.Time, line *line, lease *lease, seq uint64, price p
 	}
 	h := b.blank()
 	*h = hold{seq: seq, lease: lease, price: price, end: end, firm: !line.Terms.Refusable}
-	b.holds[seq] = h
+	b.holds.add(h)
 	b.ending.push(endOf(end, seq))
 	lease.heldCents += price
 	lease.heldLeads++
@@ -291,7 +291,7 @@ func (b *Book) Rest(now time.Time, key Line, price pingpost.Cents, tmax time.Dur
 // Release frees the hold of a bid that was never sent. held is false where there is none.
 func (b *Book) Release(now time.Time, seq uint64) (line Line, held bool) {
 	b.expire(now)
-	h := b.holds[seq]
+	h := b.holds.of(seq)
 	if h == nil {
 		return Line{}, false
 	}
@@ -313,7 +313,7 @@ func (b *Book) LineOf(id LeaseID) (line Line, open bool) {
 // refused; a binding bid stays a promise until its end, whatever the notice says.
 func (b *Book) Lost(now time.Time, seq uint64) {
 	b.expire(now)
-	if h := b.holds[seq]; h != nil && (!h.firm || planted.Is(planted.LossFreesBinding)) {
+	if h := b.holds.of(seq); h != nil && (!h.firm || planted.Is(planted.LossFreesBinding)) {
 		b.free(h)
 	}
 }
@@ -329,7 +329,7 @@ func (b *Book) Charged(now time.Time, c Charged) {
 	} else if c.Accepted && !c.Repeat {
 		b.chargedDirectly(now, c)
 	}
-	h := b.holds[c.Ref.Seq]
+	h := b.holds.of(c.Ref.Seq)
 	if h == nil || h.lease.ID != c.Ref.Lease || h.price != c.Ref.Price {
 		return
 	}
@@ -446,7 +446,7 @@ func (b *Book) expire(now time.Time) {
 			return
 		}
 		b.ending.pop()
-		if h := b.holds[due.seq]; h != nil && !h.ended {
+		if h := b.holds.of(due.seq); h != nil && !h.ended {
 			if b.end(h, h.end); planted.Is(planted.FreeUnsettledHold) {
 				b.free(h)
 			}
@@ -461,7 +461,7 @@ func (b *Book) firstEnd() time.Time {
 		if !ok {
 			return time.Time{}
 		}
-		if h := b.holds[first.seq]; h != nil && !h.ended {
+		if h := b.holds.of(first.seq); h != nil && !h.ended {
 			return h.end
 		}
 		b.ending.pop()
@@ -494,7 +494,7 @@ func (b *Book) giveBack(h *hold) {
 
 // forget drops a hold.
 func (b *Book) forget(h *hold) {
-	delete(b.holds, h.seq)
+	b.holds.remove(h.seq)
 	b.freed = append(b.freed, h)
 }
 
@@ -517,10 +517,14 @@ func (b *Book) apply(state LeaseState) *lease {
 // drop forgets a lease that the store has closed, and the holds on it: its money is back in the
 // caps, and a post of those bids is the caps' affair.
 func (b *Book) drop(gone *lease) {
-	for _, h := range b.holds {
+	var over []*hold
+	for h := range b.holds.all() {
 		if h.lease == gone {
-			b.forget(h)
+			over = append(over, h)
 		}
+	}
+	for _, h := range over {
+		b.forget(h)
 	}
 	delete(b.byLease, gone.ID)
 	is := func(l *lease) bool { return l == gone }

@@ -96,10 +96,10 @@ func (b *Book) Snapshot() State {
 			Unsettled: slices.Clone(l.unsettled), LeavingCents: l.leavingCents, LeavingLeads: l.leavingLeads,
 		})
 	}
-	for _, seq := range slices.Sorted(maps.Keys(b.holds)) {
-		h := b.holds[seq]
+	bySeq := func(x, y *hold) int { return cmp.Compare(x.seq, y.seq) }
+	for _, h := range slices.SortedFunc(b.holds.all(), bySeq) {
 		s.Holds = append(s.Holds, SavedHold{
-			Seq: seq, Lease: h.lease.ID, Price: h.price, End: h.end, Ended: h.ended, Firm: h.firm,
+			Seq: h.seq, Lease: h.lease.ID, Price: h.price, End: h.end, Ended: h.ended, Firm: h.firm,
 		})
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(b.uses), compareKeys) {
@@ -145,7 +145,7 @@ func Restore(plan *Plan, s State) *Book {
 		if l == nil {
 			continue
 		}
-		b.holds[saved.Seq] = &hold{saved.Seq, l, saved.Price, saved.End, saved.Ended, saved.Firm}
+		b.holds.add(&hold{saved.Seq, l, saved.Price, saved.End, saved.Ended, saved.Firm})
 		l.heldCents += saved.Price
 		l.heldLeads++
 		if !saved.Ended {
@@ -168,12 +168,13 @@ func (b *Book) Check() error {
 	held := map[*lease]sums{}
 	ending := map[uint64]bool{}
 	for _, entry := range b.ending.all() {
-		if h := b.holds[entry.seq]; h != nil && h.end.UnixNano() == entry.at {
+		if h := b.holds.of(entry.seq); h != nil && h.end.UnixNano() == entry.at {
 			ending[entry.seq] = true
 		}
 	}
-	for seq, h := range b.holds {
-		if b.byLease[h.lease.ID] != h.lease || h.seq != seq || h.price <= 0 {
+	for h := range b.holds.all() {
+		seq := h.seq
+		if b.byLease[h.lease.ID] != h.lease || b.holds.of(seq) != h || h.price <= 0 {
 			return fmt.Errorf("budget: hold %d is on lease %d for %v", seq, h.lease.ID, h.price)
 		}
 		if !h.ended && !ending[seq] {

@@ -179,7 +179,7 @@ func (b *Book) read(state LeaseState, at time.Time) {
 	}
 	settled := 0
 	for ; settled < len(lease.unsettled); settled++ {
-		h := b.holds[lease.unsettled[settled]]
+		h := b.holds.of(lease.unsettled[settled])
 		if h.end.After(at) {
 			break
 		}
