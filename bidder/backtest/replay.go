@@ -73,6 +73,10 @@ type replay struct {
 	run   uint32
 	next  uint64
 	line  []byte
+
+	// withheld is set from a ping on that was recorded without what it said, and decided the same: what the
+	// Agent keeps of it may be something else. A snapshot that is the same shows that it is not.
+	withheld bool
 }
 
 func (r *replay) segment(ctx context.Context, path string) error {
@@ -158,14 +162,16 @@ func (r *replay) snapshot(record *recording.Record) error {
 		if err != nil {
 			return fmt.Errorf("writing a snapshot: %w", err)
 		}
-		r.report.compare(record.Seq, "snapshot", record.Data, mine)
+		if r.report.compare(record.Seq, "snapshot", record.Data, mine, r.withheld) {
+			r.withheld = false
+		}
 		return nil
 	}
 	agent, err := bidder.Restore(recorded, r.rules)
 	if err != nil {
 		return err
 	}
-	r.agent, r.run, r.next = agent, recorded.Run, recorded.Seq+1
+	r.agent, r.run, r.next, r.withheld = agent, recorded.Run, recorded.Seq+1, false
 	return nil
 }
 
@@ -179,7 +185,8 @@ func (r *replay) ping(record *recording.Record) {
 		r.agent = nil
 		return
 	}
-	r.report.compare(record.Seq, "decision", record.Decision, r.line)
+	r.report.compare(record.Seq, "decision", record.Decision, r.line, r.withheld)
+	r.withheld = r.withheld || record.Withheld
 }
 
 func (r *replay) input(record *recording.Record) error {
@@ -242,7 +249,7 @@ func (r *replay) compareData(record *recording.Record, what string, mine any) {
 	if err != nil {
 		panic(fmt.Sprintf("backtest: plain data does not marshal: %v", err))
 	}
-	r.report.compare(record.Seq, what, record.Data, text)
+	r.report.compare(record.Seq, what, record.Data, text, r.withheld)
 }
 
 // with reads a record's data and hands it on.

@@ -54,6 +54,7 @@ type tape struct {
 	now    time.Time
 	number int
 	lines  []string // of the segment under way
+	tamper bool     // pings are recorded with another decision than was made
 }
 
 func newTape(t *testing.T, rs *rules.Ruleset) *tape {
@@ -88,8 +89,12 @@ func (r *tape) ping(change func(*pingpost.Ping)) bidder.Decision {
 	}
 	p.Digest = p.ComputeDigest()
 	decision := r.agent.Decide(r.now, p)
+	recorded := decision
+	if r.tamper {
+		recorded.Price++
+	}
 	r.lines = append(r.lines, string(recording.AppendPing(nil, decision.Seq, decision.At, p, r.rules.KeepsAttr,
-		decision.AppendJSON(nil))))
+		recorded.AppendJSON(nil))))
 	return decision
 }
 
@@ -317,7 +322,7 @@ func TestWithheldDataIsAGap(t *testing.T) {
 		r.pings(5)
 		r.end(false, nil)
 		report := r.report(rs)
-		if report.DifferentCount != 0 || report.Withheld != withheld || report.Uncompared != uncompared {
+		if report.DifferentCount != 0 || report.Withheld != withheld || report.Uncompared != uncompared || report.WithheldPings != 1 {
 			t.Errorf("%s: %+v", what, report)
 		}
 	}
@@ -329,6 +334,28 @@ func TestWithheldDataIsAGap(t *testing.T) {
 		p.Source, p.Urgency = "dana@example.com", pingpost.UrgencyEmergency
 	}, 0, 0)
 	f("one that no rule reads", func(p *pingpost.Ping) { p.SubIDs = []string{"312-555-0142"} }, 0, 0)
+}
+
+// A difference after a ping that decided the same without what was withheld says that it may come of that,
+// until a snapshot shows that it does not.
+func TestDifferencesAfterWithheldDataSaySo(t *testing.T) {
+	rs := load(t, configuration)
+	emergency := func(p *pingpost.Ping) { p.Urgency = pingpost.UrgencyEmergency }
+	r := newTape(t, rs)
+	r.pings(2)
+	r.ping(func(p *pingpost.Ping) { p.Source = "dana@example.com"; emergency(p) })
+	r.tamper = true
+	r.ping(emergency)
+	r.tamper = false
+	r.snapshot()
+	r.tamper = true
+	r.ping(emergency)
+	r.end(false, nil)
+	report := r.report(rs)
+	if report.DifferentCount != 2 || report.AfterWithheld != 1 || report.WithheldPings != 1 || report.Withheld != 0 ||
+		!report.Differences[0].AfterWithheld || report.Differences[1].AfterWithheld {
+		t.Errorf("%+v", report)
+	}
 }
 
 func TestSegments(t *testing.T) {

@@ -29,12 +29,17 @@ type Report struct {
 	Torn       int              `json:"torn"`     // segments that a crash cut off
 	Former     int64            `json:"former"`   // posts of bids that rules before a reload made: taken as recorded
 	Withheld   int64            `json:"withheld"` // decisions by personal data that is not recorded; each is a gap, too
+	// WithheldPings counts the pings that were recorded without personal data which a rule could read: those
+	// of Withheld, those that decided the same without it, and those that were not compared.
+	WithheldPings int64 `json:"withheld_pings"`
 	// OtherRules tells what was recorded while other rules were in force, in the order of time. It is
 	// in the sums, and was not compared.
 	OtherRules []*OtherRules `json:"other_rules"`
 
-	// DifferentCount counts all differences; Differences holds the first few.
+	// DifferentCount counts all differences; Differences holds the first few. AfterWithheld counts those
+	// of them that may come of a ping before them that was recorded without what it said.
 	DifferentCount int64        `json:"different"`
+	AfterWithheld  int64        `json:"different_after_withheld"`
 	Differences    []Difference `json:"differences,omitempty"`
 
 	byCampaign map[string]*CampaignReport
@@ -55,6 +60,8 @@ type Difference struct {
 	What     string `json:"what"`
 	Recorded string `json:"recorded"`
 	Replayed string `json:"replayed"`
+
+	AfterWithheld bool `json:"after_withheld,omitempty"`
 }
 
 // OtherRules is one configuration besides the one that was replayed with.
@@ -84,15 +91,20 @@ func (r *Report) otherRules(hash string) *OtherRules {
 // Identical tells whether everything that was compared was the same, and anything was.
 func (r *Report) Identical() bool { return r.DifferentCount == 0 && r.Compared > 0 }
 
-func (r *Report) compare(seq uint64, what string, recorded, replayed []byte) {
+// compare tells whether both are the same.
+func (r *Report) compare(seq uint64, what string, recorded, replayed []byte, afterWithheld bool) bool {
 	r.Compared++
 	if equal(recorded, replayed) {
-		return
+		return true
 	}
 	r.DifferentCount++
-	if len(r.Differences) < maxDifferences {
-		r.Differences = append(r.Differences, Difference{seq, what, string(recorded), string(replayed)})
+	if afterWithheld {
+		r.AfterWithheld++
 	}
+	if len(r.Differences) < maxDifferences {
+		r.Differences = append(r.Differences, Difference{seq, what, string(recorded), string(replayed), afterWithheld})
+	}
+	return false
 }
 
 // count adds one recorded input to the sums.
@@ -104,6 +116,9 @@ func (r *Report) count(record *recording.Record) {
 	switch record.Kind {
 	case recording.KindPing:
 		r.countPing(record.Decision)
+		if record.Withheld {
+			r.WithheldPings++
+		}
 	case recording.KindCharged:
 		var charged budget.Charged
 		if json.Unmarshal(record.Data, &charged) == nil && charged.Accepted && !charged.Repeat {

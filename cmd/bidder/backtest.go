@@ -81,6 +81,14 @@ func printReplay(env *cli.Env, report *backtest.Report) error {
 	for _, d := range report.Differences {
 		env.Sayf("input %d, %s: recorded %s, replayed %s", d.Seq, d.What, d.Recorded, d.Replayed)
 	}
+	if report.WithheldPings > 0 {
+		env.Sayf("recorded without a phone number or an address that a rule could read in them: %d pings; %d of them decide "+
+			"otherwise without it, and after each of these nothing is compared until the next snapshot",
+			report.WithheldPings, report.Withheld)
+	}
+	if report.AfterWithheld > 0 {
+		env.Sayf("%d of the differences come after such a ping, and may come of it", report.AfterWithheld)
+	}
 	switch {
 	case report.DifferentCount > 0:
 		return cli.Failed("%d of %d decisions differ from the recording", report.DifferentCount, report.Compared)
@@ -93,10 +101,6 @@ func printReplay(env *cli.Env, report *backtest.Report) error {
 	for _, other := range report.OtherRules {
 		env.Sayf("recorded with another configuration, rules %.12s: %d inputs are counted, and were not compared",
 			other.Rules, other.Inputs)
-	}
-	if report.Withheld > 0 {
-		env.Sayf("decided by personal data that no recording keeps: %d pings; after each, nothing is compared until "+
-			"the next snapshot", report.Withheld)
 	}
 	if report.Former > 0 {
 		env.Sayf("posts of bids that the rules before a reload made: %d, taken as recorded", report.Former)
