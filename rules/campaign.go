@@ -117,7 +117,7 @@ func (l *loader) loadCampaignExchanges(c *Campaign, node yamlfile.Node) {
 		}
 		if _, known := l.rs.exchangeIndex[name]; !known {
 			nearest, _ := yamlfile.Nearest(name, names)
-			item.Fault("there is no exchange "+yamlfile.Quote(name), "one of "+yamlfile.OneOf(names), nearest)
+			item.Fault("there is no exchange "+yamlfile.Quote(name), yamlfile.Choice(names), nearest)
 			continue
 		}
 		if !slices.Contains(c.Exchanges, name) {

@@ -34,7 +34,7 @@ func (t *translator) call(n ast.Node, name string, arguments []ast.Node) operand
 		names := append(slices.Sorted(maps.Keys(functions)), "known")
 		nearest, _ := yamlfile.Nearest(name, names)
 		return t.fault(n, "there is no function "+yamlfile.Quote(name)+" in rules",
-			"one of "+yamlfile.OneOf(names), nearest)
+			yamlfile.Choice(names), nearest)
 	}
 	if len(arguments) < f.least || len(arguments) > f.most {
 		return t.fault(n, fmt.Sprintf("%s does not take %d values", name, len(arguments)), "", "")

@@ -79,6 +79,10 @@ func loadRung(value yamlfile.Node) (one rung, ok bool) {
 		value.Fault(yamlfile.Quote(text)+" could be a factor or dollars", rungExpected, "$"+text)
 		return rung{}, false
 	}
+	if number, ok := parseNumber(text); !ok || number < 0 {
+		value.Fault(yamlfile.Quote(text)+" is neither a factor nor dollars", rungExpected, "")
+		return rung{}, false
+	}
 	factor, ok := value.Number(0, 1)
 	return rung{factor: factor}, ok
 }

@@ -64,7 +64,7 @@ func (t *translator) fieldPart(f *field) operand {
 
 func (t *translator) leadPart(node ast.Node, i int) operand {
 	if t.where != atPost {
-		return t.fault(node, "lead.* is known only at the post", "lead.* in reject rules only", "")
+		return t.fault(node, "lead.* is known only at the post", "a field of the ping; or the rule under reject:, where lead.* is known", "")
 	}
 	t.uses.lead[i] = true
 	value := t.slot("?lead", i)

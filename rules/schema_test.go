@@ -121,12 +121,13 @@ func (d *drift) compare(where any, loader, schema []string) {
 }
 
 // expected loads a configuration and reads what the fault with this message expects: "one of a, b
-// or c". A map that the loader does not even look at has no such fault.
+// or c", or "a" where that is all. A map that the loader does not even look at has no such fault.
 func (d *drift) expected(configuration any, message string) []string {
 	d.t.Helper()
 	_, faults := Load(fstest.MapFS{"bidder.yaml": {Data: []byte(asJSON(configuration))}}, "bidder.yaml", testenv)
 	for _, fault := range faults.List() {
-		if list, ok := strings.CutPrefix(fault.Expected, "one of "); ok && strings.Contains(fault.Message, message) {
+		if strings.Contains(fault.Message, message) {
+			list := strings.TrimPrefix(fault.Expected, "one of ")
 			words := strings.Split(strings.ReplaceAll(list, " or ", ", "), ", ")
 			slices.Sort(words)
 			return words

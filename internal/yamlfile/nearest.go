@@ -73,6 +73,15 @@ func OneOf(words []string) string {
 	return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
 }
 
+// Choice lists the words of a closed list for an expectation: "one of first or second", and "native"
+// where there is one only.
+func Choice(words []string) string {
+	if len(words) == 1 {
+		return words[0]
+	}
+	return "one of " + OneOf(words)
+}
+
 // Quote shows a text inside a message: in double quotes, escaped, and cut where it is long.
 func Quote(text string) string {
 	const most = 60

@@ -179,7 +179,11 @@ func (n Node) Map(known []string, planned ...string) (m Map, ok bool) {
 		return m, true
 	}
 	if n.node.Kind != yaml.MappingNode {
-		n.Fault("this must be a map", "keys with values: "+OneOf(known), "")
+		expected := "keys with values: " + OneOf(known)
+		if len(known) == 1 {
+			expected = "a key and its value, such as {" + known[0] + ": ...}"
+		}
+		n.Fault("this must be a map", expected, "")
 		return m, false
 	}
 	for i := 0; i+1 < len(n.node.Content); i += 2 {
@@ -204,10 +208,10 @@ func (n Node) unknownKey(key, value *yaml.Node, known, planned []string) {
 	}
 	message := "unknown key " + Quote(key.Value)
 	if nearest, ok := Nearest(key.Value, known); ok {
-		at.Fault(message, "one of "+OneOf(known), nearest)
+		at.Fault(message, Choice(known), nearest)
 		return
 	}
-	at.Fault(message, "one of "+OneOf(known), "")
+	at.Fault(message, Choice(known), "")
 }
 
 // Planned is the message for a key or word whose meaning is decided and whose code is not

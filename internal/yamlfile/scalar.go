@@ -97,7 +97,7 @@ func (n Node) Secret(expected, suggestedName string) (text string, ok bool) {
 // Word reads one word of a closed list exactly. planned lists words that are decided and not
 // built.
 func (n Node) Word(words []string, planned ...string) (word string, ok bool) {
-	text, ok := n.scalar("one of " + OneOf(words))
+	text, ok := n.scalar(Choice(words))
 	if !ok {
 		return "", false
 	}
@@ -105,11 +105,11 @@ func (n Node) Word(words []string, planned ...string) (word string, ok bool) {
 	case contains(words, text):
 		return text, true
 	case contains(planned, text):
-		n.Fault(Planned(text), "one of "+OneOf(words), "")
+		n.Fault(Planned(text), Choice(words), "")
 		return "", false
 	}
 	nearest, _ := Nearest(text, words)
-	n.Fault(Quote(text)+" is not a word that is known here", "one of "+OneOf(words), nearest)
+	n.Fault(Quote(text)+" is not a word that is known here", Choice(words), nearest)
 	return "", false
 }
 
@@ -177,7 +177,7 @@ func (n Node) Number(low, high float64) (number float64, ok bool) {
 
 // Percent reads "25%" as 0.25, from 0 to most (a share, such as 1 for 100%).
 func (n Node) Percent(most float64) (share float64, ok bool) {
-	expected := fmt.Sprintf("a percentage from 0%% to %v%%, such as 25%%", most*100)
+	expected := fmt.Sprintf("a percentage from 0%% to %v%%, such as %v%%", most*100, min(25, most*50))
 	text, ok := n.scalar(expected)
 	if !ok {
 		return 0, false
@@ -274,12 +274,8 @@ func ZIPHint(text string) (message, typed string) {
 // or more, days (90d, of 24 hours) are read too.
 func (n Node) Duration(low, high time.Duration) (length time.Duration, ok bool) {
 	const day = 24 * time.Hour
-	example := "60s or 5m"
-	if high >= day {
-		example = "12h or 90d"
-	}
 	expected := fmt.Sprintf("a length of time from %s to %s, such as %s", showDuration(low),
-		showDuration(high), example)
+		showDuration(high), exampleBetween(low, high))
 	text, ok := n.scalar(expected)
 	if !ok {
 		return 0, false
@@ -301,6 +297,23 @@ func (n Node) Duration(low, high time.Duration) (length time.Duration, ok bool) 
 		return length, true
 	}
 	return 0, false
+}
+
+// exampleBetween is what somebody could type for a length of time.
+func exampleBetween(low, high time.Duration) string {
+	const day = 24 * time.Hour
+	for _, pair := range [][2]time.Duration{
+		{12 * time.Hour, 90 * day}, {time.Minute, 5 * time.Minute}, {300 * time.Millisecond, 2 * time.Second},
+	} {
+		if low > pair[0] || high < pair[1] {
+			continue
+		}
+		if pair[0] == time.Minute {
+			return "60s or 5m"
+		}
+		return showDuration(pair[0]) + " or " + showDuration(pair[1])
+	}
+	return showDuration(high)
 }
 
 // withUnit is a bare number with the first unit that makes it fit; "" where none does.

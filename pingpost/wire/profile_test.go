@@ -84,7 +84,7 @@ func TestProfileFaults(t *testing.T) {
 		}
 	}
 	f("an encoding to come", "encoding: json", "encoding: xml", "planned, not built yet")
-	f("an unknown encoding", "encoding: json", "encoding: yaml", "expected one of json")
+	f("an unknown encoding", "encoding: json", "encoding: yaml", "expected json")
 	f("a field misspelled", "zip: $zip", "zip: $zp", "type: $zip")
 	f("a field of another message", "bid: $bid,", "bid: $price,", `no field "$price"`)
 	f("a bid without its price", "bid: $bid,", "", "a bid has no place for $bid")
