@@ -81,7 +81,7 @@ func copyFile(from, to string) error {
 }
 
 func writeHistory(ctx context.Context, path string, leads int) error {
-	const together = 10 // leases that are open at a time: their posts share commits
+	const together = 40 // leases that are open at a time: their posts share commits
 	steps := (leads + leadsPerLease - 1) / leadsPerLease
 	b, err := openBooks(ctx, path, historyEnd.Add(-time.Duration(steps+2*together)*historyStep))
 	if err != nil {
@@ -103,28 +103,36 @@ func writeHistory(ctx context.Context, path string, leads int) error {
 			refused.Charge.Refuse = pingpost.PriceMismatch
 			posts = append(posts, refused)
 		}
-		if err := hand(callers, posts, b.live); err != nil {
-			return err
+		// Each for itself, so that what shares a commit is of one kind.
+		for _, stage := range []func(store.Post) error{b.buy, b.deliver, b.returnSome} {
+			if err := hand(callers, posts, stage); err != nil {
+				return err
+			}
 		}
 	}
 	b.now.Store(historyEnd.UnixNano())
 	return b.closeLeases(ctx)
 }
 
-// live is the life of a post: it is answered, its lead is delivered, and of fifty one is returned.
-func (b *books) live(p store.Post) error {
-	ctx := context.Background()
-	answer, err := b.store.Post(ctx, p)
-	if err != nil || answer.Outcome != store.PostAccepted {
-		return err
-	}
-	if err := b.store.Attempted(ctx, store.Attempt{ID: answer.LeadID + "-1", At: p.At, Done: true}); err != nil {
-		return err
-	}
-	if p.Charge.Ref.Seq%50 != 0 {
+// buy posts a lead. Those whose charge says so are refused.
+func (b *books) buy(p store.Post) error {
+	_, err := b.store.Post(context.Background(), p)
+	return err
+}
+
+func (b *books) deliver(p store.Post) error {
+	if p.Charge.Refuse != pingpost.ReasonNone {
 		return nil
 	}
-	_, err = b.store.Credit(ctx, store.Credit{Exchange: p.Charge.Exchange, PingID: p.Charge.PingID, BidID: p.Charge.BidID,
-		Outcome: pingpost.OutcomeReturned, At: p.At})
+	return b.store.Attempted(context.Background(), store.Attempt{ID: p.LeadID + "-1", At: p.At, Done: true})
+}
+
+// returnSome returns one lead of fifty.
+func (b *books) returnSome(p store.Post) error {
+	if p.Charge.Refuse != pingpost.ReasonNone || p.Charge.Ref.Seq%50 != 0 {
+		return nil
+	}
+	_, err := b.store.Credit(context.Background(), store.Credit{Exchange: p.Charge.Exchange, PingID: p.Charge.PingID,
+		BidID: p.Charge.BidID, Outcome: pingpost.OutcomeReturned, At: p.At})
 	return err
 }

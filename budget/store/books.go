@@ -27,7 +27,7 @@ type Options struct {
 	// file, and the server's own for PostgreSQL, which all replicas share.
 	Clock func() time.Time
 
-	// VerifyRest lets Verify rest this many times as long as each of its steps took, so that it is in
+	// VerifyRest has Verify look at a file's pages alone, not at its indexes, and rest this many times as long as each of its steps took, so that it is in
 	// nobody's way for long. VerifyRecent never rests.
 	VerifyRest int
 

@@ -335,7 +335,7 @@ type Report struct {
 
 // Check is one invariant and how many rows it was held against.
 type Check struct {
-	ID   string `json:"id"` // B1 .. B7, as ARCHITECTURE.md lists them
+	ID   string `json:"id"` // B1 .. B7, as ARCHITECTURE.md lists them; audit; file
 	What string `json:"what"`
 	Rows int64  `json:"rows"`
 }

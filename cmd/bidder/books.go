@@ -441,6 +441,10 @@ func printReport(env *cli.Env, report store.Report) error {
 	if err := env.Print(document, table); err != nil {
 		return err
 	}
+	if broken["file"] > 0 {
+		return cli.Hint(cli.Failed("the file of the books is damaged, or was written into past its rules"),
+			damagedHint)
+	}
 	if !document.OK {
 		return cli.Hint(cli.Failed("the books do not hold: %d findings", len(report.Findings)),
 			"stop buying (`bidder pause`), keep the database as it is, and look at the rows named above")

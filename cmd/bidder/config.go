@@ -87,8 +87,15 @@ func books(ctx context.Context, env *cli.Env) (*rules.Ruleset, store.Store, erro
 	return rs, opened, reached(err)
 }
 
-// reached tells that a database could not be reached apart from all else that may be wrong.
+// damagedHint is what to do about a file of books that SQLite finds damaged.
+const damagedHint = "stop the bidder, keep the file as it is, and go on with the last copy of it, on a disk that is sound: " +
+	"`bidder reconcile` tells what the copy lacks"
+
+// reached tells that a database could not be reached, or is damaged, apart from all else that may be wrong.
 func reached(err error) error {
+	if sqlstore.Damaged(err) {
+		return cli.Hint(err, damagedHint)
+	}
 	if errors.Is(err, sqlstore.ErrNoAnswer) {
 		return cli.Hint(cli.Connect("%w", err), "does PostgreSQL run there, and let this user into that database?")
 	}

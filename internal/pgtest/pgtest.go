@@ -80,11 +80,15 @@ type Server struct {
 	stop    func()
 }
 
-// Running gives the server that this process shares: the one that LEADBID_POSTGRES names, or one of its own.
-// It is for measurements; tests take an Address.
-func Running() (*Server, error) { return started() }
+// Running gives the server that LEADBID_POSTGRES names, or starts one on the disk. It is for measurements;
+// tests take an Address.
+func Running() (*Server, error) { return running("") }
 
-var started = sync.OnceValues(func() (*Server, error) {
+// started is the server of the tests of this process. What its disk would take is no matter of theirs, and
+// most of their time: it lives in memory where that has room, with every sync that a server makes.
+var started = sync.OnceValues(func() (*Server, error) { return running(memory()) })
+
+func running(parent string) (*Server, error) {
 	if given := os.Getenv(Variable); given != "" && given != require {
 		address, err := url.Parse(given)
 		if err != nil {
@@ -92,16 +96,16 @@ var started = sync.OnceValues(func() (*Server, error) {
 		}
 		return &Server{address: address, stop: func() {}}, nil
 	}
-	return Start()
-})
+	return start(parent)
+}
 
-// Start starts a server of the caller's own, which Stop ends, or the end of this process.
-func Start() (*Server, error) {
+// start starts a server of the caller's own, which Stop ends, or the end of this process.
+func start(parent string) (*Server, error) {
 	programs, err := findPrograms()
 	if err != nil {
 		return nil, err
 	}
-	folder, err := os.MkdirTemp("", "leadbid-postgres-")
+	folder, err := os.MkdirTemp(parent, "leadbid-postgres-")
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +170,7 @@ func startIn(folder, programs string) (*Server, error) {
 		return nil, fmt.Errorf("initdb: %w: %s", err, bytes.TrimSpace(said))
 	}
 	settings := fmt.Sprintf("listen_addresses = ''\nunix_socket_directories = '%s'\nfsync = on\nshared_buffers = 32MB\n"+
-		"max_connections = 200\n", folder)
+		"max_connections = 200\nmax_wal_size = 128MB\n", folder)
 	if err := appendTo(filepath.Join(folder, "data", "postgresql.conf"), settings); err != nil {
 		return nil, err
 	}
@@ -227,7 +231,7 @@ func (s *Server) await(folder string) error {
 // Address is that of the database that every server has.
 func (s *Server) Address() string { return s.address.String() }
 
-// Socket is the file that the server listens on, "" where it is not one of Start's.
+// Socket is the file that the server listens on, "" where it is not one of ours.
 func (s *Server) Socket() string {
 	if folder := s.address.Query().Get("host"); filepath.IsAbs(folder) {
 		return filepath.Join(folder, ".s.PGSQL.5432")
