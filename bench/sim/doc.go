@@ -4,7 +4,7 @@
 // After every step the money invariants B1 to B7 are held against the books, exactly; at the end of a
 // day the books of both sides are compared, lead by lead, and what is left of the budgets is spent.
 //
-//	go run ./bench/sim --days 10000 --from 1     a campaign, with counts
+//	go run ./bench/sim --days 10000 --from 1     a campaign, with counts; --parallel 2 plays two days at a time
 //	go run ./bench/sim --seed 17 --trace         one day again, step by step
 //	go run ./bench/sim holds                     how long holds should be, in one table
 //

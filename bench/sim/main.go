@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"io"
 	"maps"
 	"os"
+	"os/signal"
 	"runtime/debug"
 	"runtime/pprof"
 	"slices"
@@ -51,8 +53,10 @@ func main() {
 		}
 	}
 	began := time.Now()
-	debug.SetGCPercent(400) // a day's rubbish is small beside the time it takes to look through it
-	c := newCampaign(*from, *days, *most, func() bool { return time.Since(began) > *long })
+	debug.SetGCPercent(400)                                                  // a day's rubbish is small beside the time it takes to look through it
+	told, cancel := signal.NotifyContext(context.Background(), os.Interrupt) // to end with what there is
+	defer cancel()
+	c := newCampaign(*from, *days, *most, func() bool { return time.Since(began) > *long || told.Err() != nil })
 	c.print, c.faults = print, os.Stderr
 	total, failures := c.run(*parallel)
 	total.print(os.Stdout, time.Since(began))

@@ -180,7 +180,7 @@ func (w *world) dollars(low, high int64) int64 {
 }
 
 // change makes the terms of tomorrow: limits lowered or raised, caps taken out and put back, another
-// bid_ttl.
+// bid_ttl, other prices.
 func (w *world) change(c *contractor) {
 	next := c.terms.clone()
 	limits := []*caps{&next.business}
@@ -192,7 +192,7 @@ func (w *world) change(c *contractor) {
 	}
 	one := pick(w, limits)
 	period := pick(w, pingpost.Periods())
-	switch w.random.IntN(6) {
+	switch w.random.IntN(7) {
 	case 0: // lower
 		for p := range one {
 			one[p] = (one[p] + 1) / 2
@@ -212,6 +212,8 @@ func (w *world) change(c *contractor) {
 	case 5:
 		x := pick(w, []int{0, len(next.exchanges) - 1})
 		next.exchanges[x].ttl = pick(w, []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute})
+	case 6: // other prices, and the same promises
+		next.campaigns[w.random.IntN(len(next.campaigns))].base = 10 + w.random.Int64N(40)
 	}
 	c.former = append(c.former, c.terms)
 	c.terms, c.inForce = next, w.load(&next)
