@@ -321,6 +321,32 @@ func TestSwapOfPricesOnlyKeepsTheLeases(t *testing.T) {
 	}
 }
 
+// TestSwapOfPricesAfterALowerLimit: what a lower limit sets aside, a swap of prices alone does not bring
+// back before the store was asked; nor does it take a grant of before both for one of now.
+func TestSwapOfPricesAfterALowerLimit(t *testing.T) {
+	higher, lower := dollars(campaign("hvac"), pingpost.Day, 100_00), dollars(campaign("hvac"), pingpost.Day, 90_00)
+	d := newDesk(t, onePlan(refusable, 50_00, higher))
+	d.book.SetPlan(d.now, onePlan(refusable, 50_00, lower))
+	d.book.SetPlan(d.now, onePlan(refusable, 40_00, lower))
+	d.wait(time.Second)
+	if ask, asked := d.book.Upkeep(d.now); !asked || !ask.Keeps[0].Cut {
+		t.Errorf("nothing is cut: %+v", ask)
+	}
+	d.wantHold(30_00, pingpost.StoreAway)
+
+	d = &desk{t: t, now: noon, plan: onePlan(refusable, 50_00, higher)}
+	d.book, d.store = NewBook(d.plan), newModelStore()
+	ask, _ := d.book.Upkeep(d.now)
+	answer := d.store.upkeep(d.now, d.plan, ask)
+	hour := onePlan(refusable, 50_00, higher, dollars(campaign("hvac"), pingpost.Hour, 60_00))
+	d.book.SetPlan(d.now, hour)
+	d.book.SetPlan(d.now, onePlan(refusable, 40_00, hour.Lines[0].Caps...))
+	d.book.Answer(d.now, answer)
+	if _, reason := d.hold(30_00); reason == pingpost.ReasonNone {
+		t.Error("a bid from a lease that the new cap of an hour knows nothing of")
+	}
+}
+
 // TestOthersPromisesCutNoBidOnTheWay has another replica, which does not know the limit yet that is in force
 // here, promise more than that: the next extension takes nothing back that this Book may bid with until the
 // answer, and the one after it, which does, meets no bid.
