@@ -66,7 +66,7 @@ func (l *loader) loadCampaign(node yamlfile.Node) *Campaign {
 	c.Capacity, c.CrewHours = loadCapacityWithCrew(m.Get("capacity"))
 	c.require.load(m.Get("require"))
 	c.loadLimits(m.Get("limits"))
-	l.loadStrategy(c, m)
+	pacing := l.loadStrategy(c, m)
 	l.loadHoursPerJob(c, m)
 	c.loadModes(m.Get("mode"))
 	l.loadRules(c, m)
@@ -84,6 +84,7 @@ func (l *loader) loadCampaign(node yamlfile.Node) *Campaign {
 	}
 	c.loadDelivery(m.Get("delivery"))
 	l.checkCovered(c, key)
+	l.checkPaced(c, pacing)
 	return c
 }
 
@@ -376,6 +377,28 @@ func (l *loader) checkCovered(c *Campaign, key yamlfile.Node) {
 			return
 		}
 	}
+}
+
+// checkPaced warns of a campaign that asks for a pace and has no cap to spread: an hour is too short,
+// and a total has no end.
+func (l *loader) checkPaced(c *Campaign, pacing yamlfile.Node) {
+	business := &l.rs.settings.Business
+	if c.Strategy.Pacing == Asap || l.faults.Any() || c.Budget.spread() || c.Capacity.spread() ||
+		business.Budget.spread() || business.Capacity.spread() {
+		return
+	}
+	for _, name := range c.Exchanges {
+		if exchange := l.rs.Exchange(name); !exchange.Budget.spread() && !exchange.Capacity.spread() {
+			pacing.Warn(fmt.Sprintf("there is nothing to spread on %s: no budget or capacity of a day, a week or a month covers it, so leads are bought as they come", name),
+				"a budget for longer than an hour", "budget: {day: $100}")
+			return
+		}
+	}
+}
+
+// spread reports whether some period has a limit that can be spread over it.
+func (l Limits) spread() bool {
+	return l[pingpost.Day].Set || l[pingpost.Week].Set || l[pingpost.Month].Set
 }
 
 // limited reports whether some period has a limit.

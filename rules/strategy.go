@@ -69,14 +69,16 @@ func (s Strategy) IsPlain() bool { return s.Pacing == Asap && s.Objective == AsW
 // IsPlain reports whether the campaign's bids are what the rules say, whatever was bought before.
 func (c *Campaign) IsPlain() bool { return c.Strategy.IsPlain() && c.hoursPerJob == nil }
 
-func (l *loader) loadStrategy(c *Campaign, m yamlfile.Map) {
+// loadStrategy reads value and strategy, and gives the place of strategy.pacing.
+func (l *loader) loadStrategy(c *Campaign, m yamlfile.Map) (pacing yamlfile.Node) {
 	l.loadValue(c, m.Get("value"))
 	node := m.Get("strategy")
 	keys, ok := node.Map([]string{"pacing", "objective", "explore"}, "shading", "target", "shape", "reserve")
 	if !ok {
-		return
+		return node
 	}
-	if word, ok := keys.Get("pacing").Word(pacingWords, "smooth", "front", "shaped"); ok {
+	pacing = keys.Get("pacing")
+	if word, ok := pacing.Word(pacingWords, "smooth", "front", "shaped"); ok {
 		c.Strategy.Pacing = Pacing(slices.Index(pacingWords, word))
 	}
 	objective := keys.Get("objective")
@@ -102,6 +104,7 @@ func (l *loader) loadStrategy(c *Campaign, m yamlfile.Map) {
 		objective.Warn("without value: what a rule bids is taken for what the lead is worth to you, so nothing is left to earn at that price",
 			"value: {close: 12%, job: $9000, margin: 30%}, or an expression in dollars", "")
 	}
+	return pacing
 }
 
 // loadValue reads value: 0.12 * 2700, or value: {close: 12%, job: $9000, margin: 30%}.

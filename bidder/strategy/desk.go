@@ -228,9 +228,13 @@ func (d *Desk) take(seq uint64) (openBid, bool) {
 	return bid, found
 }
 
-// Won says that a bid was charged. A bid of a former run, which no line knows, teaches nothing.
+// Won says that a bid was charged. A bid of a former run, which no line knows, teaches nothing, and
+// nothing is learned from a price that no winner can have paid: it is taken for the bid.
 func (d *Desk) Won(now time.Time, seq uint64, paid float64) {
 	if bid, found := d.take(seq); found {
+		if !(paid > 0 && paid <= bid.Dollars) {
+			paid = bid.Dollars
+		}
 		d.book(bid)
 		l := &d.lines[bid.Line]
 		l.answer(bid, paid)

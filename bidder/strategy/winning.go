@@ -53,7 +53,8 @@ func candidates(l *ledger, middle float64, into []int32) []int32 {
 	into = into[:0]
 	low, _ := slices.BinarySearch(ladder, centsOf(lowestRung*middle))
 	high, _ := slices.BinarySearch(ladder, centsOf(highestRung*middle))
-	rungs := ladder[low:max(high, min(low+1, len(ladder)))]
+	low = min(low, len(ladder)-1) // however much a lead is worth, some bid is worth trying
+	rungs := ladder[low:max(high, low+1)]
 	for i := range l.Spots {
 		s := &l.Spots[i]
 		for len(rungs) > 0 && rungs[0] <= s.Top {

@@ -267,8 +267,10 @@ func (c *comparison) line() string {
 	if percent < 0 {
 		more, percent = "less", -percent
 	}
-	return fmt.Sprintf("side by side: the same %d days twice, after %d days to learn; paced and valued, the same budget bought %d %% %s worth",
-		c.Days, c.WarmDays, percent, more)
+	plain, paced := &c.Contractors[0], &c.Contractors[1]
+	return fmt.Sprintf("side by side: the same %d days twice, after %d days to learn; paced and valued, the same budget bought %d %% %s worth"+
+		" than as leads came, at the rules' prices (%s for %s, not %s for %s)",
+		c.Days, c.WarmDays, percent, more, paced.Worth, paced.Spent, plain.Worth, plain.Spent)
 }
 
 func (c *comparison) table() cli.Table {
