@@ -511,3 +511,31 @@ func insertNull(tx *Tx) error {
 	_, err := tx.Exec(`INSERT INTO note (text) VALUES (hex(randomblob(8)))`)
 	return err
 }
+
+// What jobs put off to the transaction's end fails one of them only: all run again, each for itself.
+func TestWhatIsPutOffHarmsNoOther(t *testing.T) {
+	db := openAt(t, filepath.Join(t.TempDir(), "a.db"), Options{})
+	hold, held := make(chan struct{}), make(chan struct{})
+	go db.Write(context.Background(), func(*Tx) error { close(held); <-hold; return nil })
+	<-held
+	var group sync.WaitGroup
+	for i := range 4 {
+		group.Go(func() {
+			err := db.Write(context.Background(), func(tx *Tx) error {
+				tx.AtEnd(func() error { return insert(fmt.Sprint("note ", max(i, 1)))(tx) }) // 0 and 1 are the same
+				return nil
+			})
+			if i > 1 && err != nil || errors.Is(err, ErrAway) {
+				t.Errorf("write %d: %v", i, err)
+			}
+		})
+	}
+	for len(db.writer.queue) < 4 {
+		runtime.Gosched()
+	}
+	close(hold)
+	group.Wait()
+	if got := notes(t, db); len(got) != 3 {
+		t.Errorf("notes %q", got)
+	}
+}
