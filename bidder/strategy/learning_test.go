@@ -290,3 +290,22 @@ func TestSilentLinesAreNotSavedFor(t *testing.T) {
 		t.Errorf("three days after its last ping a line is counted on for %.2f", alive)
 	}
 }
+
+// TestHourOfWeek holds it against the calendar.
+func TestHourOfWeek(t *testing.T) {
+	for _, name := range []string{"UTC", "America/Chicago", "Asia/Kolkata", "Pacific/Auckland", "America/St_Johns"} {
+		zone, err := time.LoadLocation(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for at := time.Date(2026, 1, 1, 0, 17, 0, 0, time.UTC); at.Year() < 2028; at = at.Add(37 * time.Minute) {
+			local := at.In(zone)
+			if want := (int(local.Weekday())+6)%7*24 + local.Hour(); hourOfWeek(local) != want {
+				t.Fatalf("%v is hour %d of the week, not %d", local, want, hourOfWeek(local))
+			}
+		}
+	}
+	if got := hourOfWeek(time.Date(1, 1, 1, 5, 0, 0, 0, time.UTC)); got != 5 {
+		t.Errorf("the first Monday of all: %d", got)
+	}
+}

@@ -79,8 +79,8 @@ func (w *Week) Watch(now time.Time) {
 		return
 	}
 	first := hourOfWeek(w.Until)
+	cell := first
 	for w.Until.Before(now) {
-		cell := hourOfWeek(w.Until)
 		end := earlier(nextHour(w.Until), now)
 		hours := end.Sub(w.Until).Hours()
 		w.Hours[cell] += hours
@@ -93,8 +93,9 @@ func (w *Week) Watch(now time.Time) {
 		if next < cell {
 			w.fade()
 		}
+		cell = next
 	}
-	if hourOfWeek(w.Until) != first {
+	if cell != first {
 		w.look()
 	}
 }
@@ -255,8 +256,11 @@ func eachHour(from, to time.Time, visit func(cell, part int, hours float64)) {
 	}
 }
 
+// hourOfWeek is the cell of an instant. It looks the zone up once, where Weekday and Hour do each.
 func hourOfWeek(local time.Time) int {
-	return (int(local.Weekday())+6)%7*24 + local.Hour()
+	const sinceYearOne = 62_135_596_800 // seconds to 1970, from a Monday
+	_, offset := local.Zone()
+	return int((local.Unix() + sinceYearOne + int64(offset)) / 3600 % hoursOfWeek)
 }
 
 // nextHour is the next full hour on the wall. Zones that lie half an hour off have theirs too.

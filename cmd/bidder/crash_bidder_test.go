@@ -137,17 +137,24 @@ func (c *contractor) backtest() (report backtest.Report) {
 // awaitDelivered waits until the running bidder owes nobody anything.
 func (c *contractor) awaitDelivered() {
 	c.t.Helper()
-	var status server.Status
-	delivered := waitFor(patience, func() bool {
-		code, out, words := c.run("status")
-		if err := json.Unmarshal([]byte(out), &status); code != int(cli.CodeOK) || err != nil {
-			c.t.Fatalf("bidder status exits %d: %s\n%s", code, words, c.said)
+	for owed := c.owed(); owed > 0; {
+		least := owed
+		if !waitFor(patience, func() bool { owed = c.owed(); return owed < least }) {
+			c.t.Errorf("%d deliveries are owed, and in %v it became none fewer", owed, patience)
+			return
 		}
-		return status.Books.Owed == 0
-	})
-	if !delivered {
-		c.t.Errorf("%d deliveries are owed after %v", status.Books.Owed, patience)
 	}
+}
+
+// owed is how many deliveries `bidder status` says are owed.
+func (c *contractor) owed() int64 {
+	c.t.Helper()
+	code, out, words := c.run("status")
+	var status server.Status
+	if err := json.Unmarshal([]byte(out), &status); code != int(cli.CodeOK) || err != nil {
+		c.t.Fatalf("bidder status exits %d: %s\n%s", code, words, c.said)
+	}
+	return int64(status.Books.Owed)
 }
 
 // books opens what the bidder left, to read.
