@@ -9,7 +9,7 @@ import (
 const (
 	// learnEvery and learnShare are after how many answers a line's yields are worked out anew, once it
 	// knows some: so many, or that share of those that it knows.
-	learnEvery, learnShare = 100.0, 0.05
+	learnEvery, learnShare = 200.0, 0.1
 
 	// longestGap is how many expected pings a time without any counts for at most: a feed that stopped,
 	// or a campaign that was closed, says little about how many pings come once there are some again.

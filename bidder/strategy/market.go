@@ -41,7 +41,7 @@ const (
 
 	// The best bids of a market are worked out anew after so many answers as are a share of those that
 	// it has: of manyAnswers a larger one.
-	marketNews, manyNews = 1.0 / 8, 1.0 / 4
+	marketNews, manyNews = 1.0 / 8, 1.0 / 2
 	manyAnswers          = 200
 
 	// mostMarkets bounds what is kept of a line: later territories count for their pool only.
@@ -60,13 +60,14 @@ type market struct {
 // marketOf is the place of a territory among a line's markets; where it has none, of the next pool
 // above it. The line's own is the first.
 func (l *line) marketOf(s Territory) int {
-	for {
+	for len(l.Markets) > 1 {
 		at, found := slices.BinarySearchFunc(l.Markets, s, func(m market, s Territory) int { return m.compare(s) })
 		if found {
 			return at
 		}
 		s = s.pool()
 	}
+	return 0
 }
 
 // marketFor is the market that leads of a territory are bid for in: its own where that is told apart,
