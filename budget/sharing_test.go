@@ -167,3 +167,21 @@ func TestNewWindowNewLease(t *testing.T) {
 		t.Errorf("over the hour it waited %v", m.gap[hvac])
 	}
 }
+
+// TestAnIdleReplicaKeepsRoomForOneBid of a small cap that others share, where alone it keeps more.
+func TestAnIdleReplicaKeepsRoomForOneBid(t *testing.T) {
+	for replicas, want := range map[int64]pingpost.Cents{0: 40_00, 3: 10_00} {
+		m := newMarket(t, sharing(1, 45_00, 10_00))
+		for range 120 {
+			if ask, ok := m.book.Upkeep(m.now); ok {
+				answer := m.store.upkeep(m.now, m.plan, ask)
+				answer.Replicas = replicas
+				m.book.Answer(m.now, answer)
+			}
+			m.now = m.now.Add(time.Second)
+		}
+		if room := m.book.byLine[c(0)].room(m.now); room.cents != want {
+			t.Errorf("of $45 that %d replicas share, one that nobody asks for bids keeps %v, not %v", replicas, room.cents, want)
+		}
+	}
+}
