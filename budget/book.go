@@ -87,6 +87,7 @@ type line struct {
 	peak        peak           // the most it needed lately
 
 	waiting  time.Time // since when no room was found for a bid; zero where there is some
+	turn     time.Time // when it got room after waiting for it; zero once it bid
 	yielded  time.Time // when it gave up its lease for a line that was waiting
 	refused  pingpost.Reason
 	until    time.Time // the end of the window that refused
@@ -206,6 +207,7 @@ func (b *Book) take(now time.Time, line *line, lease *lease, seq uint64, price p
 	}
 	h := b.blank()
 	*h = hold{seq: seq, lease: lease, price: price, end: end, firm: !line.Terms.Refusable}
+	line.turn = time.Time{}
 	b.holds.add(h)
 	b.ending.push(endOf(end, seq))
 	lease.heldCents += price

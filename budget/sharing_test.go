@@ -185,3 +185,25 @@ func TestAnIdleReplicaKeepsRoomForOneBid(t *testing.T) {
 		}
 	}
 }
+
+// TestManyTakeTurns has six lines in a cap that has room for one bid: all at once, every few seconds, or
+// each all the time.
+func TestManyTakeTurns(t *testing.T) {
+	plan := sharing(6, 60_00, 50_00)
+	for every, least := range map[time.Duration]int{100 * time.Millisecond: 20, 8 * time.Second: 2} {
+		m := newMarket(t, plan)
+		prices := map[Line]pingpost.Cents{}
+		for i, lp := range plan.Lines {
+			prices[lp.Line] = pingpost.Cents(40_00 + i*2_00)
+		}
+		for range 5 * time.Minute / every {
+			m.run(100*time.Millisecond, prices)
+			m.run(every-100*time.Millisecond, nil)
+		}
+		for line := range prices {
+			if m.bids[line] < least {
+				t.Errorf("%v, asked every %v: %d bids, last refusal %v", line, every, m.bids[line], m.reason[line])
+			}
+		}
+	}
+}

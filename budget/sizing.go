@@ -12,13 +12,14 @@ import (
 // small for all of them.
 //
 // A line wants to have, held and free together, four of its largest bids or twice the most that it
-// needed lately (what it held at once and bought), whichever is more. Alone under its caps it may take all that is left; lines that
-// share a cap aim at equal shares of what is neither bought nor held, with a reserve for lines that
-// are idle. A line that found no room for a bid waits in a queue, longest first. For it, idle lines
-// give back everything, and busy ones what exceeds their share and room for one bid. If that is not
-// enough for patience's length, the busy ones bid no more, give back everything as it comes free, and
-// want nothing until the waiting line is served: so lines that cannot all have room take turns. Who gave
-// way while idle does not ask again before someone asks it for a bid, or a while has passed.
+// needed lately (what it held at once and bought), whichever is more. Alone under its caps it may take
+// all that is left; lines that share a cap aim at equal shares of what is neither bought nor held, with a
+// reserve for lines that are idle. A line that found no room for a bid waits in a queue, longest first.
+// For it, idle lines give back everything, and busy ones what exceeds their share and room for one bid.
+// If that is not enough for patience's length, the busy ones bid no more, give back everything as it
+// comes free, and want nothing until the waiting line is served: so lines that cannot all have room take
+// turns, each until it has bid, or for the length of the longest turn. Who gave way while idle does not
+// ask again before someone asks it for a bid, or a while has passed.
 
 // room is money and leads that no bid holds.
 type room struct {
@@ -157,6 +158,8 @@ func (b *Book) pressure(now time.Time, line *line, queue []*line) (most pressed)
 	for _, other := range queue[:min(place(queue, line), len(queue))] {
 		switch {
 		case !sharesCap(line, other):
+		case line.hasTurn(now):
+			most = toShare
 		case !line.active(now) || now.Sub(other.waiting) >= patience:
 			return toNothing
 		default:
@@ -166,10 +169,17 @@ func (b *Book) pressure(now time.Time, line *line, queue []*line) (most pressed)
 	return most
 }
 
+// hasTurn tells whether a line that waited has its turn: others who wait take nothing of what it got before
+// it has bid or let some time go by. Otherwise, where pings come at the same moment for more lines than
+// there is room for, the money would go round between them and be bid by none.
+func (l *line) hasTurn(now time.Time) bool {
+	return !l.turn.IsZero() && now.Sub(l.turn) < longestTurn
+}
+
 // standsBack tells whether a line must not even bid with what it has: another one before it in the
 // queue has lost its patience, and would never be served if what comes free here were taken at once.
 func (b *Book) standsBack(now time.Time, line *line) bool {
-	if !b.queued {
+	if !b.queued || line.hasTurn(now) {
 		return false
 	}
 	b.queued = false // unless one of those below is

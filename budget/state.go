@@ -42,6 +42,7 @@ type SavedLine struct {
 	BoughtCents pingpost.Cents  `json:"bought_cents,omitempty"`
 	BoughtLeads int64           `json:"bought_leads,omitempty"`
 	Waiting     time.Time       `json:"waiting,omitzero"`
+	Turn        time.Time       `json:"turn,omitzero"`
 	Yielded     time.Time       `json:"yielded,omitzero"`
 	Refused     pingpost.Reason `json:"refused,omitempty"`
 	Until       time.Time       `json:"until,omitzero"`
@@ -87,7 +88,7 @@ func (b *Book) Snapshot() State {
 			Stretch: l.peak.stretch, PeakCents: l.peak.cents, WasCents: l.peak.was,
 			PeakLeads: l.peak.leads, WasLeads: l.peak.had,
 			BoughtCents: l.peak.bought, BoughtLeads: l.peak.boughtInLeads,
-			Waiting: l.waiting, Yielded: l.yielded, Refused: l.refused, Until: l.until, WantedAt: l.wantedAt,
+			Waiting: l.waiting, Turn: l.turn, Yielded: l.yielded, Refused: l.refused, Until: l.until, WantedAt: l.wantedAt,
 		})
 	}
 	for _, l := range b.leases {
@@ -129,7 +130,7 @@ func Restore(plan *Plan, s State) *Book {
 			saved.Stretch, saved.PeakCents, saved.WasCents, saved.PeakLeads, saved.WasLeads,
 			saved.BoughtCents, saved.BoughtLeads,
 		}
-		l.waiting, l.yielded, l.wantedAt = saved.Waiting, saved.Yielded, saved.WantedAt
+		l.waiting, l.turn, l.yielded, l.wantedAt = saved.Waiting, saved.Turn, saved.Yielded, saved.WantedAt
 		l.refused, l.until = saved.Refused, saved.Until
 		b.queued = b.queued || !l.waiting.IsZero()
 	}

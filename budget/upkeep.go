@@ -27,6 +27,9 @@ const (
 	// give up everything that no bid holds. Lines that cannot all have room take turns this way.
 	patience = 5 * time.Second
 
+	// longestTurn is how long a line that waited for room keeps it for a bid.
+	longestTurn = 2 * patience
+
 	// unknownBid sizes the first lease of a line whose bids nothing bounds.
 	unknownBid pingpost.Cents = 100_00
 
@@ -149,7 +152,7 @@ func (b *Book) Answer(now time.Time, a UpkeepAnswer) {
 	}
 	// Grants first: among the leases they stand again, where what is not known yet is one of before.
 	for _, grant := range a.Grants {
-		b.granted(grant)
+		b.granted(now, grant)
 	}
 	for _, state := range a.Leases {
 		b.read(state, a.At)
@@ -188,7 +191,7 @@ func (b *Book) read(state LeaseState, at time.Time) {
 	lease.unsettled = slices.Delete(lease.unsettled, 0, settled)
 }
 
-func (b *Book) granted(grant Grant) {
+func (b *Book) granted(now time.Time, grant Grant) {
 	line := b.byLine[grant.Line]
 	if line != nil {
 		line.refused, line.until = grant.Refused, grant.Until
@@ -203,6 +206,9 @@ func (b *Book) granted(grant Grant) {
 		b.apply(*grant.Lease)
 	}
 	if line != nil && grant.Lease.Cents >= line.denied {
+		if !line.waiting.IsZero() {
+			line.turn = now
+		}
 		line.waiting, line.yielded = time.Time{}, time.Time{}
 	}
 }
@@ -345,6 +351,7 @@ func (b *Book) instants(now time.Time, at func(time.Time)) {
 		at(line.wantedAt.Add(tick))
 		at(line.wantedAt.Add(idleRetry))
 		at(line.yielded.Add(memory))
+		at(line.turn.Add(longestTurn))
 		at(line.waiting.Add(patience))
 		at(line.lastAsked.Add(memory + time.Nanosecond))
 	}
