@@ -75,7 +75,7 @@ func TestSpecialDays(t *testing.T) {
 func TestZonesAreAll(t *testing.T) {
 	file, err := os.Open("/usr/share/zoneinfo/zone.tab")
 	if err != nil {
-		t.Skip("this machine has no zone.tab")
+		t.Skip("NOT COMPARED WITH THE TZ DATABASE: install tzdata, which has zone.tab")
 	}
 	defer file.Close()
 	for lines := bufio.NewScanner(file); lines.Scan(); {

@@ -34,7 +34,7 @@ import (
 // LEADBID_CRASH_SEED repeats the moments. Kills at the n-th write and sync are TestDiskThatFails's.
 func TestCrashCycles(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("there is no signal that asks a process to end")
+		t.Skip("NOT TESTED ON WINDOWS: there is no signal that asks a process to end")
 	}
 	t.Parallel()
 	otherwise := 25

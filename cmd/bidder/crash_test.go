@@ -31,7 +31,7 @@ import (
 // the operating system shares out time is nobody's to repeat.
 func TestKilledBidderKeepsItsWord(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("there is no signal that asks a process to end")
+		t.Skip("NOT TESTED ON WINDOWS: there is no signal that asks a process to end")
 	}
 	t.Parallel()
 	length, seed := crashLength(t), crashSeed(t)
