@@ -587,16 +587,17 @@ func (b *Book) since(told *use) (cents pingpost.Cents, leads int64) {
 	cents, leads = told.directCents, told.directLeads
 	for _, lease := range b.leases {
 		used, bought := lease.UsedCents-lease.toldCents, lease.UsedLeads-lease.toldLeads
-		if (used != 0 || bought != 0) && lease.carvedFrom(told) {
+		if (used != 0 || bought != 0) && lease.countsIn(told) {
 			cents, leads = cents+used, leads+bought
 		}
 	}
 	return cents, leads
 }
 
-// carvedFrom tells whether the lease was carved from that cap's window.
-func (l *lease) carvedFrom(told *use) bool {
-	return !l.retired && l.line.under(keyOf(told.Cap)) && (told.Start.IsZero() || l.BidUntil.After(told.Start))
+// countsIn tells whether what the lease used and holds counts in that cap's window: it was carved from it, or
+// the store counts it nevertheless.
+func (l *lease) countsIn(told *use) bool {
+	return l.line != nil && l.line.under(keyOf(told.Cap)) && (told.Start.IsZero() || l.BidUntil.After(told.Start))
 }
 
 func (l *line) under(key capKey) bool {

@@ -90,7 +90,7 @@ func (d *desk) wantHold(price pingpost.Cents, want pingpost.Reason) HoldTicket {
 }
 
 func (d *desk) charge(seq uint64, lease LeaseID, price pingpost.Cents) Charged {
-	return d.store.post(seq, hvac, lease, price, d.book.Windows(hvac, d.now))
+	return d.store.post(seq, hvac, lease, price, d.now, d.book.Windows(hvac, d.now))
 }
 
 func TestReasons(t *testing.T) {
@@ -301,6 +301,22 @@ func TestSwapToOtherCapsRetiresLeases(t *testing.T) {
 	}
 }
 
+// TestOpenBidsCountInACapThatIsNew: they were made from a lease that the new cap has set nothing aside for.
+func TestOpenBidsCountInACapThatIsNew(t *testing.T) {
+	d := newDesk(t, onePlan(refusable, 50_00, dollars(campaign("hvac"), pingpost.Day, 400_00)))
+	d.wantHold(30_00, pingpost.ReasonNone)
+	d.plan = onePlan(refusable, 50_00, dollars(campaign("hvac"), pingpost.Day, 400_00), dollars(campaign("hvac"), pingpost.Hour, 50_00))
+	d.book.SetPlan(d.now, d.plan)
+	d.wantHold(30_00, pingpost.StoreAway)
+	for range 8 {
+		d.wait(time.Second)
+		d.upkeep()
+		if _, reason := d.hold(30_00); reason == pingpost.ReasonNone {
+			t.Fatal("two open bids of $30 under a cap of $50")
+		}
+	}
+}
+
 // TestSwapOfPricesOnlyKeepsTheLeases: a reload that leaves caps and terms as they were costs no bid,
 // not even while the store is asked next.
 func TestSwapOfPricesOnlyKeepsTheLeases(t *testing.T) {
@@ -395,7 +411,7 @@ func TestGrantOfAFormerPlanBacksNoBid(t *testing.T) {
 			d.book.Answer(d.now, granted)
 			d.wantHold(10_00, pingpost.StoreAway)
 		}
-		for range 5 {
+		for range 12 { // what was granted is given back, and nobody asks for bids: it is asked again after ten seconds
 			d.wait(time.Second)
 			d.upkeep()
 		}

@@ -15,30 +15,64 @@ import (
 
 // modelStore is the store as reliability demands it, kept in maps and found by walking them.
 type modelStore struct {
-	leases map[LeaseID]*LeaseState
-	from   map[LeaseID][]CapWindow
-	spent  map[string]room // by cap and window
-	posts  map[uint64]bool
+	leases  map[LeaseID]*LeaseState
+	from    map[LeaseID][]CapWindow
+	charges []charged
+	posts   map[uint64]bool
+}
+
+type charged struct {
+	line  Line
+	at    time.Time // of the bid
+	lease LeaseID   // 0 where the caps paid themselves
+	price pingpost.Cents
 }
 
 func newModelStore() *modelStore {
 	return &modelStore{
-		leases: map[LeaseID]*LeaseState{}, from: map[LeaseID][]CapWindow{}, spent: map[string]room{}, posts: map[uint64]bool{},
+		leases: map[LeaseID]*LeaseState{}, from: map[LeaseID][]CapWindow{}, posts: map[uint64]bool{},
 	}
 }
 
 func nameOf(w CapWindow) string { return fmt.Sprint(w.Cap.Scope, w.Cap.Period, w.Start.UnixMilli()) }
 
-// promised is what a cap's window has spent and leased.
+// promised is what a cap's window has spent, and what open leases hold that were carved from it, or may still
+// buy in it without.
 func (m *modelStore) promised(w CapWindow) room {
-	sum := m.spent[nameOf(w)]
+	sum := m.spent(w)
 	for id, l := range m.leases {
-		if l.Open && slices.ContainsFunc(m.from[id], func(f CapWindow) bool { return nameOf(f) == nameOf(w) }) {
+		switch {
+		case !l.Open:
+		case m.carved(id, w):
 			sum.cents += l.Cents
 			sum.leads += l.Leads
+		case over(w, l.Line) && l.BidUntil.After(w.Start):
+			sum.cents += l.Cents - l.UsedCents
+			sum.leads += l.Leads - l.UsedLeads
 		}
 	}
 	return sum
+}
+
+// spent is what a cap's window has bought, but for what leases hold that are open and were carved from it.
+func (m *modelStore) spent(w CapWindow) (sum room) {
+	for _, c := range m.charges {
+		held := c.lease != 0 && m.leases[c.lease].Open && m.carved(c.lease, w)
+		if over(w, c.line) && !held && !c.at.Before(w.Start) && (w.End.IsZero() || c.at.Before(w.End)) {
+			sum.cents += c.price
+			sum.leads++
+		}
+	}
+	return sum
+}
+
+func (m *modelStore) carved(id LeaseID, w CapWindow) bool {
+	return slices.ContainsFunc(m.from[id], func(f CapWindow) bool { return nameOf(f) == nameOf(w) })
+}
+
+func over(w CapWindow, line Line) bool {
+	scope := w.Cap.Scope
+	return scope.Kind == ScopeBusiness || scope == Scope{ScopeExchange, line.Exchange} || scope == campaign(line.Campaign)
 }
 
 func (m *modelStore) left(w CapWindow) room {
@@ -59,10 +93,6 @@ func (m *modelStore) upkeep(now time.Time, plan *Plan, ask Upkeep) UpkeepAnswer 
 		l := m.leases[id]
 		if l.Open && !l.CloseAt.After(now) {
 			l.Open, l.Rev = false, l.Rev+1
-			for _, w := range m.from[id] {
-				sum := m.spent[nameOf(w)]
-				m.spent[nameOf(w)] = room{sum.cents + l.UsedCents, sum.leads + l.UsedLeads}
-			}
 			answer.Leases = append(answer.Leases, *l)
 		}
 	}
@@ -146,11 +176,11 @@ func (m *modelStore) uses(now time.Time, plan *Plan) (uses []CapUse) {
 				continue
 			}
 			seen[nameOf(w)] = true
-			spent, all := m.spent[nameOf(w)], m.promised(w)
+			spent, all := m.spent(w), m.promised(w)
 			u := CapUse{Cap: w.Cap, Start: w.Start, End: w.End, UsedCents: spent.cents, UsedLeads: spent.leads,
 				SpentCents: spent.cents, SpentLeads: spent.leads, LeasedCents: all.cents - spent.cents, LeasedLeads: all.leads - spent.leads}
 			for id, l := range m.leases {
-				if l.Open && slices.ContainsFunc(m.from[id], func(f CapWindow) bool { return nameOf(f) == nameOf(w) }) {
+				if l.Open && m.carved(id, w) {
 					u.UsedCents += l.UsedCents
 					u.UsedLeads += l.UsedLeads
 				}
@@ -162,31 +192,29 @@ func (m *modelStore) uses(now time.Time, plan *Plan) (uses []CapUse) {
 }
 
 // post charges a bid: to its lease, else to its windows, else not.
-func (m *modelStore) post(seq uint64, line Line, id LeaseID, price pingpost.Cents, windows []CapWindow) Charged {
-	charged := Charged{Line: line, Ref: BidRef{Lease: id, Seq: seq, Price: price, Expires: noon}, Price: price}
+func (m *modelStore) post(seq uint64, line Line, id LeaseID, price pingpost.Cents, at time.Time, windows []CapWindow) Charged {
+	answer := Charged{Line: line, Ref: BidRef{Lease: id, Seq: seq, Price: price, Expires: noon}, Price: price}
 	l := m.leases[id]
 	switch {
 	case m.posts[seq]:
-		charged.Accepted, charged.Repeat = true, true
-		return charged
+		answer.Accepted, answer.Repeat = true, true
+		return answer
 	case l != nil && l.Open && l.UsedCents+price <= l.Cents && l.UsedLeads < l.Leads:
 		l.UsedCents, l.UsedLeads, l.Rev = l.UsedCents+price, l.UsedLeads+1, l.Rev+1
 		state := *l
-		charged.Lease = &state
+		answer.Lease = &state
 	default:
+		id = 0
 		for _, w := range windows {
 			if left := m.left(w); left.cents < price || left.leads < 1 {
-				charged.Reason = pingpost.BudgetExhausted
-				return charged
+				answer.Reason = pingpost.BudgetExhausted
+				return answer
 			}
 		}
-		for _, w := range windows {
-			sum := m.spent[nameOf(w)]
-			m.spent[nameOf(w)] = room{sum.cents + price, sum.leads + 1}
-		}
 	}
-	charged.Accepted, m.posts[seq] = true, true
-	return charged
+	m.charges = append(m.charges, charged{line, at, id, price})
+	answer.Accepted, m.posts[seq] = true, true
+	return answer
 }
 
 // bid is one bid in the twin's list.
@@ -290,7 +318,7 @@ func (m *machine) post() {
 		return
 	}
 	windows := m.book.Windows(b.line, b.at)
-	charged := m.store.post(b.seq, b.line, b.lease, b.price, windows)
+	charged := m.store.post(b.seq, b.line, b.lease, b.price, b.at, windows)
 	b.paid = b.paid || charged.Lease != nil
 	if !b.free && rapid.IntRange(0, 4).Draw(m.t, "answer lost") == 0 {
 		return // the hold stays until a reading
@@ -383,6 +411,23 @@ func (m *machine) lower() {
 	m.book.SetPlan(m.now, m.plan)
 }
 
+// newCaps puts further limits beside those there are, or takes them away again.
+func (m *machine) newCaps() {
+	extra := map[Line][]Cap{
+		hvac:              {dollars(campaign("hvac"), pingpost.Week, 90_00)},
+		{"hvac", "south"}: {dollars(campaign("hvac"), pingpost.Week, 90_00)},
+		{"roof", "north"}: {{Scope: campaign("roof"), Period: pingpost.Hour, Leads: Limit{N: 2, Set: true}}},
+	}
+	next := *modelPlan()
+	if rapid.Bool().Draw(m.t, "more caps") {
+		for i := range next.Lines {
+			next.Lines[i].Caps = append(next.Lines[i].Caps, extra[next.Lines[i].Line]...)
+		}
+	}
+	m.plan = &next
+	m.book.SetPlan(m.now, m.plan)
+}
+
 func (m *machine) check(*rapid.T) {
 	if err := m.book.Check(); err != nil {
 		m.t.Fatal(err)
@@ -392,15 +437,47 @@ func (m *machine) check(*rapid.T) {
 			m.t.Fatalf("lease %d holds %v for %d bids, the list says %+v", l.ID, l.heldCents, l.heldLeads, held)
 		}
 	}
+	now := map[string]room{} // of the caps in force: one that is taken out may be passed while it is away
 	for _, lp := range m.plan.Lines {
 		for _, w := range windowsOf(lp.Caps, m.now, m.plan.Location) {
 			sum := m.store.promised(w)
-			if most := m.largest[nameOf(w)]; sum.cents > max(most.cents, pingpost.Cents(w.Cap.Cents.N)) {
-				m.t.Fatalf("%s promised %v of %v", nameOf(w), sum.cents, pingpost.Cents(w.Cap.Cents.N))
+			most, seen := m.largest[nameOf(w)]
+			if w.Cap.Cents.Set && sum.cents > max(most.cents, pingpost.Cents(w.Cap.Cents.N)) && seen ||
+				w.Cap.Leads.Set && sum.leads > max(most.leads, w.Cap.Leads.N) && seen {
+				m.t.Fatalf("%s promised %+v, its limits are %+v", nameOf(w), sum, w.Cap)
 			}
-			m.largest[nameOf(w)] = room{min(sum.cents, pingpost.Cents(1<<40)), 0}
+			now[nameOf(w)] = sum
+			if open := m.mayCome(w); open.cents > sum.cents || open.leads > sum.leads {
+				m.t.Fatalf("%s promised %+v, and its bids may come to %+v", nameOf(w), sum, open)
+			}
 		}
 	}
+	m.largest = now
+}
+
+// mayCome is what was bought in a window, and what bids that are open there can still buy from their leases.
+func (m *machine) mayCome(w CapWindow) (sum room) {
+	for _, c := range m.store.charges {
+		if over(w, c.line) && !c.at.Before(w.Start) && (w.End.IsZero() || c.at.Before(w.End)) {
+			sum.cents += c.price
+			sum.leads++
+		}
+	}
+	for id, l := range m.store.leases {
+		if !l.Open || !over(w, l.Line) {
+			continue
+		}
+		var open room
+		for _, b := range m.bids {
+			if b.lease == id && !b.free && !b.paid && !b.at.Before(w.Start) {
+				open.cents += b.price
+				open.leads++
+			}
+		}
+		sum.cents += min(open.cents, l.Cents-l.UsedCents)
+		sum.leads += min(open.leads, l.Leads-l.UsedLeads)
+	}
+	return sum
 }
 
 // modelPlan has three lines that share caps: two campaigns on a refusable exchange, one of them also
@@ -431,7 +508,7 @@ func TestBookAgainstLists(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"hold": do(m.hold), "hold again": do(m.hold), "lost": do(m.lost), "release": do(m.release), "post": do(m.post),
 			"ask": do(m.ask), "ask again": do(m.ask), "bring": do(m.bring), "wait": do(m.wait), "restore": do(m.restore),
-			"lower": do(m.lower), "": m.check,
+			"lower": do(m.lower), "new caps": do(m.newCaps), "": m.check,
 		})
 	})
 }

@@ -122,7 +122,7 @@ func (b *Book) possible(now time.Time, line *line) bool {
 			left.cents -= told.SpentCents + told.LeasedCents + told.directCents
 			left.leads -= told.SpentLeads + told.LeasedLeads + told.directLeads
 			for _, lease := range b.leases {
-				if lease.carvedFrom(told) {
+				if lease.countsIn(told) {
 					left.cents += lease.Cents - lease.UsedCents
 					left.leads += lease.Leads - lease.UsedLeads
 				}

@@ -125,7 +125,8 @@ type Grant struct {
 }
 
 // CapUse is what a cap's present window has come to, for pace and for people. Leased includes
-// what open leases have used already; Used counts only what was really bought.
+// what open leases have used already, and what such as the cap set nothing aside for may still buy;
+// Used counts only what was really bought.
 type CapUse struct {
 	Cap         Cap            `json:"cap"`
 	Start       time.Time      `json:"start,omitzero"` // zero for Total

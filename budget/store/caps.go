@@ -19,6 +19,7 @@ type capRow struct {
 	opens  int64 // start_ms
 	cents  int64 // spent and leased
 	leads  int64
+	past   room   // what open leases may still buy past it, as far as anybody looked
 	limits [2]any // limit_cents and limit_leads as the database has them: nil where there is none
 }
 
@@ -124,12 +125,15 @@ func (r *capRow) window() carved {
 
 // holds tells whether a bid on a line at an instant is in the cap's scope and window.
 func (c *carved) holds(line budget.Line, bidAt int64) bool {
-	switch {
-	case bidAt < c.from || c.to > 0 && bidAt >= c.to:
-		return false
-	case c.kind == budget.ScopeCampaign:
+	return bidAt >= c.from && (c.to == 0 || bidAt < c.to) && c.over(line)
+}
+
+// over tells whether a line is in the cap's scope.
+func (c *carved) over(line budget.Line) bool {
+	switch c.kind {
+	case budget.ScopeCampaign:
 		return c.name == line.Campaign
-	case c.kind == budget.ScopeExchange:
+	case budget.ScopeExchange:
 		return c.name == line.Exchange
 	}
 	return true
@@ -171,17 +175,17 @@ const boughtPast = `SELECT CAST(coalesce(sum(price_cents), 0) AS BIGINT), count(
 func (r *capRow) left() (cents, leads int64) {
 	cents, leads = int64(pingpost.MaxCents), int64(pingpost.MaxCents)
 	if r.cap.Cents.Set {
-		cents = r.cap.Cents.N - r.cents
+		cents = r.cap.Cents.N - r.cents - r.past.cents
 	}
 	if r.cap.Leads.Set {
-		leads = r.cap.Leads.N - r.leads
+		leads = r.cap.Leads.N - r.leads - r.past.leads
 	}
 	return cents, leads
 }
 
-// within is the condition under which money leaves a cap, over its limits then.
-const within = ` AND (CAST(?2 AS BIGINT) IS NULL OR spent_cents + leased_cents + ?4 <= CAST(?2 AS BIGINT))
-	AND (CAST(?3 AS BIGINT) IS NULL OR spent_leads + leased_leads + ?5 <= CAST(?3 AS BIGINT))
+// within is the condition under which money leaves a cap, over its limits then and what may be bought past it.
+const within = ` AND (CAST(?2 AS BIGINT) IS NULL OR spent_cents + leased_cents + ?4 + ?6 <= CAST(?2 AS BIGINT))
+	AND (CAST(?3 AS BIGINT) IS NULL OR spent_leads + leased_leads + ?5 + ?7 <= CAST(?3 AS BIGINT))
 	RETURNING spent_cents + leased_cents, spent_leads + leased_leads`
 
 // takeFrom moves cents and leads out of a cap's limit: into leases, or spent at once. hit is false
@@ -191,7 +195,7 @@ func (r *capRow) takeFrom(tx *sqlstore.Tx, into string, cents, leads int64) (hit
 	if into == "leased" {
 		query = `UPDATE cap SET leased_cents = leased_cents + ?4, leased_leads = leased_leads + ?5 WHERE id = ?1` + within
 	}
-	args := []any{r.id, r.limits[0], r.limits[1], cents, leads}
+	args := []any{r.id, r.limits[0], r.limits[1], cents, leads, r.past.cents, r.past.leads}
 	return tx.Row(query, args, &r.cents, &r.leads)
 }
 
@@ -215,22 +219,22 @@ func planWindows(plan *budget.Plan, now time.Time) []budget.CapWindow {
 	return windows
 }
 
-// capUse begins at the open leases, which are few, not at all those that the cap ever had.
-const capUse = `SELECT spent_cents, leased_cents, spent_leads, leased_leads,
-	CAST(coalesce((SELECT sum(l.used_cents) FROM lease l INDEXED BY lease_open WHERE l.state = 'open'
-		AND EXISTS (SELECT 1 FROM lease_cap lc WHERE lc.lease = l.id AND lc.cap = cap.id)), 0) AS BIGINT),
-	CAST(coalesce((SELECT sum(l.used_leads) FROM lease l INDEXED BY lease_open WHERE l.state = 'open'
-		AND EXISTS (SELECT 1 FROM lease_cap lc WHERE lc.lease = l.id AND lc.cap = cap.id)), 0) AS BIGINT)
+const capUse = `SELECT id, spent_cents, leased_cents, spent_leads, leased_leads
 	FROM cap WHERE kind = ? AND name = ? AND period = ? AND start_ms = ?`
 
-func useOf(w budget.CapWindow, row func(query string, args []any, into ...any) (bool, error)) (budget.CapUse, error) {
+// useOf tells a cap's use. What may still be bought past it counts as leased: it is promised, and may come back.
+func useOf(w budget.CapWindow, open backing, row func(query string, args []any, into ...any) (bool, error)) (budget.CapUse, error) {
 	u := budget.CapUse{Cap: w.Cap, Start: w.Start, End: w.End}
-	key := []any{w.Cap.Scope.Kind, w.Cap.Scope.Name, w.Cap.Period, milliseconds(w.Start)}
-	_, err := row(capUse, key, centsInto(&u.SpentCents), centsInto(&u.LeasedCents), &u.SpentLeads, &u.LeasedLeads,
-		centsInto(&u.UsedCents), &u.UsedLeads)
-	u.UsedCents += u.SpentCents
-	u.UsedLeads += u.SpentLeads
-	return u, err
+	c := capRow{cap: w.Cap, end: w.End, opens: milliseconds(w.Start)}
+	key := []any{w.Cap.Scope.Kind, w.Cap.Scope.Name, w.Cap.Period, c.opens}
+	found, err := row(capUse, key, &c.id, centsInto(&u.SpentCents), centsInto(&u.LeasedCents), &u.SpentLeads, &u.LeasedLeads)
+	if err != nil || !found {
+		return u, err
+	}
+	used, past := open.under(&c)
+	u.UsedCents, u.UsedLeads = u.SpentCents+pingpost.Cents(used.cents), u.SpentLeads+used.leads
+	u.LeasedCents, u.LeasedLeads = u.LeasedCents+pingpost.Cents(past.cents), u.LeasedLeads+past.leads
+	return u, nil
 }
 
 func centsInto(c *pingpost.Cents) *int64 { return (*int64)(c) }
@@ -238,8 +242,12 @@ func centsInto(c *pingpost.Cents) *int64 { return (*int64)(c) }
 // Usage reads the caps without making any row.
 func (s *books) Usage(ctx context.Context, plan *budget.Plan, now time.Time) (uses []budget.CapUse, err error) {
 	err = s.db.Snapshot(ctx, func(r sqlstore.Reader) error {
+		open := backing{}
+		if err := r.Each(backedBy, nil, open.scan); err != nil {
+			return err
+		}
 		for _, w := range planWindows(plan, now) {
-			u, err := useOf(w, r.Row)
+			u, err := useOf(w, open, r.Row)
 			if err != nil {
 				return err
 			}

@@ -59,6 +59,7 @@ type upkeep struct {
 	now    time.Time
 	live   int64              // replicas that share the caps; 0 where nobody can
 	caps   map[capKey]*capRow // of the plan, in the windows that contain now
+	open   backing            // the open leases, as those caps see them
 	answer budget.UpkeepAnswer
 }
 
@@ -74,6 +75,11 @@ func (u *upkeep) do(ask budget.Upkeep) error {
 		}
 		u.caps[capKey{w.Cap.Scope, w.Cap.Period}] = &row
 	}
+	open, err := backingOf(u.tx)
+	if err != nil {
+		return err
+	}
+	u.open = open
 	// Returns come before grants: what one line gives back is what another asks for.
 	for _, keep := range ask.Keeps {
 		if err := u.keep(keep); err != nil {
@@ -91,7 +97,7 @@ func (u *upkeep) do(ask budget.Upkeep) error {
 		return err
 	}
 	for _, w := range windows {
-		use, err := useOf(w, u.tx.Row)
+		use, err := useOf(w, u.open, u.tx.Row)
 		if err != nil {
 			return err
 		}
@@ -245,6 +251,8 @@ func (u *upkeep) countReplicas(over *sync.Map) error {
 
 type room struct{ cents, leads int64 }
 
+func (r room) plus(other room) room { return room{r.cents + other.cents, r.leads + other.leads} }
+
 // giveBack returns room to every cap of a lease, if the lease can spare it beside what its bids
 // still need.
 func (u *upkeep) giveBack(ask budget.Keep, back room) error {
@@ -269,6 +277,7 @@ func (u *upkeep) giveBack(ask budget.Keep, back room) error {
 			return err
 		}
 	}
+	u.open.giveBack(ask.ID, back)
 	return u.note("return", ask.ID, back.cents, back.leads)
 }
 
@@ -288,7 +297,7 @@ func (r *capRow) refresh(tx *sqlstore.Tx) error {
 }
 
 // extend moves a lease's end ahead, never past the first window that it was carved from. cut is
-// what has to come back because a limit was lowered since.
+// what has to come back because a limit was lowered since, or somebody may buy past it.
 func (u *upkeep) extend(lease *budget.LeaseState) (cut room, err error) {
 	plan, planned := u.line(lease.Line)
 	if !planned {
@@ -312,12 +321,21 @@ func (u *upkeep) extend(lease *budget.LeaseState) (cut room, err error) {
 		if err != nil {
 			return room{}, err
 		}
+		u.open.extend(lease.ID, until)
 	}
-	const excess = `SELECT coalesce(max(spent_cents + leased_cents - limit_cents), 0),
-		coalesce(max(spent_leads + leased_leads - limit_leads), 0)
-		FROM cap WHERE id IN (SELECT cap FROM lease_cap WHERE lease = ?)`
-	_, err = u.tx.Row(excess, []any{int64(lease.ID)}, &cut.cents, &cut.leads)
-	return cut, err
+	for _, row := range u.caps {
+		if u.open.carved(lease.ID, row) {
+			cents, leads := u.left(row)
+			cut = room{max(cut.cents, -cents), max(cut.leads, -leads)}
+		}
+	}
+	return cut, nil
+}
+
+// left is what a cap has left beside what may be bought past it.
+func (u *upkeep) left(row *capRow) (cents, leads int64) {
+	_, row.past = u.open.under(row)
+	return row.left()
 }
 
 func (u *upkeep) line(line budget.Line) (plan budget.LinePlan, planned bool) {
@@ -342,7 +360,7 @@ func (u *upkeep) grant(want budget.Want) (budget.Grant, error) {
 	until := u.now.Add(leaseLength)
 	for _, c := range plan.Caps {
 		row := u.caps[capKey{c.Scope, c.Period}]
-		leftCents, leftLeads := row.left()
+		leftCents, leftLeads := u.left(row)
 		covered = covered || c.Cents.Set
 		switch {
 		case leftCents < max(int64(want.Least), 1):
@@ -401,6 +419,7 @@ func (u *upkeep) carve(plan budget.LinePlan, amount room, until time.Time) (budg
 			return lease, err
 		}
 		of.cap(row)
+		u.open.grant(lease, row)
 	}
 	return lease, note(u.tx, entry{
 		run: int64(u.run.ID), at: u.now, kind: "grant", lease: id, cents: amount.cents, leads: amount.leads, of: of,

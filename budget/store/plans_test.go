@@ -16,7 +16,7 @@ func TestHotStatementsReadFewRows(t *testing.T) {
 	}
 	defer s.Close()
 	for _, query := range []string{
-		dueLeases, openLeases, capUse, storedPost, boughtPast, capsThatEndAfter, dueDeliveries,
+		dueLeases, openLeases, backedBy, capUse, storedPost, boughtPast, capsThatEndAfter, dueDeliveries,
 		lastEntry, newestTrail, `SELECT max(n) FROM entry WHERE run = ?`, counts,
 	} {
 		args := make([]any, strings.Count(query, "?"))

@@ -421,7 +421,12 @@ func (p *posting) noteCap(row capRow) error {
 // nothing is bought.
 func (p *posting) chargeCaps(caps []capRow) (refused pingpost.Reason, err error) {
 	price, covered := int64(p.post.Charge.Price), false
+	open, err := backingOf(p.tx)
+	if err != nil {
+		return 0, err
+	}
 	for _, row := range caps {
+		_, row.past = open.under(&row)
 		if planted.Is(planted.SkipLeadCap) {
 			row.limits[1] = nil
 		}

@@ -110,6 +110,10 @@ type leaseRow struct {
 	leads    []*leadRow
 }
 
+func (l *leaseRow) rest() room {
+	return room{int64(l.state.Cents - l.state.UsedCents), l.state.Leads - l.state.UsedLeads}
+}
+
 type pingKey struct{ exchange, ping string }
 
 type postRow struct {

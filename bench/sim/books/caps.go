@@ -33,18 +33,7 @@ func (b *Books) openCap(w budget.CapWindow) *capRow {
 
 // holds tells whether a lead belongs to the cap's scope and window.
 func (c *capRow) holds(l *leadRow) bool {
-	charge := &l.post.Charge
-	switch c.key.scope.Kind {
-	case budget.ScopeCampaign:
-		if charge.Line.Campaign != c.key.scope.Name {
-			return false
-		}
-	case budget.ScopeExchange:
-		if charge.Exchange != c.key.scope.Name {
-			return false
-		}
-	}
-	return c.contains(l.bidAt)
+	return c.over(l.post.Charge.Line) && c.contains(l.bidAt)
 }
 
 func (c *capRow) contains(bidAt int64) bool {
@@ -85,11 +74,42 @@ func (c *capRow) leased() (sum room) {
 	return sum
 }
 
-func (c *capRow) promised() room { return c.spent().plus(c.leased()) }
+// promisedPast is what open leases that were not carved from the cap may still buy in its scope and window.
+func (b *Books) promisedPast(c *capRow) (sum room) {
+	for _, l := range b.open {
+		if !slices.Contains(l.caps, c) && c.mayHold(l) {
+			sum = sum.plus(l.rest())
+		}
+	}
+	return sum
+}
+
+// mayHold tells whether bids that a lease backs may belong to the cap: they lie within the windows of the
+// caps that it was carved from.
+func (c *capRow) mayHold(l *leaseRow) bool {
+	from := int64(0)
+	for _, carved := range l.caps {
+		from = max(from, carved.key.from)
+	}
+	return c.over(l.state.Line) && l.state.BidUntil.UnixMilli() > c.key.from && (c.to == 0 || from < c.to)
+}
+
+// over tells whether a line is in the cap's scope.
+func (c *capRow) over(line budget.Line) bool {
+	switch c.key.scope.Kind {
+	case budget.ScopeCampaign:
+		return line.Campaign == c.key.scope.Name
+	case budget.ScopeExchange:
+		return line.Exchange == c.key.scope.Name
+	}
+	return true
+}
+
+func (b *Books) promised(c *capRow) room { return c.spent().plus(c.leased()).plus(b.promisedPast(c)) }
 
 // left is what may still be promised under the cap.
-func (c *capRow) left() room {
-	left, promised := room{int64(pingpost.MaxCents), int64(pingpost.MaxCents)}, c.promised()
+func (b *Books) left(c *capRow) room {
+	left, promised := room{int64(pingpost.MaxCents), int64(pingpost.MaxCents)}, b.promised(c)
 	if c.limit.cents.Set {
 		left.cents = c.limit.cents.N - promised.cents
 	}
@@ -106,7 +126,7 @@ func (b *Books) use(w budget.CapWindow) budget.CapUse {
 	if c == nil {
 		return u
 	}
-	spent, leased := c.spent(), c.leased()
+	spent, leased := c.spent(), c.leased().plus(b.promisedPast(c))
 	used := spent
 	for _, l := range c.leases {
 		used = used.plus(room{int64(l.state.UsedCents), l.state.UsedLeads})

@@ -29,11 +29,12 @@ func (b *Books) Upkeep(_ context.Context, run store.Run, plan *budget.Plan, ask 
 		}
 		b.closeDue(now, &answer)
 		windows := windowsOf(plan, now)
+		var inForce []*capRow
 		for _, w := range windows {
-			b.openCap(w)
+			inForce = append(inForce, b.openCap(w))
 		}
 		for _, keep := range ask.Keeps {
-			b.keep(run, plan, now, keep)
+			b.keep(run, plan, inForce, now, keep)
 		}
 		for _, want := range ask.Wants {
 			answer.Grants = append(answer.Grants, b.grant(run, plan, now, want, answer.Replicas))
@@ -105,7 +106,7 @@ func (b *Books) note(kind string, lease budget.LeaseID, lead string, amount room
 }
 
 // keep extends a lease of this run, takes back what it can spare, or both.
-func (b *Books) keep(run store.Run, plan *budget.Plan, now time.Time, ask budget.Keep) {
+func (b *Books) keep(run store.Run, plan *budget.Plan, inForce []*capRow, now time.Time, ask budget.Keep) {
 	if ask.ID < 1 || int(ask.ID) > len(b.leases) {
 		return
 	}
@@ -117,8 +118,11 @@ func (b *Books) keep(run store.Run, plan *budget.Plan, now time.Time, ask budget
 	if line := lineOf(plan, l.state.Line); ask.Extend && line != nil {
 		b.extend(l, line, now)
 		if ask.Cut { // else bids may be made from it until the answer
-			for _, c := range l.caps {
-				left := c.left()
+			for _, c := range inForce {
+				if !slices.Contains(l.caps, c) {
+					continue
+				}
+				left := b.left(c)
 				back = room{max(back.cents, -left.cents), max(back.leads, -left.leads)}
 			}
 		}
@@ -178,7 +182,7 @@ func (b *Books) grant(run store.Run, plan *budget.Plan, now time.Time, want budg
 	for _, limit := range line.Caps {
 		from, to := budget.WindowOf(limit.Period, now, plan.Location)
 		c := b.byCap[capKey{limit.Scope, limit.Period, milliseconds(from)}]
-		left := c.left()
+		left := b.left(c)
 		covered = covered || limit.Cents.Set
 		switch {
 		case left.cents < max(int64(want.Least), 1):
@@ -228,16 +232,16 @@ func (b *Books) carve(l *leaseRow) {
 	b.note("grant", l.state.ID, "", l.granted)
 }
 
-// Stranded is what a cap's window has in open leases of runs that are over, and that end after an instant.
+// Stranded is what of a cap's window open leases of runs that are over may still buy, where they close after an instant.
 func (b *Books) Stranded(use budget.CapUse, over func(run uint32) bool, after time.Time) (cents pingpost.Cents, leads int64) {
 	c := b.byCap[capKey{use.Cap.Scope, use.Cap.Period, milliseconds(use.Start)}]
 	if c == nil {
 		return 0, 0
 	}
-	for _, l := range c.leases {
-		if over(l.run) && l.state.CloseAt.After(after) {
-			cents += l.state.Cents - l.state.UsedCents
-			leads += l.state.Leads - l.state.UsedLeads
+	for _, l := range b.open {
+		if c.mayHold(l) && over(l.run) && l.state.CloseAt.After(after) {
+			cents += pingpost.Cents(l.rest().cents)
+			leads += l.rest().leads
 		}
 	}
 	return cents, leads

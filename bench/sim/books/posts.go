@@ -193,7 +193,7 @@ func bidAt(payer *leaseRow, charge *budget.Charge) int64 {
 func (b *Books) payDirectly(lead *leadRow, caps []*capRow) pingpost.Reason {
 	covered := false
 	for _, c := range caps {
-		left := c.left()
+		left := b.left(c)
 		covered = covered || c.limit.cents.Set
 		switch {
 		case left.cents < int64(lead.post.Charge.Price):

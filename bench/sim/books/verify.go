@@ -33,7 +33,7 @@ func (b *Books) Look() []store.Finding {
 // mustAllow is B1 and B4 where they arise: what was just granted or charged fits into the limit in
 // force, counting every lead of the cap's scope and window, and not what the cap itself believes.
 func (b *Books) mustAllow(c *capRow, what string) {
-	promised := c.promised()
+	promised := b.promised(c)
 	bought := b.bought(c)
 	if c.limit.cents.Set && max(promised.cents, bought.cents) > c.limit.cents.N ||
 		c.limit.leads.Set && max(promised.leads, bought.leads) > c.limit.leads.N {
@@ -41,16 +41,18 @@ func (b *Books) mustAllow(c *capRow, what string) {
 	}
 }
 
-// bought is what a cap has come to by the leads of its scope and window, and the rest of the leases
-// carved from it.
+// bought is what a cap may come to by the leads of its scope and window, and the rest of the open leases
+// whose bids may belong to it.
 func (b *Books) bought(c *capRow) (sum room) {
 	for _, l := range b.leads {
 		if !l.credited && c.holds(l) {
 			sum = sum.plus(l.room())
 		}
 	}
-	for _, l := range c.leases {
-		sum = sum.plus(room{int64(l.state.Cents - l.state.UsedCents), l.state.Leads - l.state.UsedLeads})
+	for _, l := range b.open {
+		if c.mayHold(l) {
+			sum = sum.plus(l.rest())
+		}
 	}
 	return sum
 }

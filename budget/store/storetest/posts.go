@@ -273,11 +273,11 @@ func testCapOfOneReplica(t *testing.T, b *bench) {
 	b.credit(back, pingpost.OutcomeReturned)
 	b.run = one
 	b.wait(61 * time.Second) // the other is gone: it has no part in what is left
-	if got := b.lease(with, 500_00, 50); got.Cents != 45_00 || got.Leads != 5 {
-		t.Errorf("a day of $100 and an hour of 8 leads, of which two replicas have bought 3 for $55, granted %v and %d", got.Cents, got.Leads)
+	if got := b.lease(with, 500_00, 50); got.Cents != 35_00 || got.Leads != 3 {
+		t.Errorf("a day of $100 and an hour of 8 leads, of which two replicas have bought 3 for $55, and may buy 2 for $10, granted %v and %d", got.Cents, got.Leads)
 	}
-	b.accepted(b.post(without, other.ID, 2_00)) // promised, and no reason to refuse it
-	if day := b.use(with, 1); day.SpentCents+day.LeasedCents != 102_00 {
+	b.accepted(b.post(without, other.ID, 2_00))
+	if day := b.use(with, 1); day.SpentCents+day.LeasedCents != 100_00 {
 		t.Errorf("not counted, or counted twice: %+v", day)
 	}
 	b.verify()
@@ -299,8 +299,8 @@ func testOlderLease(t *testing.T, b *bench) {
 		t.Errorf("a return to the older lease: %+v", answer)
 	}
 	b.verify()
-	if got := b.lease(with, 500_00, 50); got.Cents != 41_00 {
-		t.Errorf("a day of $100 that has bought for $59 with an older lease granted %v", got.Cents)
+	if got := b.lease(with, 500_00, 50); got.Cents != 10_00 {
+		t.Errorf("a day of $100 that has bought for $59 with an older lease, which has $31 left, granted %v", got.Cents)
 	}
 	b.wait(lease.CloseAt.Sub(b.clock()))
 	b.begin()
@@ -313,6 +313,39 @@ func testOlderLease(t *testing.T, b *bench) {
 	}
 	if month := b.use(with, 0); month.SpentCents != 55_00 {
 		t.Errorf("the month has %+v", month)
+	}
+	b.verify()
+}
+
+// testOpenBidsUnderNewCap puts caps beside leases that back open bids: all that those have left is promised
+// under the new cap, too, until it is given back, closed, or of another window.
+func testOpenBidsUnderNewCap(t *testing.T, b *bench) {
+	without := planOf(cents(pingpost.Month, 1000_00))
+	with := planOf(cents(pingpost.Month, 1000_00), cents(pingpost.Day, 100_00), leads(pingpost.Hour, 5))
+	lease := b.lease(without, 90_00, 4)
+	b.accepted(b.post(without, lease.ID, 20_00))
+	granted := func(want pingpost.Cents, leads int64, when string) {
+		t.Helper()
+		if got := b.lease(with, 500_00, 50); got.Cents != want || got.Leads != leads {
+			t.Errorf("%s: granted %v and %d, not %v and %d", when, got.Cents, got.Leads, want, leads)
+		}
+	}
+	granted(10_00, 1, "a day of $100 and an hour of 5 leads, beside a lease of $90 and 4 leads that bought one for $20")
+	if day := b.use(with, 1); day.SpentCents != 20_00 || day.LeasedCents != 80_00 || day.UsedCents != 20_00 {
+		t.Errorf("the day has %+v", day)
+	}
+	b.refused(b.post(with, 0, 1_00), pingpost.BudgetExhausted) // what open bids are promised is not for others
+	if got := b.upkeep(with, budget.Upkeep{Wants: []budget.Want{{Line: lease.Line, Cents: 10_00, Least: 1, Leads: 1}}}).Grants[0]; got.Lease != nil || got.Refused != pingpost.BudgetExhausted {
+		t.Errorf("a day that is promised whole granted %+v", got)
+	}
+	b.upkeep(with, budget.Upkeep{Keeps: []budget.Keep{{ID: lease.ID, ReturnCents: 40_00, ReturnLeads: 2, OutstandingCents: 30_00, OutstandingLeads: 1}}})
+	granted(40_00, 2, "$40 and 2 leads of it given back")
+	b.accepted(b.post(with, lease.ID, 25_00))
+	b.wait(lease.CloseAt.Sub(b.clock()))
+	b.begin()
+	b.upkeep(with, budget.Upkeep{})
+	if day := b.use(with, 1); day.UsedCents != 45_00 || day.SpentCents != 45_00 {
+		t.Errorf("with all leases of before closed the day has %+v", day)
 	}
 	b.verify()
 }

@@ -40,6 +40,7 @@ func Run(t *testing.T, open Open) {
 		"a cap that was away catches up":              testCapAway,
 		"what other replicas buy past a cap counts":   testCapOfOneReplica,
 		"older leases count in newer caps":            testOlderLease,
+		"open bids count in newer caps":               testOpenBidsUnderNewCap,
 		"what is owed is delivered or given up":       testOutbox,
 		"replicas may deliver at the same time":       testDeliveredByTwo,
 		"one replica at a time has a delivery":        testClaims,
