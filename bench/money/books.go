@@ -109,7 +109,7 @@ func (b *books) post() store.Post {
 	phone := fmt.Sprintf("312-%03d-%04d", b.seq/10_000%1_000, b.seq%10_000)
 	return store.Post{
 		At: now, LeadID: leadID(now, b.run.ID, b.seq), BodyHash: sha256.Sum256([]byte(bidID)), Deliveries: []string{"crm"},
-		Contacts:  [][32]byte{sha256.Sum256([]byte(pingID + phone)), sha256.Sum256([]byte(pingID + "@"))},
+		Contacts:  []store.ContactHash{store.HashContact(nil, "phone", pingID), store.HashContact(nil, "email", pingID)},
 		DedupeFor: 90 * 24 * time.Hour,
 		Charge: budget.Charge{Exchange: line.Exchange, PingID: pingID, BidID: bidID, Ref: ref, Line: line, Price: price,
 			BidAt: now, Caps: budget.WindowsOf(b.plan.Lines[0].Caps, now, b.plan.Location)},

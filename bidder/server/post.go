@@ -2,8 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"errors"
 	"time"
 
@@ -104,18 +102,13 @@ func (s *Server) busy(post *pingpost.Post, err error) pingpost.Verdict {
 // contactHashes are keyed hashes of the ways to reach the homeowner: what recognises one person
 // on two exchanges without keeping a list of phone numbers. A phone number is brought to one
 // spelling first; one that is no number of the United States is hashed as it came.
-func contactHashes(key []byte, lead *pingpost.Lead) [][32]byte {
-	var hashes [][32]byte
-	add := func(kind, value string) {
-		mac := hmac.New(sha256.New, key)
-		mac.Write([]byte(kind + "\x00" + value))
-		hashes = append(hashes, [32]byte(mac.Sum(nil)))
-	}
+func contactHashes(key []byte, lead *pingpost.Lead) []store.ContactHash {
+	var hashes []store.ContactHash
 	if lead.Phone.Known() {
-		add("phone", contact.Phone(lead.Phone.Reveal()))
+		hashes = append(hashes, store.HashContact(key, "phone", contact.Phone(lead.Phone.Reveal())))
 	}
 	if lead.Email.Known() {
-		add("email", contact.Email(lead.Email.Reveal()))
+		hashes = append(hashes, store.HashContact(key, "email", contact.Email(lead.Email.Reveal())))
 	}
 	return hashes
 }

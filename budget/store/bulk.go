@@ -18,7 +18,8 @@ type bulk struct {
 // bulkSizes are how many rows a statement takes: few texts, so that each stays prepared.
 var bulkSizes = [...]int{64, 8, 1}
 
-// newBulk takes the statement's beginning, as in "INSERT INTO post (bid_id, at_ms)", and its end.
+// newBulk takes the statement's beginning, as in "INSERT OR FAIL INTO post (bid_id, at_ms)", and its end. A bulk
+// that fails is undone with its whole transaction, so that it needs no journal of its own.
 func newBulk(insert, tail string) *bulk {
 	b := &bulk{columns: strings.Count(insert, ",") + 1}
 	row := ", (?" + strings.Repeat(", ?", b.columns-1) + ")"

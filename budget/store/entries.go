@@ -71,7 +71,7 @@ func note(tx *sqlstore.Tx, e entry) error {
 	return nil
 }
 
-var newEntries = newBulk(`INSERT INTO entry (run, n, at_ms, kind, lease, lead, cents, leads, hash)`, "")
+var newEntries = newBulk(`INSERT OR FAIL INTO entry (run, n, at_ms, kind, lease, lead, cents, leads, hash)`, "")
 
 // markHead keeps how far the run's chain goes. Without it a chain could be cut short unseen, together
 // with the rows that it tells of.

@@ -192,7 +192,7 @@ func insertPost(tx *sqlstore.Tx, key PostKey, hash any, at time.Time, lead strin
 	return hit == 1, err
 }
 
-var newPosts = newBulk(`INSERT INTO post (bid_id, exchange, ping_id, body_hash, at_ms, accepted, lead, reason, detail)`,
+var newPosts = newBulk(`INSERT OR FAIL INTO post (bid_id, exchange, ping_id, body_hash, at_ms, accepted, lead, reason, detail)`,
 	` ON CONFLICT DO NOTHING`)
 
 func (p *posting) refuse(reason pingpost.Reason, detail string) (PostAnswer, error) {
@@ -253,7 +253,7 @@ func (p *posting) buy() (answer PostAnswer, refused pingpost.Reason, err error) 
 	})
 }
 
-var newLeads = newBulk(`INSERT INTO lead (id, bid_id, exchange, campaign, ping_id, at_ms, bid_at_ms, bid_cents,
+var newLeads = newBulk(`INSERT OR FAIL INTO lead (id, bid_id, exchange, campaign, ping_id, at_ms, bid_at_ms, bid_cents,
 	price_cents, lease, body)`, "")
 
 // carved is one cap in one window, which the lease that paid was carved from, or which paid itself.
@@ -480,7 +480,7 @@ func (p *posting) claimContacts() (refused pingpost.Reason, err error) {
 	return pingpost.ReasonNone, nil
 }
 
-var newContacts = newBulk(`INSERT INTO contact (hash, lead, at_ms)`, ` ON CONFLICT (hash) DO UPDATE
+var newContacts = newBulk(`INSERT OR FAIL INTO contact (hash, lead, at_ms)`, ` ON CONFLICT (hash) DO UPDATE
 	SET lead = excluded.lead, at_ms = excluded.at_ms WHERE contact.at_ms <= ? OR contact.lead = excluded.lead`)
 
 // owe writes one delivery for each target.
@@ -491,7 +491,7 @@ func (p *posting) owe() {
 	}
 }
 
-var newDeliveries = newBulk(`INSERT INTO outbox (lead, n, target, first_ms, next_ms)`, "")
+var newDeliveries = newBulk(`INSERT OR FAIL INTO outbox (lead, n, target, first_ms, next_ms)`, "")
 
 // orNull is how a text is kept that may be missing.
 func orNull(text string) any {

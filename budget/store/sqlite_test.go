@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"path/filepath"
 	"sync"
@@ -50,7 +49,7 @@ func BenchmarkPost(b *testing.B) {
 			for n := range b.N {
 				p := post(fmt.Sprint(n), lease, 1)
 				p.Charge.Caps = caps
-				p.Contacts = append(p.Contacts, sha256.Sum256([]byte(fmt.Sprint("mail", n))))
+				p.Contacts = append(p.Contacts, store.HashContact(nil, "email", fmt.Sprint(n)))
 				posts <- p
 			}
 			close(posts)

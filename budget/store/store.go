@@ -143,7 +143,7 @@ type Post struct {
 	At         time.Time     // when it came in, in the shell's time
 	LeadID     string        // made by the shell, so that the core needs no chance
 	Lead       pingpost.Post // the full lead, for delivery
-	Contacts   [][32]byte    // keyed hashes; any of them seen within DedupeFor is a duplicate
+	Contacts   []ContactHash // any of them seen within DedupeFor is a duplicate
 	DedupeFor  time.Duration // 0: duplicates are bought
 	Deliveries []string      // names of the campaign's delivery targets
 	Source     string        // where the ping came from; "" where that is not known

@@ -183,7 +183,7 @@ func keepAll(t *testing.T, path string) {
 		buy := func(name string, lease budget.LeaseID, price pingpost.Cents) {
 			post := Post{
 				At: now, LeadID: "lead-" + name, BodyHash: sha256.Sum256([]byte(name)), Deliveries: []string{"crm"},
-				Contacts: [][32]byte{sha256.Sum256([]byte(name))},
+				Contacts: []ContactHash{HashContact(nil, "phone", name)},
 				Charge: budget.Charge{
 					Exchange: "north", PingID: "ping-" + name, BidID: "bid-" + name, Line: line, Price: price, BidAt: now,
 					Ref:  budget.BidRef{Lease: lease, Price: price + 1, Expires: now.Add(time.Minute)},

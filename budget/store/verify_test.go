@@ -43,7 +43,7 @@ func post(name string, lease budget.LeaseID, price pingpost.Cents) store.Post {
 	from, to := budget.WindowOf(pingpost.Day, noon, time.UTC)
 	return store.Post{
 		At: noon, LeadID: "lead-" + name, BodyHash: sha256.Sum256([]byte(name)), Deliveries: []string{"crm"},
-		Contacts: [][32]byte{sha256.Sum256([]byte(name))},
+		Contacts: []store.ContactHash{store.HashContact(nil, "phone", name)},
 		Charge: budget.Charge{
 			Exchange: "north", PingID: "ping-" + name, BidID: "bid-" + name, Line: line, Price: price, BidAt: noon,
 			Ref:  budget.BidRef{Lease: lease, Price: price, Expires: noon.Add(time.Minute)},

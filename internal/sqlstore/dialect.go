@@ -8,17 +8,17 @@ import (
 	"sync"
 )
 
-// Statements are written once, in the SQL that both databases read, with two things of SQLite that
-// are brought into PostgreSQL's form here: placeholders (? and ?1) and the index that a table is to
-// be read by. Everything else that differs is said in a form that both take: CAST(? AS BIGINT) for
+// Statements are written once, in the SQL that both databases read, with three things of SQLite that
+// are brought into PostgreSQL's form here: placeholders (? and ?1), the index that a table is to be
+// read by, and OR FAIL, with which SQLite keeps no journal for a statement whose failure undoes more than it. Everything else that differs is said in a form that both take: CAST(? AS BIGINT) for
 // an argument that may be NULL, RETURNING id for the number of a new row, format with %s,
 // IS DISTINCT FROM, integers for yes and no.
 
-var indexedBy = regexp.MustCompile(`\s+INDEXED BY \w+`)
+var sqliteOnly = regexp.MustCompile(`\s+INDEXED BY \w+|\bOR FAIL `)
 
 // postgresForm is a statement as PostgreSQL reads it. No statement has a question mark in a text.
 func postgresForm(query string) string {
-	query = indexedBy.ReplaceAllString(query, "")
+	query = sqliteOnly.ReplaceAllString(query, "")
 	var b strings.Builder
 	for n := 0; ; {
 		before, after, found := strings.Cut(query, "?")

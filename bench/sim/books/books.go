@@ -43,7 +43,7 @@ type Books struct {
 	refused int64
 	leads   []*leadRow // in the order of their posts
 	byBid   map[string]*leadRow
-	contact map[[32]byte]contactRow
+	contact map[store.ContactHash]contactRow
 	outbox  []*deliveryRow
 	byOwed  map[string]*deliveryRow
 	entries []entry
@@ -64,7 +64,7 @@ type Books struct {
 func New(clock func() time.Time, secret string) *Books {
 	return &Books{
 		clock: clock, secret: secret, byCap: map[capKey]*capRow{}, posts: map[string]*postRow{},
-		byPing: map[pingKey]*postRow{}, byBid: map[string]*leadRow{}, contact: map[[32]byte]contactRow{},
+		byPing: map[pingKey]*postRow{}, byBid: map[string]*leadRow{}, contact: map[store.ContactHash]contactRow{},
 		byOwed: map[string]*deliveryRow{}, kept: map[string]kept{},
 	}
 }

@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"strings"
 	"sync"
@@ -125,24 +124,24 @@ func testCapacity(t *testing.T, b *bench) {
 
 func testDuplicates(t *testing.T, b *bench) {
 	plan := planOf(cents(pingpost.Total, 1000_00))
-	phone, email, other := sha256.Sum256([]byte("phone")), sha256.Sum256([]byte("email")), sha256.Sum256([]byte("other"))
+	phone, email, other := phoneHash("1"), phoneHash("2"), phoneHash("3")
 	first := b.post(plan, 0, 10_00)
-	first.Contacts = [][32]byte{phone, email}
+	first.Contacts = []store.ContactHash{phone, email}
 	b.accepted(first)
 	again := b.post(plan, 0, 10_00)
-	again.Contacts = [][32]byte{other, email}
+	again.Contacts = []store.ContactHash{other, email}
 	b.refused(again, pingpost.DuplicateLead)
 	b.spentLeased(plan, 10_00, 0)
 	fresh := b.post(plan, 0, 10_00)
-	fresh.Contacts = [][32]byte{other, other}
+	fresh.Contacts = []store.ContactHash{other, other}
 	b.accepted(fresh) // the refused post has not taken the contact
 	welcome := b.post(plan, 0, 10_00)
-	welcome.Contacts, welcome.DedupeFor = [][32]byte{phone}, 0
+	welcome.Contacts, welcome.DedupeFor = []store.ContactHash{phone}, 0
 	b.accepted(welcome)
 	b.wait(100 * time.Hour)
 	soon, late := b.post(plan, 0, 10_00), b.post(plan, 0, 10_00)
-	soon.Contacts, soon.DedupeFor = [][32]byte{phone}, 101*time.Hour
-	late.Contacts, late.DedupeFor = [][32]byte{phone}, 100*time.Hour
+	soon.Contacts, soon.DedupeFor = []store.ContactHash{phone}, 101*time.Hour
+	late.Contacts, late.DedupeFor = []store.ContactHash{phone}, 100*time.Hour
 	b.refused(soon, pingpost.DuplicateLead)
 	b.accepted(late)
 	b.verify()

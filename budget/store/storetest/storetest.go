@@ -170,7 +170,7 @@ func (b *bench) post(plan *budget.Plan, lease budget.LeaseID, price pingpost.Cen
 	p := store.Post{
 		At: now, LeadID: fmt.Sprintf("lead-%05d", n), DedupeFor: 90 * 24 * time.Hour,
 		BodyHash: sha256.Sum256(fmt.Append(nil, "body ", n)),
-		Contacts: [][32]byte{sha256.Sum256(fmt.Append(nil, "phone ", n))}, Deliveries: []string{"crm", "file"},
+		Contacts: []store.ContactHash{phoneHash(fmt.Sprint("of post ", n))}, Deliveries: []string{"crm", "file"},
 		Charge: budget.Charge{
 			Exchange: line.Exchange, PingID: fmt.Sprint("ping-", n), BidID: fmt.Sprint("bid-", n), Line: line,
 			Ref: budget.BidRef{
@@ -195,6 +195,8 @@ func (b *bench) post(plan *budget.Plan, lease budget.LeaseID, price pingpost.Cen
 	}
 	return p
 }
+
+func phoneHash(number string) store.ContactHash { return store.HashContact(nil, "phone", number) }
 
 func (b *bench) send(p store.Post) store.PostAnswer {
 	b.t.Helper()

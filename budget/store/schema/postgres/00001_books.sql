@@ -92,7 +92,9 @@ CREATE INDEX lease_cap_cap ON lease_cap (cap);
 -- verify looks for: foreign keys would look for them at every charge.
 
 -- Every post that was answered, with its lead where it was accepted, and every bid that was withdrawn
--- before it was posted (body_hash is NULL there: whatever comes is the post that was withdrawn).
+-- before it was posted (body_hash is NULL there: whatever comes is the post that was withdrawn). Pings and
+-- contacts come in no order, so each charge writes pages anywhere in their indexes: with rows that stand in the
+-- order of their coming, as here and in contact, an entry of these is short, and those pages are few.
 CREATE TABLE post (
     bid_id    TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     exchange  TEXT COLLATE "C" NOT NULL,
@@ -167,8 +169,9 @@ CREATE TABLE kept (
     body  BYTEA NOT NULL
 );
 
+-- hash is a store.ContactHash.
 CREATE TABLE contact (
-    hash  BYTEA NOT NULL PRIMARY KEY CHECK (length(hash) = 32),
+    hash  BYTEA NOT NULL PRIMARY KEY CHECK (length(hash) = 16),
     lead  TEXT COLLATE "C" NOT NULL,
     at_ms BIGINT NOT NULL
 );

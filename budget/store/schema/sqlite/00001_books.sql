@@ -90,7 +90,9 @@ CREATE INDEX lease_cap_cap ON lease_cap (cap);
 -- verify looks for: foreign keys would look for them at every charge.
 
 -- Every post that was answered, with its lead where it was accepted, and every bid that was withdrawn
--- before it was posted (body_hash is NULL there: whatever comes is the post that was withdrawn).
+-- before it was posted (body_hash is NULL there: whatever comes is the post that was withdrawn). Pings and
+-- contacts come in no order, so each charge writes pages anywhere in their indexes: with rows that stand in the
+-- order of their coming, as here and in contact, an entry of these is short, and those pages are few.
 CREATE TABLE post (
     bid_id    TEXT    NOT NULL PRIMARY KEY,
     exchange  TEXT    NOT NULL,
@@ -103,7 +105,7 @@ CREATE TABLE post (
     detail    TEXT    NOT NULL,
     voided    INTEGER NOT NULL DEFAULT 0 CHECK (voided IN (0, 1)), -- accepted, and withdrawn afterwards
     UNIQUE (exchange, ping_id)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX post_refused ON post (at_ms) WHERE accepted = 0;
 
 -- credited: 0 no, 1 to the lease that paid, 2 to the caps.
@@ -165,11 +167,12 @@ CREATE TABLE kept (
     body  BLOB    NOT NULL
 ) STRICT;
 
+-- hash is a store.ContactHash.
 CREATE TABLE contact (
-    hash  BLOB    NOT NULL PRIMARY KEY CHECK (length(hash) = 32),
+    hash  BLOB    NOT NULL PRIMARY KEY CHECK (length(hash) = 16),
     lead  TEXT    NOT NULL,
     at_ms INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- The audit trail of money: one chain per run, each entry holding the hash of the former. n counts from 1.
 CREATE TABLE entry (
