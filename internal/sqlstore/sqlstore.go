@@ -191,10 +191,10 @@ func address(path, mode string, extra ...string) string {
 
 // writePragmas keep what a transaction needs in memory: the pages that it changes, so that none is
 // written twice, and what savepoints need to undo. A page is moved from the log into the database
-// once for many commits; a log of 32 MiB is read in a moment after a crash.
+// once for many commits; a log of 64 MiB is read in a moment after a crash.
 func writePragmas() []string {
 	return []string{
-		"_pragma", "temp_store(memory)", "_pragma", "cache_size(-32768)", "_pragma", "wal_autocheckpoint(8000)",
+		"_pragma", "temp_store(memory)", "_pragma", "cache_size(-32768)", "_pragma", "wal_autocheckpoint(16000)",
 	}
 }
 

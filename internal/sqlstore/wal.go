@@ -1,9 +1,11 @@
 package sqlstore
 
 import (
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 )
@@ -25,16 +27,17 @@ const (
 //
 // It must not run beside a process that writes.
 func checkLog(path string) error {
-	text, err := os.ReadFile(path + "-wal")
-	if errors.Is(err, fs.ErrNotExist) || err == nil && len(text) < walHeader+frameHeader {
+	file, err := os.Open(path + "-wal")
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	log := parseLog(text)
-	if log.behind < 2 {
-		return nil
+	defer file.Close()
+	log, err := readLog(bufio.NewReaderSize(file, 1<<20))
+	if err != nil || log.behind < 2 {
+		return err
 	}
 	return fmt.Errorf("%w: %s-wal is not what was written from its byte %d on, with %d commits behind it",
 		ErrDamaged, path, log.good, log.behind)
@@ -46,27 +49,37 @@ type logState struct {
 	behind int // commits at or behind that which belong to the same log
 }
 
-func parseLog(text []byte) (state logState) {
+func readLog(log *bufio.Reader) (state logState, err error) {
+	head, err := log.Peek(walHeader + frameHeader)
+	if err != nil {
+		return state, unlessEnd(err)
+	}
 	order := binary.ByteOrder(binary.LittleEndian)
-	if binary.BigEndian.Uint32(text)&1 == 1 {
+	if binary.BigEndian.Uint32(head)&1 == 1 {
 		order = binary.BigEndian
 	}
-	page := int(binary.BigEndian.Uint32(text[8:]))
+	page := int(binary.BigEndian.Uint32(head[8:]))
 	sum := checksum{order: order}
-	sum.add(text[:24])
-	salts := string(text[16:24])
-	whole := binary.BigEndian.Uint32(text)&^1 == walMagic && sum.is(text[24:32])
+	sum.add(head[:24])
+	salts := string(head[16:24])
+	whole := binary.BigEndian.Uint32(head)&^1 == walMagic && sum.is(head[24:32])
 	if !whole { // SQLite then takes nothing from it; the frames know what the header should say
-		page, salts = 4096, string(text[walHeader+8:walHeader+16])
+		page, salts = 4096, string(head[walHeader+8:walHeader+16])
 	}
 	if page < 512 || page > 64<<10 {
-		return state
+		return state, nil
 	}
 	if whole {
 		state.good = walHeader
 	}
-	for at := walHeader; at+frameHeader+page <= len(text); at += frameHeader + page {
-		frame := text[at : at+frameHeader+page]
+	if _, err := log.Discard(walHeader); err != nil {
+		return state, unlessEnd(err)
+	}
+	frame := make([]byte, frameHeader+page)
+	for at := walHeader; ; at += len(frame) {
+		if _, err := io.ReadFull(log, frame); err != nil {
+			return state, unlessEnd(err)
+		}
 		same := string(frame[8:16]) == salts
 		sum.add(frame[:8])
 		sum.add(frame[frameHeader:])
@@ -78,7 +91,14 @@ func parseLog(text []byte) (state logState) {
 			state.behind++
 		}
 	}
-	return state
+}
+
+// unlessEnd is an error of reading, but for the end: a log may end anywhere.
+func unlessEnd(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil
+	}
+	return err
 }
 
 // checksum is that of SQLite's write-ahead log, over pairs of words.

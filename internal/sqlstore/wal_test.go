@@ -1,6 +1,8 @@
 package sqlstore
 
 import (
+	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -42,7 +44,7 @@ func TestDamagedLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if state := parseLog(whole); state.good != len(whole) || state.behind != 0 {
+	if state, err := readLog(bufio.NewReader(bytes.NewReader(whole))); err != nil || state.good != len(whole) || state.behind != 0 {
 		t.Fatalf("of a whole log of %d bytes %d are good, and %d commits behind", len(whole), state.good, state.behind)
 	}
 	books, err := os.ReadFile(path)
