@@ -1,14 +1,8 @@
 package reconcile
 
 import (
-	"bytes"
-	"cmp"
-	"encoding/csv"
-	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -23,17 +17,16 @@ const (
 	knownColumn    meaning = "known"
 )
 
-// outcomeHeadings are the columns of a file of outcomes, as headings are those of a statement.
-var outcomeHeadings = map[meaning][]string{
-	leadColumn:     headings[leadColumn],
-	bidColumn:      headings[bidColumn],
-	pingColumn:     headings[pingColumn],
+var outcomeFiles = table{what: "the file", header: "lead_id,outcome,amount,at,known_at", headings: map[meaning][]string{
+	leadColumn:     leadHeadings,
+	bidColumn:      bidHeadings,
+	pingColumn:     pingHeadings,
 	exchangeColumn: {"exchange", "seller"},
 	outcomeColumn:  {"outcome", "status", "state", "stage", "result", "disposition"},
 	amountColumn:   {"amount", "amountusd", "jobamount", "jobvalue", "jobtotal", "revenue", "total", "value"},
 	dateColumn:     {"at", "date", "time", "datetime", "timestamp", "happenedat", "outcomeat"},
 	knownColumn:    {"knownat", "known", "knowntime", "recordedat", "updatedat"},
-}
+}}
 
 // outcomeWords are what contractors' systems call the outcomes.
 var outcomeWords = map[string]string{
@@ -64,60 +57,28 @@ func ParseOutcome(word string) (kind string, err error) {
 	return kind, nil
 }
 
-// ReadOutcomes reads what became of leads, as a contractor's system exports it: CSV with a header, as
-// Read takes it. A line that cannot be read is listed, and keeps no other from being read. The error is
-// a Fault where the header cannot be used.
+// ReadOutcomes reads what became of leads, as a contractor's system exports it. A line that cannot be read is
+// listed, and keeps no other from being read. The error is a Fault where the header cannot be used.
 func ReadOutcomes(from io.Reader, zone *time.Location) (*OutcomeFile, error) {
-	text, err := io.ReadAll(io.LimitReader(from, maxStatement+1))
-	if err != nil {
-		return nil, fmt.Errorf("reconcile: reading outcomes: %w", err)
-	}
-	if len(text) > maxStatement {
-		return nil, Fault{Line: 1, Why: fmt.Sprintf("the file is larger than %d MiB", maxStatement>>20)}
-	}
-	text = bytes.TrimPrefix(text, []byte("\ufeff"))
-	reader := csv.NewReader(bytes.NewReader(text))
-	reader.FieldsPerRecord, reader.Comma = -1, separator(text)
-	reader.TrimLeadingSpace = reader.Comma != '\t'
-	header, err := reader.Read()
-	if err != nil {
-		if errors.Is(err, io.EOF) {
-			return nil, Fault{Line: 1, Why: "the file is empty: expected a header such as lead_id,outcome,amount,at,known_at"}
+	var file OutcomeFile
+	var err error
+	file.Unread, err = outcomeFiles.read(from, assignOutcomes, func(r row) (wrong meaning, err error) {
+		line, wrong, err := readOutcome(r, zone)
+		if err == nil {
+			file.Lines = append(file.Lines, line)
 		}
-		return nil, faultOf(err)
-	}
-	rows := outcomeRows{zone: zone, width: len(header)}
-	if rows.places, err = assignOutcomes(header); err != nil {
+		return wrong, err
+	})
+	if err != nil {
 		return nil, err
 	}
-	for {
-		fields, err := reader.Read()
-		switch {
-		case errors.Is(err, io.EOF):
-			return &rows.OutcomeFile, nil
-		case err != nil:
-			rows.Unread = append(rows.Unread, faultOf(err))
-			continue
-		}
-		line, _ := reader.FieldPos(0)
-		rows.add(line, fields)
-	}
+	return &file, nil
 }
 
-// assignOutcomes finds the column of each meaning. Columns of other meanings are passed over.
-func assignOutcomes(header []string) (places map[meaning]int, err error) {
-	places = map[meaning]int{}
-	for _, m := range slices.Sorted(maps.Keys(outcomeHeadings)) {
-		places[m] = -1
-		for i, heading := range header {
-			if !slices.Contains(outcomeHeadings[m], plain(heading)) {
-				continue
-			}
-			if places[m] >= 0 {
-				return nil, headerFault(i+1, "both %q and %q look like the %s: rename one", header[places[m]], heading, m)
-			}
-			places[m] = i
-		}
+func assignOutcomes(header []string) (map[meaning]int, error) {
+	places, err := outcomeFiles.assign(header, nil, "rename one")
+	if err != nil {
+		return nil, err
 	}
 	switch there := strings.Join(header, ", "); {
 	case places[outcomeColumn] < 0:
@@ -128,52 +89,16 @@ func assignOutcomes(header []string) (places map[meaning]int, err error) {
 	return places, nil
 }
 
-// outcomeRows reads the lines below the header.
-type outcomeRows struct {
-	OutcomeFile
-	places map[meaning]int
-	zone   *time.Location
-	width  int
-}
-
-func (r *outcomeRows) add(number int, fields []string) {
-	if !slices.ContainsFunc(fields, func(field string) bool { return strings.TrimSpace(field) != "" }) {
-		return // an empty line
+func readOutcome(r row, zone *time.Location) (line OutcomeLine, wrong meaning, err error) {
+	line.Number, line.Exchange = r.number, r.at(exchangeColumn)
+	line.LeadID, line.BidID, line.PingID = r.at(leadColumn), r.at(bidColumn), r.at(pingColumn)
+	if r.lead() == "" {
+		return line, "", errNameless
 	}
-	if len(fields) != r.width {
-		r.Unread = append(r.Unread, Fault{Line: number, Why: fmt.Sprintf("%d fields, and the header has %d", len(fields), r.width)})
-		return
-	}
-	line, wrong, err := r.read(fields)
-	if err != nil {
-		column := 0
-		if wrong != "" {
-			column = r.places[wrong] + 1
-		}
-		r.Unread = append(r.Unread, Fault{number, column, cmp.Or(line.LeadID, line.BidID, line.PingID), err.Error()})
-		return
-	}
-	line.Number = number
-	r.Lines = append(r.Lines, line)
-}
-
-// read reads a line; wrong is the column that keeps it from being read.
-func (r *outcomeRows) read(fields []string) (line OutcomeLine, wrong meaning, err error) {
-	field := func(m meaning) string {
-		if r.places[m] < 0 {
-			return ""
-		}
-		return strings.TrimSpace(fields[r.places[m]])
-	}
-	line.LeadID, line.BidID, line.PingID = field(leadColumn), field(bidColumn), field(pingColumn)
-	line.Exchange = field(exchangeColumn)
-	if line.LeadID == "" && line.BidID == "" && line.PingID == "" {
-		return line, "", errors.New("it names no lead, no bid and no ping")
-	}
-	if line.Kind, err = ParseOutcome(field(outcomeColumn)); err != nil {
+	if line.Kind, err = ParseOutcome(r.at(outcomeColumn)); err != nil {
 		return line, outcomeColumn, err
 	}
-	if text := field(amountColumn); text != "" {
+	if text := r.at(amountColumn); text != "" {
 		currency := ""
 		switch line.Amount, currency, err = parsePrice(text); {
 		case err == nil && currency != "":
@@ -189,8 +114,8 @@ func (r *outcomeRows) read(fields []string) (line OutcomeLine, wrong meaning, er
 		m    meaning
 		into *time.Time
 	}{{dateColumn, &line.At}, {knownColumn, &line.Known}} {
-		if text := field(date.m); text != "" {
-			if *date.into, err = parseDate(text, r.zone); err != nil {
+		if text := r.at(date.m); text != "" {
+			if *date.into, err = parseDate(text, zone); err != nil {
 				return line, date.m, err
 			}
 		}

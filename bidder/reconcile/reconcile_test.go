@@ -66,7 +66,7 @@ func TestReadForms(t *testing.T) {
 		`line 3, column 2 (p): "12 apples" is not an amount of dollars, such as 1234.50 or $1,234.50`,
 		`line 4, column 2 (p): "EUR" is not an amount of dollars, such as 1234.50 or $1,234.50`)
 	f("ping,price\np,\"1\"x\nq,2\n", "3 q $2.00 false", `line 2, column 5: extraneous or missing " in quoted-field (the column counts characters)`)
-	f("", "line 1: the statement is empty: expected a header with names of columns")
+	f("", "line 1: the statement is empty: expected a header such as lead_id,price,date,status")
 	f("a,b\n", "line 1: no column looks like the price (a, b): say which with --column price=NAME")
 	f("price\n1\n", "line 1: no column looks like the id of a lead, bid or ping (price): say which with --column lead=NAME, bid=NAME or ping=NAME")
 	f("ping,price,amount\n", `line 1, column 3: both "price" and "amount" look like the price: say which with --column price=NAME`)

@@ -8,10 +8,6 @@
 package reconcile
 
 import (
-	"bytes"
-	"cmp"
-	"encoding/csv"
-	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -22,9 +18,6 @@ import (
 
 	"leadbid/pingpost"
 )
-
-// maxStatement bounds a statement: some hundred thousand lines.
-const maxStatement = 64 << 20
 
 // Line is one line of a statement.
 type Line struct {
@@ -40,58 +33,30 @@ type Line struct {
 	Currency string
 }
 
-// Fault is a place that cannot be read. Column is the field's number, from 1; 0 means the whole line.
-// Lead is what the line names: an id of a lead, bid or ping, where it names one.
-type Fault struct {
-	Line   int    `json:"line"`
-	Column int    `json:"column,omitempty"`
-	Lead   string `json:"lead,omitempty"`
-	Why    string `json:"why"`
-}
-
-func (f Fault) Error() string {
-	place := fmt.Sprintf("line %d", f.Line)
-	if f.Column != 0 {
-		place += fmt.Sprintf(", column %d", f.Column)
-	}
-	if f.Lead != "" {
-		place += " (" + f.Lead + ")"
-	}
-	return place + ": " + f.Why
-}
-
 // Statement is a statement as it was read. Unread are the lines that could not be.
 type Statement struct {
 	Lines  []Line
 	Unread []Fault
 }
 
-// meaning is what a column is.
-type meaning string
-
-// The meanings, as --column names them.
+// The meanings that only a statement has, as --column names them.
 const (
-	leadColumn   meaning = "lead"
-	bidColumn    meaning = "bid"
-	pingColumn   meaning = "ping"
 	priceColumn  meaning = "price"
-	dateColumn   meaning = "date"
 	statusColumn meaning = "status"
 
 	currencyColumn meaning = "currency"
 )
 
-// headings are the names of columns that are understood by themselves, without case and signs.
-var headings = map[meaning][]string{
-	leadColumn:   {"leadid", "lead", "leadnumber", "leadno", "leadref", "reference", "externalid"},
-	bidColumn:    {"bidid", "bidref", "bidreference"},
-	pingColumn:   {"pingid", "ping", "offerid", "offer", "auctionid", "pingref"},
+var statements = table{what: "the statement", header: "lead_id,price,date,status", headings: map[meaning][]string{
+	leadColumn:   leadHeadings,
+	bidColumn:    bidHeadings,
+	pingColumn:   pingHeadings,
 	priceColumn:  {"price", "priceusd", "amount", "amountusd", "charge", "charged", "cost", "leadprice", "chargeusd", "costusd"},
 	dateColumn:   {"date", "time", "at", "datetime", "timestamp", "soldat", "chargedat", "createdat", "created", "posted", "postedat"},
 	statusColumn: {"status", "state", "outcome", "result", "disposition", "type"},
 
 	currencyColumn: {"currency", "currencycode", "curr", "ccy"},
-}
+}}
 
 var meanings = []meaning{leadColumn, bidColumn, pingColumn, priceColumn, dateColumn, statusColumn, currencyColumn}
 
@@ -104,104 +69,34 @@ func Meanings() []string {
 	return words
 }
 
-func plain(heading string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsLetter(r) || unicode.IsDigit(r) {
-			return unicode.ToLower(r)
-		}
-		return -1
-	}, heading)
-}
-
-// Read reads a statement: CSV with a header, separated by commas, semicolons or tabs; a BOM, CRLF and
-// quotes are understood. columns names the heading of a meaning where it is not understood by itself.
-// zone is that of dates without one. The error is a Fault where the header cannot be used.
+// Read reads a statement. columns names the heading of a meaning where it is not understood by itself. zone
+// is that of dates without one. The error is a Fault where the header cannot be used.
 func Read(from io.Reader, columns map[string]string, zone *time.Location) (*Statement, error) {
-	text, err := io.ReadAll(io.LimitReader(from, maxStatement+1))
-	if err != nil {
-		return nil, fmt.Errorf("reconcile: reading the statement: %w", err)
-	}
-	if len(text) > maxStatement {
-		return nil, Fault{Line: 1, Why: fmt.Sprintf("the statement is larger than %d MiB", maxStatement>>20)}
-	}
-	text = bytes.TrimPrefix(text, []byte("\ufeff"))
-	reader := csv.NewReader(bytes.NewReader(text))
-	reader.FieldsPerRecord, reader.Comma = -1, separator(text)
-	reader.TrimLeadingSpace = reader.Comma != '\t' // it would swallow empty fields
-	header, err := reader.Read()
-	if err != nil {
-		if errors.Is(err, io.EOF) {
-			return nil, Fault{Line: 1, Why: "the statement is empty: expected a header with names of columns"}
+	var statement Statement
+	var err error
+	assign := func(header []string) (map[meaning]int, error) { return assignStatement(header, columns) }
+	statement.Unread, err = statements.read(from, assign, func(r row) (wrong meaning, err error) {
+		line, wrong, err := readLine(r, zone)
+		if err == nil {
+			statement.Lines = append(statement.Lines, line)
 		}
-		return nil, faultOf(err)
-	}
-	places, err := assign(header, columns)
+		return wrong, err
+	})
 	if err != nil {
 		return nil, err
 	}
-	r := rows{places: places, zone: zone, width: len(header)}
-	for {
-		fields, err := reader.Read()
-		switch {
-		case errors.Is(err, io.EOF):
-			return &r.Statement, nil
-		case err != nil:
-			r.Unread = append(r.Unread, faultOf(err))
-			continue
-		}
-		line, _ := reader.FieldPos(0)
-		r.add(line, fields)
-	}
+	return &statement, nil
 }
 
-// separator is what the header's line has most of.
-func separator(text []byte) rune {
-	first, _, _ := bytes.Cut(text, []byte("\n"))
-	best, most := ',', 0
-	for _, candidate := range []rune{',', ';', '\t'} {
-		if n := bytes.Count(first, []byte(string(candidate))); n > most {
-			best, most = candidate, n
-		}
-	}
-	return best
-}
-
-func faultOf(err error) Fault {
-	var parse *csv.ParseError
-	if errors.As(err, &parse) {
-		return Fault{Line: parse.Line, Column: parse.Column, Why: parse.Err.Error() + " (the column counts characters)"}
-	}
-	return Fault{Line: 1, Why: err.Error()}
-}
-
-// assign finds the column of each meaning. -1 stands for none.
-func assign(header []string, columns map[string]string) (map[meaning]int, error) {
-	places := map[meaning]int{}
-	for _, m := range meanings {
-		places[m] = -1
-		wanted := headings[m]
-		named, isNamed := columns[string(m)]
-		if isNamed {
-			wanted = []string{plain(named)}
-		}
-		for i, heading := range header {
-			if !slices.Contains(wanted, plain(heading)) {
-				continue
-			}
-			if places[m] >= 0 {
-				return nil, headerFault(i+1, "both %q and %q look like the %s: say which with --column %s=NAME",
-					header[places[m]], heading, m, m)
-			}
-			places[m] = i
-		}
-		if isNamed && places[m] < 0 {
-			return nil, headerFault(0, "there is no column %q; there are: %s", named, strings.Join(header, ", "))
-		}
-	}
+func assignStatement(header []string, columns map[string]string) (map[meaning]int, error) {
 	for name := range columns {
 		if !slices.Contains(meanings, meaning(name)) {
 			return nil, headerFault(0, "a column cannot be the %q: say one of %s", name, strings.Join(Meanings(), ", "))
 		}
+	}
+	places, err := statements.assign(header, columns, "say which with --column MEANING=NAME")
+	if err != nil {
+		return nil, err
 	}
 	switch {
 	case places[priceColumn] < 0:
@@ -213,64 +108,32 @@ func assign(header []string, columns map[string]string) (map[meaning]int, error)
 	return places, nil
 }
 
-func headerFault(column int, why string, args ...any) Fault {
-	return Fault{Line: 1, Column: column, Why: fmt.Sprintf(why, args...)}
-}
-
-// rows reads the lines below the header.
-type rows struct {
-	Statement
-	places map[meaning]int
-	zone   *time.Location
-	width  int
-}
-
-func (r *rows) add(number int, fields []string) {
-	if !slices.ContainsFunc(fields, func(field string) bool { return strings.TrimSpace(field) != "" }) {
-		return // an empty line
+func readLine(r row, zone *time.Location) (line Line, wrong meaning, err error) {
+	line = Line{Number: r.number, Lead: r.at(leadColumn), Bid: r.at(bidColumn), Ping: r.at(pingColumn), Word: r.at(statusColumn)}
+	if line.Price, line.Currency, err = parsePrice(r.at(priceColumn)); err != nil {
+		return line, priceColumn, err
 	}
-	if len(fields) != r.width {
-		r.Unread = append(r.Unread, Fault{Line: number, Why: fmt.Sprintf("%d fields, and the header has %d", len(fields), r.width)})
-		return
-	}
-	field := func(m meaning) string {
-		if r.places[m] < 0 {
-			return ""
-		}
-		return strings.TrimSpace(fields[r.places[m]])
-	}
-	line := Line{Number: number, Lead: field(leadColumn), Bid: field(bidColumn), Ping: field(pingColumn), Word: field(statusColumn)}
-	fault := func(m meaning, err error) {
-		r.Unread = append(r.Unread, Fault{number, r.places[m] + 1, cmp.Or(line.Bid, line.Lead, line.Ping), err.Error()})
-	}
-	var err error
-	if line.Price, line.Currency, err = parsePrice(field(priceColumn)); err != nil {
-		fault(priceColumn, err)
-		return
-	}
-	if named := field(currencyColumn); line.Currency == "" && !isDollars(named) {
+	if named := r.at(currencyColumn); line.Currency == "" && !isDollars(named) {
 		line.Currency = named
 	}
-	if text := field(dateColumn); text != "" {
-		if line.At, err = parseDate(text, r.zone); err != nil {
-			fault(dateColumn, err)
-			return
+	if text := r.at(dateColumn); text != "" {
+		if line.At, err = parseDate(text, zone); err != nil {
+			return line, dateColumn, err
 		}
 	}
 	charged, known := statusWords[plain(line.Word)]
 	switch {
 	case line.Word != "" && !known:
-		fault(statusColumn, fmt.Errorf("%q is no status that is known here: charged, sold, accepted, billed, returned, refunded, credited or voided", line.Word))
-		return
-	case line.Lead == "" && line.Bid == "" && line.Ping == "":
-		r.Unread = append(r.Unread, Fault{Line: number, Why: "it names no lead, no bid and no ping"})
-		return
+		return line, statusColumn, fmt.Errorf("%q is no status that is known here: charged, sold, accepted, billed, "+
+			"returned, refunded, credited or voided", line.Word)
+	case r.lead() == "":
+		return line, "", errNameless
 	}
 	line.Credit = known && !charged || line.Price < 0
 	if line.Price < 0 {
 		line.Price = -line.Price
 	}
-	r.Lines = append(r.Lines, line)
+	return line, "", nil
 }
 
 // statusWords tell charges from credits.
