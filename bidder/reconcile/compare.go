@@ -72,7 +72,7 @@ func Compare(s *Statement, books Books) (*Report, error) {
 	items := gather(s.Lines, byID, report)
 	named := map[*store.Lead]bool{}
 	for _, fault := range s.Unread { // it is on the statement, whatever that says of it
-		named[byID[fault.Lead]] = true
+		named[find(byID, fault.ids[:]...)] = true
 	}
 	for _, it := range items {
 		named[it.lead] = true
@@ -109,16 +109,21 @@ func Compare(s *Statement, books Books) (*Report, error) {
 	return report, nil
 }
 
+// find gives the lead that the first id names which is ours.
+func find(byID map[string]*store.Lead, ids ...string) *store.Lead {
+	for _, id := range ids {
+		if lead := byID[id]; lead != nil && id != "" {
+			return lead
+		}
+	}
+	return nil
+}
+
 // gather brings the lines of each lead together, in the order of the statement.
 func gather(lines []Line, byID map[string]*store.Lead, report *Report) (items []*item) {
 	known := map[any]*item{}
 	for _, line := range lines {
-		var lead *store.Lead
-		for _, id := range []string{line.Bid, line.Lead, line.Ping} {
-			if lead == nil && id != "" {
-				lead = byID[id]
-			}
-		}
+		lead := find(byID, line.Bid, line.Lead, line.Ping)
 		var key any = lead
 		if lead == nil {
 			key = cmp.Or(line.Bid, line.Lead, line.Ping)
@@ -164,8 +169,10 @@ func (it *item) difference(books Books) (string, error) {
 		return OtherExchange, nil
 	case it.charges-it.credits > 1:
 		return Twice, nil
-	case books.givenBackLate(it.lead) && it.charges == 0 && it.net == -it.lead.Price:
+	case books.givenBackLate(it.lead) && it.net == -it.lead.Price:
 		return "", nil // a former statement has the charge
+	case books.givenBackLate(it.lead) && it.net <= 0:
+		return NotCredited, nil // or not wholly
 	case books.owed(it.lead) == 0 && it.net != 0:
 		return Returned, nil
 	case !it.lead.Returned && it.charges <= it.credits:
@@ -182,6 +189,9 @@ func (it *item) told(what string, books Books) Difference {
 	}
 	if it.lead != nil {
 		d.Lead, d.Ping, d.Exchange, d.Books = it.lead.ID, it.lead.PingID, it.lead.Exchange, books.owed(it.lead)
+		if books.givenBackLate(it.lead) {
+			d.Books = -it.lead.Price
+		}
 	}
 	return d
 }

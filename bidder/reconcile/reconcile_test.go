@@ -92,7 +92,9 @@ func TestCompare(t *testing.T) {
 			lead("carried", 18_00, func(l *store.Lead) { l.At, l.Returned, l.ReturnedAt = day.AddDate(0, -1, 0), true, day }),
 			lead("forgotten", 19_00, func(l *store.Lead) { l.At, l.Returned, l.ReturnedAt = day.AddDate(0, -1, 0), true, day }),
 			lead("later", 20_00, func(l *store.Lead) { l.Returned, l.ReturnedAt = true, day.AddDate(0, 0, 5) }),
-			lead("abroad", 21_00, nil), lead("unreadable", 22_00, nil), lead("nothing", 23_00, nil),
+			lead("circled", 24_00, func(l *store.Lead) { l.At, l.Returned, l.ReturnedAt = day.AddDate(0, -1, 0), true, day }),
+			lead("partly", 25_00, func(l *store.Lead) { l.At, l.Returned, l.ReturnedAt = day.AddDate(0, -1, 0), true, day }),
+			lead("abroad", 21_00, nil), lead("unreadable", 22_00, nil), lead("theirs", 26_00, nil), lead("nothing", 23_00, nil),
 		},
 		From:    day.Add(-time.Hour),
 		To:      day.AddDate(0, 0, 1),
@@ -101,7 +103,7 @@ func TestCompare(t *testing.T) {
 	statement, err := reconcile.Read(strings.NewReader("lead,bid_id,ping,price,status\n"+
 		",,same,10,\nlead-dear,,,12.01,\n,bid-twice,,13,\n,,twice,13,\n,,returned,14,\n,,given-back,14,\n,,given-back,14,returned\n"+
 		",,south,15,\n,,credited,16,\n,,credited,16,credited\n,,stranger,20,\n,,refused,21,\n,,broken,x,\n"+
-		",,carried,18,returned\n,,later,20,\n,,abroad,EUR 21,\n,,unreadable,22,perhaps\n,,nothing,0,\n"), nil, chicago)
+		",,carried,18,returned\n,,circled,24,\n,,circled,24,returned\n,,partly,4,returned\ntheirs-77,,theirs,x,\n,,later,20,\n,,abroad,EUR 21,\n,,unreadable,22,perhaps\n,,nothing,0,\n"), nil, chicago)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,21 +117,23 @@ func TestCompare(t *testing.T) {
 	}
 	want := []string{
 		"charged another price than the books say: dear $12.01 $12.00 [3]",
-		"charged another price than the books say: nothing $0.00 $23.00 [19]",
+		"charged another price than the books say: nothing $0.00 $23.00 [23]",
 		"charged here, and bought on another exchange: south $15.00 $15.00 [9]",
-		"charged in another currency than dollars: abroad $0.00 $21.00 [17]",
+		"charged in another currency than dollars: abroad $0.00 $21.00 [21]",
 		"charged more than once: twice $26.00 $13.00 [4 5]",
 		"charged, and not in the books: stranger $20.00 $0.00 [12]",
 		"charged, though returned or voided: returned $14.00 $0.00 [6]",
 		"charged, though the post was refused or withdrawn: refused $21.00 $0.00 [13]",
 		"credited, and not returned in the books: credited $0.00 $16.00 [10 11]",
 		"in the books, and not on the statement: missing $0.00 $11.00 []",
+		"returned or voided, and not credited on the statement: circled $0.00 -$24.00 [16 17]",
 		"returned or voided, and not credited on the statement: forgotten $0.00 -$19.00 []",
+		"returned or voided, and not credited on the statement: partly -$4.00 -$25.00 [18]",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if report.StatementTotal != 120_01 || report.BooksTotal != 111_00 || report.Matched != 4 || report.Leads != 11 || len(report.Unread) != 2 {
+	if report.StatementTotal != 116_01 || report.BooksTotal != 88_00 || report.Matched != 4 || report.Leads != 12 || len(report.Unread) != 3 {
 		t.Errorf("%+v", report)
 	}
 }

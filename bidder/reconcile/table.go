@@ -23,6 +23,8 @@ type Fault struct {
 	Column int    `json:"column,omitempty"`
 	Lead   string `json:"lead,omitempty"`
 	Why    string `json:"why"`
+
+	ids [3]string // all that the line names, the bid's first
 }
 
 func (f Fault) Error() string {
@@ -86,6 +88,8 @@ func (r row) at(m meaning) string {
 // lead is what names the row's lead.
 func (r row) lead() string { return cmp.Or(r.at(leadColumn), r.at(bidColumn), r.at(pingColumn)) }
 
+func (r row) ids() [3]string { return [3]string{r.at(bidColumn), r.at(leadColumn), r.at(pingColumn)} }
+
 // errNameless is a row that could be of any lead.
 var errNameless = errors.New("it names no lead, no bid and no ping")
 
@@ -136,7 +140,7 @@ func (t *table) read(from io.Reader, assign func(header []string) (map[meaning]i
 			continue
 		}
 		if wrong, err := add(r); err != nil {
-			fault := Fault{Line: r.number, Lead: r.lead(), Why: err.Error()}
+			fault := Fault{Line: r.number, Lead: r.lead(), Why: err.Error(), ids: r.ids()}
 			if wrong != "" {
 				fault.Column = places[wrong] + 1
 			}
