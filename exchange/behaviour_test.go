@@ -525,6 +525,7 @@ func TestHoldOfABuyerThatIsGone(t *testing.T) {
 	if s.market.books.balance[held] != 40_00 {
 		t.Fatalf("%v are held", s.market.books.balance[held])
 	}
+	s.wait(40 * time.Hour) // it was away before, and there: that is not counted
 	s.checkRebuilt(config)
 	without := testConfig()
 	without.Buyers = without.Buyers[1:]

@@ -58,9 +58,11 @@ type Event struct {
 	Detail  string          `json:"detail,omitempty"`  // a buyer's word, a lead id, a top-up's id
 	// Attempt counts posts and notices that are tried again, from 1. Until is when this attempt
 	// is over: then the next one is due.
-	Attempt int           `json:"attempt,omitempty"`
-	Until   time.Time     `json:"until,omitzero"`
-	Latency time.Duration `json:"latency,omitempty"`
+	Attempt int       `json:"attempt,omitempty"`
+	Until   time.Time `json:"until,omitzero"`
+	// GoneSince is since when the configuration has had nobody to bring a notice to that must arrive.
+	GoneSince time.Time     `json:"gone_since,omitzero"`
+	Latency   time.Duration `json:"latency,omitempty"`
 
 	Opened  *OpenedFacts  `json:"opened,omitempty"`
 	Targets []Target      `json:"targets,omitempty"`

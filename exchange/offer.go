@@ -59,6 +59,8 @@ type hop struct {
 	attempt int       // of the post, then of the voided notice
 	until   time.Time // the attempt, or the wait for the next one, is over then
 	late    bool      // an answer came after the withdrawal
+
+	goneSince time.Time // the configuration has no such buyer any more; zero where it has
 }
 
 // sale is how an offer was sold.
@@ -71,8 +73,9 @@ type sale struct {
 
 // owedNotice is a notice that must arrive.
 type owedNotice struct {
-	attempt int
-	until   time.Time
+	attempt   int
+	until     time.Time
+	goneSince time.Time // as a hop's
 }
 
 // settled reports an offer that has ended and owes nothing to anyone.
@@ -202,7 +205,7 @@ func (o *offer) fold(e *Event) {
 	case PostUnknown:
 		o.phase, o.hop.until = unknown, e.Until
 	case VoidRequested:
-		o.phase, o.hop.attempt, o.hop.until = voiding, e.Attempt, e.Until
+		o.phase, o.hop.attempt, o.hop.until, o.hop.goneSince = voiding, e.Attempt, e.Until, e.GoneSince
 	case AnsweredLate:
 		o.hop.late = true
 	case PostRejected, Voided:
@@ -214,7 +217,7 @@ func (o *offer) fold(e *Event) {
 	case Returned:
 		o.sale.returned = true
 	case ReturnRequested:
-		o.owed = &owedNotice{attempt: e.Attempt, until: e.Until}
+		o.owed = &owedNotice{attempt: e.Attempt, until: e.Until, goneSince: e.GoneSince}
 	case ReturnAcknowledged:
 		o.owed = nil
 	}

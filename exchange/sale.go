@@ -270,11 +270,11 @@ func postRetryDelay(attempt int) time.Duration {
 // void asks for the notice that withdraws a post, for the n-th time.
 func (m *Market) void(now time.Time, o *offer, attempt int) {
 	m.emitFor(now, o, Event{Kind: VoidRequested, Buyer: o.hop.buyer, Price: o.hop.price, Attempt: attempt,
-		Until: now.Add(noticeRetryDelay(attempt))})
+		Until: now.Add(noticeRetryDelay(attempt)), GoneSince: m.goneSince(now, o.hop.buyer, o.hop.goneSince)})
 }
 
 // noticeRetryDelay is the wait after the n-th attempt at a notice that must arrive. There is no
-// last attempt: money hangs on it.
+// last attempt while there is somebody to bring it to: money hangs on it.
 func noticeRetryDelay(attempt int) time.Duration {
 	delays := [...]time.Duration{
 		time.Second, 3 * time.Second, 10 * time.Second, 30 * time.Second,
@@ -283,15 +283,25 @@ func noticeRetryDelay(attempt int) time.Duration {
 	return delays[min(attempt, len(delays))-1]
 }
 
-// attemptsOfGone is how often a buyer that the configuration no longer has is tried: for about a day, so
-// that a buyer who was left out by mistake can be put back and be told.
-const attemptsOfGone = 30
+// awaitGone is how long a buyer that the configuration no longer has is waited for: one who was left out by
+// mistake can be put back and be told.
+const awaitGone = 24 * time.Hour
 
-// isGone tells whether a notice has nobody to arrive at: the configuration has no such buyer, or no
-// address of it, and it was tried for long enough.
-func (m *Market) isGone(buyer string, attempt int) bool {
-	b := m.buyers[buyer]
-	return (b == nil || b.Ping == nil) && attempt >= attemptsOfGone
+// goneSince tells since when a notice has had nobody to arrive at: the configuration has no such buyer, or no
+// address of it. before is what was found at the last attempt.
+func (m *Market) goneSince(now time.Time, buyer string, before time.Time) time.Time {
+	switch b := m.buyers[buyer]; {
+	case b != nil && b.Ping != nil:
+		return time.Time{}
+	case before.IsZero():
+		return now
+	}
+	return before
+}
+
+// isGone tells whether a notice has had nobody to arrive at for long enough.
+func (m *Market) isGone(now time.Time, buyer string, since time.Time) bool {
+	return !since.IsZero() && now.Sub(since) >= awaitGone && !m.goneSince(now, buyer, since).IsZero()
 }
 
 // releaseGone frees the hold of a buyer that can never acknowledge the withdrawal. Its offer is over, and
@@ -342,13 +352,13 @@ func (m *Market) overdue(now time.Time, o *offer) {
 	case o.phase == posting || o.phase == unknown:
 		m.void(now, o, 1)
 	case o.phase == voiding && !o.hop.until.After(now):
-		if o.end != EventNone && m.isGone(o.hop.buyer, o.hop.attempt) {
+		if o.end != EventNone && m.isGone(now, o.hop.buyer, o.hop.goneSince) {
 			m.releaseGone(now, o)
 			break
 		}
 		m.void(now, o, o.hop.attempt+1)
 	case o.owed != nil:
-		if m.isGone(o.sale.buyer, o.owed.attempt) {
+		if m.isGone(now, o.sale.buyer, o.owed.goneSince) {
 			m.emitFor(now, o, Event{Kind: ReturnAcknowledged, Buyer: o.sale.buyer, Reason: pingpost.NotEligible})
 			break
 		}
@@ -414,6 +424,10 @@ func (m *Market) returnLead(now time.Time, c Return) Applied {
 
 // requestReturn asks for the notice that a lead was taken back, for the n-th time.
 func (m *Market) requestReturn(now time.Time, o *offer, attempt int) {
+	before := time.Time{}
+	if o.owed != nil {
+		before = o.owed.goneSince
+	}
 	m.emitFor(now, o, Event{Kind: ReturnRequested, Buyer: o.sale.buyer, Price: o.sale.price, Attempt: attempt,
-		Until: now.Add(noticeRetryDelay(attempt))})
+		Until: now.Add(noticeRetryDelay(attempt)), GoneSince: m.goneSince(now, o.sale.buyer, before)})
 }
