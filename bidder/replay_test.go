@@ -92,7 +92,7 @@ type world struct {
 func (w *world) draw(t *rapid.T) input {
 	w.now = w.now.Add(time.Duration(rapid.IntRange(0, 5000).Draw(t, "ms")) * time.Millisecond)
 	now := w.now
-	switch rapid.SampledFrom([]string{"ping", "ping", "ping", "upkeep", "cancel", "lost", "voided", "away", "told", "charged", "pause", "post", "swap", "outcome", "reset"}).Draw(t, "input") {
+	switch rapid.SampledFrom([]string{"ping", "ping", "ping", "upkeep", "cancel", "lost", "voided", "returned", "away", "told", "charged", "pause", "post", "swap", "outcome", "reset"}).Draw(t, "input") {
 	case "upkeep":
 		return w.upkeep(now, rapid.IntRange(0, 3).Draw(t, "refused") == 0)
 	case "cancel":

@@ -35,7 +35,6 @@ const floorPlan = `
 	# Floor 0: words, values and formats. CORE, as are floors 1 and 2: see coreRules.
 	NONE < pingpost
 	NONE < internal/planted
-	NONE < internal/pgtest
 	internal/planted < budget, bidder, budget/store, bidder/server, exchange, internal/sqlstore, bench/sim, bench/planted
 	pingpost < internal/yamlfile
 	internal/yamlfile < pingpost/wire, pingpost/zips
@@ -83,15 +82,15 @@ const floorPlan = `
 	budget/store < bench/sim/books
 	bidder/server, bidder/backtest, exchange/server, exchange/load, bench/sim/books < bench/sim
 	rules < bench/rules
-	NONE < internal/cputime
+	NONE < internal/cputime, internal/faultproxy
+	internal/faultproxy < internal/pgtest
 	bidder/server, internal/pgtest, internal/cputime < bench/money
 	internal/cputime < bench
 	bidder/strategy < bench/strategy
 
 	# Tools that a person runs while working on the house, and folders without code of their own.
 	pingpost/zips < pingpost/zips/generate
-	NONE < internal/scripttest, internal/synctrace, internal/faultproxy, examples
-	internal/faultproxy < internal/pgtest
+	NONE < internal/scripttest, internal/synctrace, examples
 
 	# What must stay true however the lines above change.
 	exchange !< bidder, bidder/server, bidder/delivery, bidder/backtest, budget/store, cmd/bidder

@@ -380,10 +380,10 @@ func (l *loader) checkCovered(c *Campaign, key yamlfile.Node) {
 }
 
 // checkPaced warns of a campaign that asks for a pace and has no cap to spread: an hour is too short,
-// and a total has no end.
+// and a total has no end. A crew's days are paced by their hours.
 func (l *loader) checkPaced(c *Campaign, pacing yamlfile.Node) {
 	business := &l.rs.settings.Business
-	if c.Strategy.Pacing == Asap || l.faults.Any() || c.Budget.spread() || c.Capacity.spread() ||
+	if c.Strategy.Pacing == Asap || c.hoursPerJob != nil || l.faults.Any() || c.Budget.spread() || c.Capacity.spread() ||
 		business.Budget.spread() || business.Capacity.spread() {
 		return
 	}

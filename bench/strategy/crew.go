@@ -43,10 +43,6 @@ var tasks = []task{
 	{share: 0.2, urgencies: []pingpost.Urgency{pingpost.UrgencyFlexible}, least: 1, most: 1, chance: 0.4, brings: 120, price: 15},
 }
 
-// waitsFor is how many days each urgency of the tasks leaves: what bidder/strategy says of them.
-var waitsFor = map[pingpost.Urgency]int{pingpost.UrgencyEmergency: 0, pingpost.UrgencyASAP: 1, pingpost.UrgencyWeek: 7,
-	pingpost.UrgencyTwoWeeks: 14, pingpost.UrgencyMonth: 21, pingpost.UrgencyFlexible: 21}
-
 // jobLead is one lead: worth is what it brings on average, and price what the rivals would pay.
 type jobLead struct {
 	at             time.Time
@@ -84,7 +80,7 @@ func drawJob(r *rand.Rand, at time.Time, day int) jobLead {
 		hours:   k.least + math.Round(2*(k.most-k.least)*r.Float64())/2,
 		worth:   k.chance * k.brings * math.Exp(0.4*r.NormFloat64()),
 		price:   k.price * math.Exp(0.6*r.NormFloat64())}
-	one.last = day + waitsFor[one.urgency]
+	one.last = day + strategy.WaitDays(one.urgency)
 	one.mean, one.variance = one.chance*one.hours, one.chance*(1-one.chance)*one.hours*one.hours
 	return one
 }
@@ -300,7 +296,7 @@ func runCrew(out io.Writer, folder string, periods int, only string) error {
 	return keep(folder, "crew", struct {
 		Date   string      `json:"date"`
 		Tables []crewTable `json:"tables"`
-	}{time.Now().UTC().Format(time.DateOnly), tables})
+	}{today(), tables})
 }
 
 // compareCrews plays a market: one period to learn from, then those that count.

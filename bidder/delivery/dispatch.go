@@ -275,10 +275,12 @@ func (d *Deliverer) finish(e *endpoint, t task, result outcome, finished bool) {
 }
 
 // note writes the end of an attempt into the outbox and tries again while that cannot be reached:
-// what was delivered must not be forgotten. It is false where ctx ended before it was written.
+// what was delivered must not be forgotten. A probe that failed is not written, and lets go of its claim. It is
+// false where ctx ended before it was written.
 func (d *Deliverer) note(ctx context.Context, j job, result outcome) bool {
 	attempt, worth := d.attempt(j, result)
 	if !worth {
+		d.claim(ctx, j, 0)
 		return true
 	}
 	for {

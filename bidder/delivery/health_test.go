@@ -93,6 +93,9 @@ func TestProbesFindThatItIsBack(t *testing.T) {
 		d.Notify()
 		waitFor(t, "a probe", func() bool { return len(crm.messages()) == asked+probe+1 })
 	}
+	for _, id := range ids { // what a probe claimed is free for whoever is to deliver it
+		waitFor(t, id, func() bool { return !o.row(id).claimed.After(o.clock()) })
+	}
 	if got := attempts(); got != written {
 		t.Errorf("the probes were written down as %d attempts", got-written)
 	}

@@ -210,13 +210,14 @@ func (s *Server) found(now time.Time, report store.Report) {
 	s.books.mu.Lock()
 	findings := s.books.stop.Against(report.Findings)
 	news := len(findings) > 0 && !s.books.stop.Stopped()
+	changed := len(findings) > 0 && !news && !slices.Equal(findings, s.books.stop.Findings)
 	if len(findings) > 0 {
 		at := s.books.stop.At
 		if news {
 			at = now
 		}
 		s.books.stop = BooksStop{At: at, Findings: findings, Accepted: s.books.stop.Accepted}
-		s.books.unwritten, s.books.changed = s.books.unwritten || news, !news
+		s.books.unwritten, s.books.changed = s.books.unwritten || news, s.books.changed || changed
 	}
 	s.books.mu.Unlock()
 	s.meters.findings.Set(float64(len(report.Findings)))
@@ -250,10 +251,11 @@ func (s *Server) followStop() {
 		return
 	}
 	// Later findings belong into a stop that still stands: one that a person has lifted since stays lifted.
-	if changed := s.books.changed && stop.Stopped(); changed {
+	if s.books.changed && stop.Stopped() {
 		s.books.stop.Accepted = stop.Accepted
-		s.tellOnce(WriteBooksStop(path, s.books.stop))
-		s.books.changed = false
+		err := WriteBooksStop(path, s.books.stop)
+		s.books.changed = err != nil
+		s.tellOnce(err)
 		return
 	}
 	s.books.changed = false

@@ -32,6 +32,10 @@ var waitClass = [...]uint8{
 	pingpost.UrgencyLater: 4, pingpost.UrgencyFlexible: 4, pingpost.UrgencyPlanning: 4,
 }
 
+// WaitDays is how many days after today the work of an urgency may be done at the latest, as crews' hours are
+// priced: 0 to 21.
+func WaitDays(urgency pingpost.Urgency) int { return waits[waitClass[urgency]] }
+
 // Crew is who does the work of some lines: so many hours on every day on which one of them is open.
 type Crew struct {
 	Name  string // its state is kept by it

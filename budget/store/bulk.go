@@ -19,7 +19,7 @@ type bulk struct {
 var bulkSizes = [...]int{64, 8, 1}
 
 // newBulk takes the statement's beginning, as in "INSERT OR FAIL INTO post (bid_id, at_ms)", and its end. A bulk
-// that fails is undone with its whole transaction, so that it needs no journal of its own.
+// that fails is undone with the job or the transaction that it belongs to, so that it needs no journal of its own.
 func newBulk(insert, tail string) *bulk {
 	b := &bulk{columns: strings.Count(insert, ",") + 1}
 	row := ", (?" + strings.Repeat(", ?", b.columns-1) + ")"

@@ -40,9 +40,9 @@ func limits(c budget.Cap) [2]any {
 // configuration for a while, or in that of another replica only.
 func openCap(tx *sqlstore.Tx, w budget.CapWindow) (row capRow, err error) {
 	row = capRow{cap: w.Cap, end: w.End, opens: milliseconds(w.Start), limits: limits(w.Cap)}
-	key := []any{w.Cap.Scope.Kind, w.Cap.Scope.Name, w.Cap.Period, row.opens}
+	key := []any{w.Cap.Scope.Kind, w.Cap.Scope.Name, w.Cap.Period, row.opens, milliseconds(w.End)}
 	const find = `SELECT id, spent_cents + leased_cents, spent_leads + leased_leads, limit_cents, limit_leads
-		FROM cap WHERE kind = ? AND name = ? AND period = ? AND start_ms = ?`
+		FROM cap WHERE kind = ? AND name = ? AND period = ? AND start_ms = ? AND end_ms = ?`
 	var cents, leads sql.NullInt64
 	found, err := tx.Row(find, key, &row.id, &row.cents, &row.leads, &cents, &leads)
 	switch {
@@ -72,7 +72,7 @@ func makeCap(tx *sqlstore.Tx, row capRow, key []any) (_ capRow, err error) {
 		return row, err
 	}
 	tx.Remember(capsKnown{}, nil)
-	args := append(key[:4:4], milliseconds(row.end), row.limits[0], row.limits[1],
+	args := append(key[:5:5], row.limits[0], row.limits[1],
 		row.cents, row.leads, row.cents, row.leads)
 	row.id, err = tx.Insert(`INSERT INTO cap (kind, name, period, start_ms, end_ms, limit_cents, limit_leads,
 		opening_cents, opening_leads, spent_cents, spent_leads) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, args...)
@@ -220,13 +220,13 @@ func planWindows(plan *budget.Plan, now time.Time) []budget.CapWindow {
 }
 
 const capUse = `SELECT id, spent_cents, leased_cents, spent_leads, leased_leads
-	FROM cap WHERE kind = ? AND name = ? AND period = ? AND start_ms = ?`
+	FROM cap WHERE kind = ? AND name = ? AND period = ? AND start_ms = ? AND end_ms = ?`
 
 // useOf tells a cap's use. What may still be bought past it counts as leased: it is promised, and may come back.
 func useOf(w budget.CapWindow, open backing, row func(query string, args []any, into ...any) (bool, error)) (budget.CapUse, error) {
 	u := budget.CapUse{Cap: w.Cap, Start: w.Start, End: w.End}
 	c := capRow{cap: w.Cap, end: w.End, opens: milliseconds(w.Start)}
-	key := []any{w.Cap.Scope.Kind, w.Cap.Scope.Name, w.Cap.Period, c.opens}
+	key := []any{w.Cap.Scope.Kind, w.Cap.Scope.Name, w.Cap.Period, c.opens, milliseconds(w.End)}
 	found, err := row(capUse, key, &c.id, centsInto(&u.SpentCents), centsInto(&u.LeasedCents), &u.SpentLeads, &u.LeasedLeads)
 	if err != nil || !found {
 		return u, err

@@ -87,8 +87,8 @@ type bought struct {
 }
 
 // giveBack undoes a charge where it was made: in the lease that paid while that is open, else in
-// the caps that it was taken from; and in those that paid or counted the lead itself. They are the
-// windows of the bid.
+// the caps that it was taken from; and in those that paid or counted the lead itself, or began with it. They
+// are the windows of the bid.
 func (l *bought) giveBack(tx *sqlstore.Tx) (*budget.LeaseState, error) {
 	if planted.Is(planted.ForgetUsed) {
 		return nil, l.mark(tx, creditedLease)
@@ -105,6 +105,9 @@ func (l *bought) giveBack(tx *sqlstore.Tx) (*budget.LeaseState, error) {
 	_, err = tx.Exec(`UPDATE cap SET spent_cents = spent_cents - ?1, spent_leads = spent_leads - 1
 		WHERE id IN (SELECT cap FROM lease_cap WHERE lease = ?2 UNION SELECT cap FROM lead_cap WHERE lead = ?3)`,
 		l.price, closed, l.id)
+	if err == nil {
+		err = l.giveBackOpening(tx)
+	}
 	switch {
 	case err != nil:
 		return nil, err
@@ -112,6 +115,33 @@ func (l *bought) giveBack(tx *sqlstore.Tx) (*budget.LeaseState, error) {
 		return &lease, l.mark(tx, creditedLease)
 	}
 	return nil, l.mark(tx, creditedCaps)
+}
+
+// giveBackOpening gives a lead back to the caps that are newer than it is: they began with it.
+func (l *bought) giveBackOpening(tx *sqlstore.Tx) error {
+	var line budget.Line
+	var bidAt int64
+	if _, err := tx.Row(`SELECT campaign, exchange, bid_at_ms FROM lead WHERE id = ?`, []any{l.id},
+		&line.Campaign, &line.Exchange, &bidAt); err != nil {
+		return err
+	}
+	rows, err := capsOver(tx, bidAt)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if window := row.window(); !window.holds(line, bidAt) {
+			continue
+		}
+		_, err := tx.Exec(`UPDATE cap SET opening_cents = opening_cents - ?1, opening_leads = opening_leads - 1,
+			spent_cents = spent_cents - ?1, spent_leads = spent_leads - 1
+			WHERE id = ?2 AND NOT EXISTS (SELECT 1 FROM lease_cap WHERE lease = ?3 AND cap = ?2)
+			AND NOT EXISTS (SELECT 1 FROM lead_cap WHERE lead = ?4 AND cap = ?2)`, l.price, row.id, l.lease, l.id)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l *bought) mark(tx *sqlstore.Tx, how int) error {

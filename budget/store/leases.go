@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -38,7 +37,10 @@ func (s *books) Upkeep(ctx context.Context, run Run, plan *budget.Plan, ask budg
 		for _, grant := range answer.Grants {
 			translate(grant.Lease)
 		}
-		return errors.Join(err, markHead(tx, int64(run.ID)))
+		if err != nil {
+			return err
+		}
+		return markHead(tx, int64(run.ID))
 	})
 	if err != nil {
 		return budget.UpkeepAnswer{}, err

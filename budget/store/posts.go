@@ -228,6 +228,9 @@ func (p *posting) buy() (answer PostAnswer, refused pingpost.Reason, err error) 
 		return answer, 0, err
 	}
 	bidAt := p.bidAt(set)
+	if leased {
+		bidAt = min(bidAt, lease.BidUntil.UnixMilli()-1) // caps that it may buy past reckon with no later one
+	}
 	newLeads.add(p.tx, p.post.LeadID, c.BidID, c.Exchange, c.Line.Campaign, c.PingID, p.post.At.UnixMilli(), bidAt,
 		int64(c.Ref.Price), int64(c.Price), paid, p.body)
 	p.of.number(p.post.At.UnixMilli(), bidAt, int64(c.Ref.Price), int64(c.Price), int64(lease.ID))

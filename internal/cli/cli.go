@@ -163,7 +163,7 @@ func (p Program) root(env *Env) *cobra.Command {
 // that only has others below it says which there are.
 func sortUsage(cmd *cobra.Command) {
 	if cmd.RunE == nil && cmd.HasSubCommands() {
-		cmd.Args, cmd.RunE = cobra.ArbitraryArgs, unknownCommand
+		cmd.Args, cmd.RunE, cmd.SuggestionsMinimumDistance = cobra.ArbitraryArgs, unknownCommand, 2
 	}
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
@@ -193,7 +193,7 @@ func wrongArguments(cmd *cobra.Command, args []string) error {
 	_, operand, _ := strings.Cut(cmd.Use, " ")
 	var err error
 	switch {
-	case operand == "":
+	case operand == "" || strings.HasPrefix(operand, "-"):
 		err = Usage("%q takes flags only, not %q", cmd.CommandPath(), args[0])
 	case len(args) == 0:
 		err = Usage("%q needs %s", cmd.CommandPath(), operand)

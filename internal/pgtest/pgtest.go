@@ -60,8 +60,8 @@ func Through(t testing.TB, address string) (string, *faultproxy.Proxy) {
 		t.Fatal(err)
 	}
 	query, target := parsed.Query(), parsed.Host
-	if folder := query.Get("host"); folder != "" {
-		target = filepath.Join(folder, ".s.PGSQL.5432")
+	if socket := socketOf(parsed); socket != "" {
+		target = socket
 		query.Del("host")
 	}
 	proxy, err := faultproxy.Start(target)
@@ -232,8 +232,10 @@ func (s *Server) await(folder string) error {
 func (s *Server) Address() string { return s.address.String() }
 
 // Socket is the file that the server listens on, "" where it is not one of ours.
-func (s *Server) Socket() string {
-	if folder := s.address.Query().Get("host"); filepath.IsAbs(folder) {
+func (s *Server) Socket() string { return socketOf(s.address) }
+
+func socketOf(address *url.URL) string {
+	if folder := address.Query().Get("host"); filepath.IsAbs(folder) {
 		return filepath.Join(folder, ".s.PGSQL.5432")
 	}
 	return ""

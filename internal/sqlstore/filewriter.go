@@ -85,12 +85,12 @@ func (e *fileEngine) query(query string, args []any) (Rows, error) {
 }
 
 // later has nothing to wait for: the file is at hand.
-func (e *fileEngine) later(query string, args []any, check func(hit int64) error) error {
+func (e *fileEngine) later(query string, args []any, check func(hit int64) error) (sent bool, err error) {
 	hit, err := e.exec(query, args)
 	if err == nil && check != nil {
 		err = check(hit)
 	}
-	return err
+	return true, err
 }
 
 func (e *fileEngine) flush() error { return nil }

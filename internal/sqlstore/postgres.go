@@ -505,12 +505,12 @@ func (e *serverEngine) disconnect() error {
 	return err
 }
 
-func (e *serverEngine) later(query string, args []any, check func(hit int64) error) error {
+func (e *serverEngine) later(query string, args []any, check func(hit int64) error) (sent bool, err error) {
 	e.pending = append(e.pending, pending{query, args, check})
 	if len(e.pending) < mostPending {
-		return nil
+		return false, nil
 	}
-	return e.flush()
+	return true, e.flush()
 }
 
 // mostPending is how many statements are sent at once: a few kilobytes of each wait in memory meanwhile.

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -210,5 +211,21 @@ func TestLostConnectionsAreMadeAnew(t *testing.T) {
 	}
 	if got := strings.Join(notes(t, db), " "); got != "before after" {
 		t.Errorf("the database has %q", got)
+	}
+}
+
+// TestManyPutOff: a job that puts off more statements than are sent at once, and then fails, leaves none.
+func TestManyPutOff(t *testing.T) {
+	db := openServer(t, pgtest.Address(t), onServer(), nil)
+	err := db.Write(t.Context(), func(tx *Tx) error {
+		for i := range mostPending + 10 {
+			if err := tx.Later(`INSERT INTO note (text) VALUES (?)`, []any{fmt.Sprint(i)}, nil); err != nil {
+				return err
+			}
+		}
+		return errors.New("refused")
+	})
+	if got := notes(t, db); err == nil || len(got) > 0 {
+		t.Errorf("a job that failed with %v left %d rows", err, len(got))
 	}
 }

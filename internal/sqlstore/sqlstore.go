@@ -142,6 +142,9 @@ func open(ctx context.Context, path string, migrations fs.FS, dir string, opts O
 		if err = verifyDurable(ctx, db.writing); err != nil {
 			return nil, err
 		}
+		if err = beginLog(ctx, db.writing); err != nil {
+			return nil, err
+		}
 	}
 	readMode := address(path, "rw", "_pragma", "query_only(1)")
 	if db.reading.DB, err = connect(ctx, readMode, opts.Readers); err != nil {
@@ -164,6 +167,26 @@ func open(ctx context.Context, path string, migrations fs.FS, dir string, opts O
 	}
 	db.writer = startWriter(engine, opts)
 	return db, nil
+}
+
+// beginLog has the log that a former process left moved into the database, and a new one begun: SQLite would go
+// on in the old one, where the ends of two crashes look like damage (see checkLog). Where somebody reads from
+// the old one just now, it stays.
+func beginLog(ctx context.Context, pool *sql.DB) error {
+	conn, err := pool.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if _, err := conn.ExecContext(ctx, "PRAGMA busy_timeout = 0"); err != nil {
+		return err
+	}
+	var busy, log, moved int
+	if err := conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &moved); err != nil {
+		return fmt.Errorf("beginning a new log: %w", err)
+	}
+	_, err = conn.ExecContext(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", busyTimeout.Milliseconds()))
+	return err
 }
 
 // createPrivate makes the file before SQLite would: it will hold people's names and numbers, and

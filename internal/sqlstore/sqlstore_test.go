@@ -539,3 +539,29 @@ func TestWhatIsPutOffHarmsNoOther(t *testing.T) {
 		t.Errorf("notes %q", got)
 	}
 }
+
+// TestNothingAfterAFault: a full disk may end the transaction inside SQLite. What the job writes then belongs to
+// none, and would stay.
+func TestNothingAfterAFault(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	db := openAt(t, path, Options{})
+	err := db.Write(t.Context(), func(tx *Tx) error {
+		if err := insert("before")(tx); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(`PRAGMA max_page_count = 8`); err != nil {
+			return err
+		}
+		_, full := tx.Exec(`INSERT OR FAIL INTO note (text) VALUES (?)`, strings.Repeat("x", 200_000))
+		return errors.Join(full, insert("after")(tx))
+	})
+	if err == nil {
+		t.Fatal("the disk was not full")
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := notes(t, openAt(t, path, Options{})); len(got) > 0 {
+		t.Errorf("of a write that failed there are %q", got)
+	}
+}

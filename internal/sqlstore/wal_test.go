@@ -125,3 +125,15 @@ func TestLogCutShort(t *testing.T) {
 		t.Errorf("damaged in the middle: %v", err)
 	}
 }
+
+// TestALogBeginsAnew: what a crash left in the log is in the database once that was opened again.
+func TestALogBeginsAnew(t *testing.T) {
+	path := leftBehind(t, 20)
+	db := openAt(t, path, Options{})
+	if log, err := os.ReadFile(path + "-wal"); err != nil || len(log) > 0 {
+		t.Errorf("the log still has %d bytes (%v)", len(log), err)
+	}
+	if got := len(notes(t, db)); got != 20 {
+		t.Errorf("there are %d notes", got)
+	}
+}

@@ -24,7 +24,7 @@ type engine interface {
 	query(query string, args []any) (Rows, error)
 	// later runs a statement with the next one that is waited for, in the same round trip where
 	// there are any; check hears how many rows it hit.
-	later(query string, args []any, check func(hit int64) error) error
+	later(query string, args []any, check func(hit int64) error) (sent bool, err error)
 	// flush waits for what later has put off; drop forgets it, and is false where nothing is ever put off.
 	flush() error
 	drop() bool
@@ -400,8 +400,12 @@ func (tx *Tx) Settle() error {
 // has no clock of its own.
 func (tx *Tx) Clock() (clock, after time.Time) { return tx.began.clock, tx.began.after }
 
-// Exec runs a statement that returns no rows and tells how many rows it hit.
+// Exec runs a statement that returns no rows and tells how many rows it hit. After a fault of the database no
+// statement is run: it may have ended the transaction, and what came then would be written by itself.
 func (tx *Tx) Exec(query string, args ...any) (hit int64, err error) {
+	if tx.fault != nil {
+		return 0, tx.fault
+	}
 	tx.waited = true
 	hit, err = tx.engine.exec(query, args)
 	return hit, tx.note(err)
@@ -420,7 +424,12 @@ func (tx *Tx) Later(query string, args []any, check func(hit int64) error) error
 			return err
 		}
 	}
-	return tx.note(tx.engine.later(query, args, check))
+	if tx.fault != nil {
+		return tx.fault
+	}
+	sent, err := tx.engine.later(query, args, check)
+	tx.waited = tx.waited || sent
+	return tx.note(err)
 }
 
 // Singly tells whether each job may be undone without the others. Where it is false, a job may take for
@@ -449,6 +458,9 @@ func (tx *Tx) Row(query string, args []any, into ...any) (found bool, err error)
 
 // Query runs a query. The rows must be closed before the next statement of the job runs.
 func (tx *Tx) Query(query string, args ...any) (Rows, error) {
+	if tx.fault != nil {
+		return nil, tx.fault
+	}
 	tx.waited = true
 	rows, err := tx.engine.query(query, args)
 	return rows, tx.note(err)

@@ -2,6 +2,8 @@ package wire_test
 
 import (
 	"bytes"
+	"fmt"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -47,6 +49,33 @@ func TestSwiftAgainstDecoder(t *testing.T) {
 		}
 		checkSwift(t, profile, body)
 	})
+}
+
+// TestSwiftKeepsBounds: a text that is as long as the decoder allows is read, one that is a byte longer is left
+// to the decoder, which drops it.
+func TestSwiftKeepsBounds(t *testing.T) {
+	profile := native(t)
+	for _, field := range []struct {
+		body string
+		most int
+	}{
+		{`{"ping_id":"%s","exclusive":true}`, 128},
+		{`{"ping_id":"p-1","task":"%s"}`, 256},
+		{`{"ping_id":"p-1","city":"%s"}`, 256},
+		{`{"ping_id":"p-1","source":"%s"}`, 256},
+		{`{"ping_id":"p-1","sub_ids":["%s"]}`, 256},
+		{`{"ping_id":"p-1","consent":{"trustedform_url":"%s"}}`, 2048},
+		{`{"ping_id":"p-1","consent":{"leadid":"%s"}}`, 256},
+	} {
+		for _, first := range []string{"x", `\u0078`} {
+			for more := range 2 {
+				body := fmt.Sprintf(field.body, first+strings.Repeat("x", field.most-1+more))
+				if _, ok := checkSwift(t, profile, []byte(body)); ok != (more == 0) {
+					t.Errorf("%s with a text of %d bytes: read swiftly: %v", field.body, field.most+more, ok)
+				}
+			}
+		}
+	}
 }
 
 // TestUsualPingsAreReadSwiftly: what this is for does take that way.

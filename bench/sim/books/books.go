@@ -74,15 +74,14 @@ type capKey struct {
 	scope  budget.Scope
 	period pingpost.Period
 	from   int64 // milliseconds; 0 for Total
+	to     int64
 }
 
 type capRow struct {
 	key   capKey
-	to    int64 // milliseconds; 0 for Total
 	limit amounts
 
-	// What was bought before the cap was there. A lead that comes back later does not lower it.
-	opening room
+	opening room // what was bought before the cap was there, and did not come back
 
 	counted []count     // every lead that counts in it
 	leases  []*leaseRow // every lease that was carved from it and is open

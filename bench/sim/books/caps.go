@@ -10,7 +10,7 @@ import (
 )
 
 func keyOf(w budget.CapWindow) capKey {
-	return capKey{w.Cap.Scope, w.Cap.Period, milliseconds(w.Start)}
+	return capKey{w.Cap.Scope, w.Cap.Period, milliseconds(w.Start), milliseconds(w.End)}
 }
 
 // openCap finds a cap in a window, makes it where there is none, and puts its limits in force.
@@ -19,7 +19,7 @@ func (b *Books) openCap(w budget.CapWindow) *capRow {
 	c := b.byCap[keyOf(w)]
 	switch {
 	case c == nil:
-		c = &capRow{key: keyOf(w), to: milliseconds(w.End), limit: limit}
+		c = &capRow{key: keyOf(w), limit: limit}
 		c.opening = b.boughtPast(c)
 		add(b, &b.caps, c)
 		put(b, b.byCap, c.key, c)
@@ -37,7 +37,7 @@ func (c *capRow) holds(l *leadRow) bool {
 }
 
 func (c *capRow) contains(bidAt int64) bool {
-	return bidAt >= c.key.from && (c.to == 0 || bidAt < c.to)
+	return bidAt >= c.key.from && (c.key.to == 0 || bidAt < c.key.to)
 }
 
 // boughtPast sums up the leads of the cap's scope and window that do not count in it.
@@ -91,7 +91,7 @@ func (c *capRow) mayHold(l *leaseRow) bool {
 	for _, carved := range l.caps {
 		from = max(from, carved.key.from)
 	}
-	return c.over(l.state.Line) && l.state.BidUntil.UnixMilli() > c.key.from && (c.to == 0 || from < c.to)
+	return c.over(l.state.Line) && l.state.BidUntil.UnixMilli() > c.key.from && (c.key.to == 0 || from < c.key.to)
 }
 
 // over tells whether a line is in the cap's scope.

@@ -153,7 +153,7 @@ func lineOf(plan *budget.Plan, line budget.Line) *budget.LinePlan {
 func (b *Books) extend(l *leaseRow, line *budget.LinePlan, now time.Time) {
 	until := now.Add(leaseLength)
 	for _, c := range l.caps {
-		if end := instant(c.to); c.to > 0 && end.Before(until) {
+		if end := instant(c.key.to); c.key.to > 0 && end.Before(until) {
 			until = end
 		}
 	}
@@ -181,7 +181,7 @@ func (b *Books) grant(run store.Run, plan *budget.Plan, now time.Time, want budg
 	l := &leaseRow{run: run.ID}
 	for _, limit := range line.Caps {
 		from, to := budget.WindowOf(limit.Period, now, plan.Location)
-		c := b.byCap[capKey{limit.Scope, limit.Period, milliseconds(from)}]
+		c := b.byCap[capKey{limit.Scope, limit.Period, milliseconds(from), milliseconds(to)}]
 		left := b.left(c)
 		covered = covered || limit.Cents.Set
 		switch {
@@ -234,7 +234,7 @@ func (b *Books) carve(l *leaseRow) {
 
 // Stranded is what of a cap's window open leases of runs that are over may still buy, where they close after an instant.
 func (b *Books) Stranded(use budget.CapUse, over func(run uint32) bool, after time.Time) (cents pingpost.Cents, leads int64) {
-	c := b.byCap[capKey{use.Cap.Scope, use.Cap.Period, milliseconds(use.Start)}]
+	c := b.byCap[capKey{use.Cap.Scope, use.Cap.Period, milliseconds(use.Start), milliseconds(use.End)}]
 	if c == nil {
 		return 0, 0
 	}

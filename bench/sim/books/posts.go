@@ -163,7 +163,7 @@ func (b *Books) count(c *capRow, lead *leadRow, directly bool) {
 func (b *Books) newerCaps(payer *leaseRow, charge *budget.Charge) (newer []*capRow) {
 	for _, w := range charge.Caps {
 		carved := payer != nil && slices.ContainsFunc(payer.caps, func(c *capRow) bool {
-			return c.key == keyOf(w) && c.to == milliseconds(w.End)
+			return c.key == keyOf(w)
 		})
 		if !carved {
 			newer = append(newer, b.openCap(w))
@@ -178,12 +178,13 @@ func bidAt(payer *leaseRow, charge *budget.Charge) int64 {
 	if payer == nil {
 		return at
 	}
+	at = min(at, payer.state.BidUntil.UnixMilli()-1)
 	for _, c := range payer.caps {
 		at = max(at, c.key.from)
 	}
 	for _, c := range payer.caps {
-		if c.to > 0 {
-			at = min(at, c.to-1)
+		if c.key.to > 0 {
+			at = min(at, c.key.to-1)
 		}
 	}
 	return at
@@ -281,8 +282,12 @@ func (b *Books) giveBack(lead *leadRow, asked time.Time) *budget.LeaseState {
 	lead.credited, lead.givenAt, lead.credits = true, milliseconds(b.now()), lead.credits+1
 	b.changedLeads = append(b.changedLeads, lead)
 	for _, c := range b.caps {
-		if c.counts(lead) {
+		switch {
+		case c.counts(lead):
 			b.changedCaps = append(b.changedCaps, c)
+		case c.holds(lead): // it began with it
+			remember(b, &c.opening)
+			c.opening = room{c.opening.cents - int64(lead.post.Charge.Price), c.opening.leads - 1}
 		}
 	}
 	id := budget.LeaseID(0)

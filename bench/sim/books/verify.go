@@ -97,7 +97,7 @@ func (b *Books) checkLease(l *leaseRow) {
 		b.report("B7", "lease %d was granted %v, gave back %v and holds %v", s.ID, l.granted, l.returned, holds)
 	}
 	for _, c := range l.caps {
-		if c.to > 0 && s.BidUntil.After(instant(c.to)) {
+		if c.key.to > 0 && s.BidUntil.After(instant(c.key.to)) {
 			b.report("B5", "lease %d backs bids until %v, past the end of %v", s.ID, s.BidUntil, c.key)
 		}
 	}

@@ -317,7 +317,7 @@ func testOlderLease(t *testing.T, b *bench) {
 }
 
 // testOpenBidsUnderNewCap puts caps beside leases that back open bids: all that those have left is promised
-// under the new cap, too, until it is given back, closed, or of another window.
+// under the new cap, too, until it is given back or closed.
 func testOpenBidsUnderNewCap(t *testing.T, b *bench) {
 	without := planOf(cents(pingpost.Month, 1000_00))
 	with := planOf(cents(pingpost.Month, 1000_00), cents(pingpost.Day, 100_00), leads(pingpost.Hour, 5))

@@ -49,7 +49,7 @@ CREATE TABLE cap (
     leased_cents  BIGINT NOT NULL DEFAULT 0 CHECK (leased_cents >= 0),
     leased_leads  BIGINT NOT NULL DEFAULT 0 CHECK (leased_leads >= 0),
     CHECK (spent_cents >= 0 AND spent_leads >= 0),
-    UNIQUE (kind, name, period, start_ms)
+    UNIQUE (kind, name, period, start_ms, end_ms)
 );
 CREATE INDEX cap_end ON cap (end_ms);
 
