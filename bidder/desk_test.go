@@ -120,7 +120,7 @@ func TestStrategyExplains(t *testing.T) {
 	}
 	f(pingpost.Plumbing, "south", "your price $30.00 -> strategy as_written, learned: worth $30.00, money for every lead -> bid $30.00")
 	f(pingpost.HVAC, "south", "your price $50.00 -> strategy profit, even: worth $80.00, 0.5 crew hours on a day that has them -> bid $50.00")
-	f(pingpost.HVAC, "north", "your price $50.00 -> strategy profit, even: worth $80.00, 0.5 crew hours on a day that has them, shaded to a 34 % chance -> bid $45.60")
+	f(pingpost.HVAC, "north", "your price $50.00 -> strategy profit, even: worth $80.00, 0.5 crew hours on a day that has them, shaded to a 34 % chance (a guess: nothing is known of this market yet) -> bid $45.60")
 	f(pingpost.Roofing, "south", "your price $30.00 -> strategy volume, learned: worth $80.00, times 20.00 to spend the budget -> bid $60.00")
 }
 

@@ -112,30 +112,33 @@ func (d *Desk) Quote(ask Ask) Quote {
 		return q
 	}
 	q.Dollars = v
-	if l.isShaded() && !ask.Unshaded {
-		l.shade(&q, ask, v)
-	}
+	most := ask.Most
 	if l.Objective == Volume {
-		q.Dollars = min(q.Dollars, l.MaxBid)
-	} else {
-		q.Dollars = min(q.Dollars, ask.Most)
+		most = l.MaxBid
 	}
+	if l.isShaded() && !ask.Unshaded {
+		l.shade(&q, ask, v, most)
+	}
+	q.Dollars = min(q.Dollars, most)
 	return q
 }
 
 // shade turns what may be paid into the bid that earns most, or one nearby that explores. Where that
-// is less than what a bid must come to, it is raised to it as long as it earns anything.
-func (l *line) shade(q *Quote, ask Ask, v float64) {
-	best := l.marketFor(ask.Territory).Shades
+// is less than what a bid must come to, it is raised to it as long as it earns anything. No bid comes to more
+// than most, and the chance is that of the bid which is made.
+func (l *line) shade(q *Quote, ask Ask, v, most float64) {
+	all := l.marketFor(ask.Territory).Shades
 	q.Shaded = true
-	q.Dollars, q.Chance = best.best(v)
+	best, chance := all.best(v)
+	q.Dollars, q.Chance = best, chance
 	if q.Tried = l.explore(ask.Draw); q.Tried > 0 {
 		q.Dollars, q.Explore = min(q.Dollars*q.Tried, v), l.Explore
-		q.Chance = best.chanceOf(q.Dollars)
 	}
 	if q.Dollars < ask.Least && ask.Least < v {
 		q.Dollars, q.Tried, q.Explore = ask.Least, 0, 0
-		q.Chance = best.chanceOf(q.Dollars)
+	}
+	if q.Dollars = min(q.Dollars, most); q.Dollars != best || chance == 0 {
+		q.Chance = all.chanceOf(q.Dollars, q.Worth)
 	}
 }
 

@@ -61,7 +61,7 @@ func (l *line) evidence(t Territory) string {
 	m := l.marketFor(t)
 	sum := m.Prices.sum()
 	if sum < 1 {
-		return ""
+		return " (a guess: nothing is known of this market yet)"
 	}
 	text := fmt.Sprintf(" by %.0f answers", sum)
 	if told := m.Prices.ToldWon + m.Prices.ToldLost; told >= 1 {

@@ -38,7 +38,7 @@ func newShades(c *curve, into shades) shades {
 	return into
 }
 
-// best is the best bid for a lead for which v may be paid, and its chance.
+// best is the best bid for a lead for which v may be paid, and its chance: 0 where no bid so low is known.
 func (s shades) best(v float64) (bid, chance float64) {
 	low, high := 0, len(s)
 	for low < high {
@@ -49,14 +49,17 @@ func (s shades) best(v float64) (bid, chance float64) {
 		}
 	}
 	if low == 0 {
-		return v * blindRatio, usual(blindRatio)
+		return v * blindRatio, 0
 	}
 	one := s[low-1]
 	return min(float64(one.Cents)/100, v), one.Chance
 }
 
-// chanceOf is how likely a bid wins that is not the best one.
-func (s shades) chanceOf(bid float64) float64 {
+// chanceOf is how likely a bid wins that is not the best one: as in the usual market where nothing is known.
+func (s shades) chanceOf(bid, worth float64) float64 {
+	if len(s) == 0 {
+		return usual(bid / worth)
+	}
 	chance := 0.0
 	for _, one := range s {
 		if float64(one.Cents)/100 > bid {

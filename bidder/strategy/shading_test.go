@@ -382,6 +382,18 @@ func TestShadedBidsKeepTheirBounds(t *testing.T) {
 	})
 }
 
+// TestChanceIsThatOfTheBid: where nothing is known it is the usual market's, and where the rules write less than
+// the best bid, that of the bid which is made.
+func TestChanceIsThatOfTheBid(t *testing.T) {
+	desk := NewDesk(oneLine(Profit, Asap, pingpost.AuctionFirst, 500))
+	for _, most := range []float64{60, 300} {
+		q := desk.Quote(Ask{Most: most, Worth: 324, Territory: chicago})
+		if want := usual(q.Dollars / 324); !q.Shaded || q.Tried > 0 || math.Abs(q.Chance-want) > 1e-12 || q.Dollars > most {
+			t.Errorf("for at most $%v: a bid of $%.2f with a chance of %.3f, not %.3f", most, q.Dollars, q.Chance, want)
+		}
+	}
+}
+
 // TestMarketsGoOn restores a Desk that was told prices, through JSON.
 func TestMarketsGoOn(t *testing.T) {
 	whole := newShader(Profit)
