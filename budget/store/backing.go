@@ -84,8 +84,7 @@ func (b backing) carved(id budget.LeaseID, from *capRow) bool {
 	return l != nil && slices.Contains(l.carved, from.id)
 }
 
-// grant notes that a new lease was carved from a cap, extend that one goes on until then, and giveBack
-// that one has less left.
+// grant notes that a new lease was carved from a cap, and giveBack that one has less left.
 func (b backing) grant(lease budget.LeaseState, from *capRow) {
 	l := b[lease.ID]
 	if l == nil {
@@ -94,12 +93,6 @@ func (b backing) grant(lease budget.LeaseState, from *capRow) {
 	}
 	l.from = max(l.from, from.opens)
 	l.carved = append(l.carved, from.id)
-}
-
-func (b backing) extend(id budget.LeaseID, until int64) {
-	if l := b[id]; l != nil {
-		l.until = until
-	}
 }
 
 func (b backing) giveBack(id budget.LeaseID, back room) {

@@ -139,8 +139,7 @@ func (c *carved) over(line budget.Line) bool {
 	return true
 }
 
-// boughtPast sums up the leads of the cap's scope and window that were paid neither by a lease
-// carved from it nor by the cap itself.
+// boughtPast sums up the leads of the cap's scope and window: what a cap that is new begins with.
 func (r *capRow) boughtPast(tx *sqlstore.Tx) (cents, leads int64, err error) {
 	until := milliseconds(r.end)
 	if until == 0 {
@@ -153,23 +152,20 @@ func (r *capRow) boughtPast(tx *sqlstore.Tx) (cents, leads int64, err error) {
 	case budget.ScopeExchange:
 		exchange = r.cap.Scope.Name
 	}
-	_, err = tx.Row(boughtPast, []any{r.opens, until, campaign, exchange, r.id}, &cents, &leads)
+	_, err = tx.Row(boughtPast, []any{r.opens, until, campaign, exchange}, &cents, &leads)
 	return cents, leads, err
 }
 
-// boughtPast begins at the leases, of which hardly one was not carved from a cap of its window, and
-// not at the leads, which may be a million: every cap is asked for once at each start. A lease pays
-// no bid after it was closed.
+// boughtPast begins at the leases, most of which are closed before the window, and not at the leads, which may
+// be a million: every hour has new caps. A lease pays no bid after it was closed.
 const boughtPast = `SELECT CAST(coalesce(sum(price_cents), 0) AS BIGINT), count(*) FROM (
-	SELECT lead.id, bid_at_ms, price_cents FROM lease INDEXED BY lease_close CROSS JOIN lead
+	SELECT price_cents FROM lease INDEXED BY lease_close CROSS JOIN lead
 		WHERE close_at_ms > ?1 AND lead.lease = lease.id AND credited = 0 AND bid_at_ms >= ?1 AND bid_at_ms < ?2
 		AND lease.campaign = coalesce(CAST(?3 AS TEXT), lease.campaign) AND lease.exchange = coalesce(CAST(?4 AS TEXT), lease.exchange)
-		AND NOT EXISTS (SELECT 1 FROM lease_cap WHERE lease_cap.lease = lease.id AND cap = ?5)
 	UNION ALL
-	SELECT id, bid_at_ms, price_cents FROM lead INDEXED BY lead_direct
+	SELECT price_cents FROM lead INDEXED BY lead_direct
 		WHERE lease IS NULL AND credited = 0 AND bid_at_ms >= ?1 AND bid_at_ms < ?2
-		AND campaign = coalesce(CAST(?3 AS TEXT), campaign) AND exchange = coalesce(CAST(?4 AS TEXT), exchange)) past
-	WHERE NOT EXISTS (SELECT 1 FROM lead_cap WHERE lead_cap.lead = past.id AND cap = ?5)`
+		AND campaign = coalesce(CAST(?3 AS TEXT), campaign) AND exchange = coalesce(CAST(?4 AS TEXT), exchange)) past`
 
 // left is what may still be promised under the cap, in cents and leads.
 func (r *capRow) left() (cents, leads int64) {

@@ -323,7 +323,6 @@ func (u *upkeep) extend(lease *budget.LeaseState) (cut room, err error) {
 		if err != nil {
 			return room{}, err
 		}
-		u.open.extend(lease.ID, until)
 	}
 	for _, row := range u.caps {
 		if u.open.carved(lease.ID, row) {

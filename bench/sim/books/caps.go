@@ -40,10 +40,10 @@ func (c *capRow) contains(bidAt int64) bool {
 	return bidAt >= c.key.from && (c.key.to == 0 || bidAt < c.key.to)
 }
 
-// boughtPast sums up the leads of the cap's scope and window that do not count in it.
+// boughtPast sums up the leads of the cap's scope and window.
 func (b *Books) boughtPast(c *capRow) (past room) {
 	for _, l := range b.leads {
-		if !l.credited && c.holds(l) && !c.counts(l) {
+		if !l.credited && c.holds(l) {
 			past = past.plus(l.room())
 		}
 	}
