@@ -208,7 +208,7 @@ func (d *tour) block(lines []string, varies bool) []string {
 
 var (
 	digits  = regexp.MustCompile(`[0-9][0-9.,:]*`)
-	goRun   = regexp.MustCompile(`go run \./cmd/(bidder|demo|exchange)`)
+	program = regexp.MustCompile(`(?:go run \./cmd|\bbin)/(bidder|demo|exchange)\b`)
 	exports = regexp.MustCompile(`^export ([A-Z_]+)=(\S+)$`)
 )
 
@@ -223,10 +223,13 @@ func (d *tour) run(command string) string {
 		d.env = append(d.env, export[1]+"="+export[2])
 		return ""
 	}
-	if command == "kill %1" {
+	switch command {
+	case "kill %1":
 		return d.stop()
+	case "go build -o bin/ ./cmd/...": // it is what programs did
+		return ""
 	}
-	typed := d.ports.Replace(goRun.ReplaceAllString(command, d.bin+"/$1"))
+	typed := d.ports.Replace(program.ReplaceAllString(command, d.bin+"/$1"))
 	if served, ok := strings.CutSuffix(typed, " &"); ok {
 		return d.start(served)
 	}
