@@ -49,7 +49,7 @@ func hoursOf(q Quote) string {
 	case q.Hours == 0:
 		return ""
 	case q.Reason == pingpost.CapacityFull:
-		return fmt.Sprintf(", and no day that it can wait for has %.1f crew hours left", q.Hours)
+		return fmt.Sprintf(", and no day that it can wait for has room for %.1f crew hours and their deviation", q.Hours)
 	case q.HourPrice > 0:
 		return fmt.Sprintf(", less %s for %.1f crew hours", dollars(q.Hours*q.HourPrice), q.Hours)
 	}
