@@ -202,6 +202,10 @@ func (n Node) unknownKey(key, value *yaml.Node, known, planned []string) {
 		return
 	}
 	if n.node.Style&yaml.FlowStyle != 0 && isEmpty(value) {
+		if name, text, found := strings.Cut(key.Value, ":"); found && contains(known, name) {
+			at.Fault(Quote(key.Value)+" has no value: a colon needs a space after it", "a space after the colon", name+": "+text)
+			return
+		}
 		at.Fault(Quote(key.Value)+" has no value: inside braces a comma ends the value before it",
 			"quotes around a text that has a comma in it", "")
 		return

@@ -37,6 +37,8 @@ var usualCauses = []struct {
 		"'...' around the text"},
 	{regexp.MustCompile(`[{,]\s*\w+:\s*[^"'\s\[{][^"'{}]*[\[\]?]`),
 		"inside braces an expression with brackets, commas or ? must be quoted", `when: 'zip in ["60614"]'`},
+	{regexp.MustCompile(`:\s+[^"'\s\[{#][^#]*\s\?\s[^#]*\s:\s`), "an expression with ? and : must be quoted",
+		`hours_per_job: 'job == "install" ? 7 : 2'`},
 	{regexp.MustCompile(`:\s+"[^"]*"\s*[^\s#,}\]"]`), "there is more text after the closing quote",
 		`'...' around the whole text: when: '"a" in sub_ids'`},
 	{regexp.MustCompile(`:\s+'[^']*'\s*[^\s#,}\]']`), "there is more text after the closing quote",

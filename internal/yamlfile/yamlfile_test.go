@@ -246,6 +246,8 @@ func TestRefusals(t *testing.T) {
 	f("a: {when: zip in [\"60614\"], bid: 5}\n", "brackets, commas or ? must be quoted")
 	f("x: 1\n\ny:\n  - {when: 'a', bid: 5}\n  - {bid: 18 + 0.1 * (lead_score ?? 50)}\n", "f.yaml:5:5: the YAML is broken here")
 	f("a: @x\n", "must be quoted")
+	f("a: job == \"install\" ? 7 : 2\n", "an expression with ? and : must be quoted")
+	f("a: {when: job == \"install\" ? true : false, bid: 5}\n", "an expression with ? and : must be quoted")
 	f("a: \"x\" in sub_ids\n", "after the closing quote")
 	f("a: 'x' in sub_ids\n", "after the closing quote")
 	f("\xff\xfe", "UTF-8")
