@@ -40,6 +40,9 @@ var (
 	// ErrBusy means that another process, or another DB of this one, has the file open for writing.
 	ErrBusy = errors.New("sqlstore: in use by another process")
 
+	// ErrNotSQLite means that what is at the path can be no database: a folder, or another kind of file.
+	ErrNotSQLite = errors.New("sqlstore: no SQLite file")
+
 	// ErrNewer means that a newer version of the program has written the file.
 	ErrNewer = errors.New("sqlstore: the schema is newer than this program")
 
@@ -108,7 +111,7 @@ type DB struct {
 }
 
 // Open opens or makes the database at path and brings its schema up to date with the goose
-// migrations in dir of the file system. The error wraps ErrBusy, ErrNewer or ErrOlder in those
+// migrations in dir of the file system. The error wraps ErrBusy, ErrNotSQLite, ErrNewer or ErrOlder in those
 // cases; a SQLite library that could corrupt the file is refused as well.
 func Open(ctx context.Context, path string, migrations fs.FS, dir string, opts Options) (*DB, error) {
 	db, err := open(ctx, path, migrations, dir, opts.withDefaults())
@@ -125,6 +128,9 @@ func open(ctx context.Context, path string, migrations fs.FS, dir string, opts O
 			db.Close()
 		}
 	}()
+	if err = mayBeSQLite(path); err != nil {
+		return nil, err
+	}
 	if !opts.ReadOnly {
 		if db.lock, err = lockFile(path + ".lock"); err != nil {
 			return nil, err
@@ -187,6 +193,28 @@ func beginLog(ctx context.Context, pool *sql.DB) error {
 	}
 	_, err = conn.ExecContext(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", busyTimeout.Milliseconds()))
 	return err
+}
+
+// mayBeSQLite says in words what SQLite has a number for. A file that is not there, or empty, is made.
+func mayBeSQLite(path string) error {
+	info, err := os.Stat(path)
+	if err != nil || info.Size() == 0 {
+		return nil
+	}
+	if info.IsDir() {
+		return fmt.Errorf("%w: it is a folder: name a file in it", ErrNotSQLite)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	const begins = "SQLite format 3\x00"
+	head := make([]byte, len(begins))
+	if n, err := io.ReadFull(file, head); err != nil || string(head) != begins {
+		return fmt.Errorf("%w: it begins with %q", ErrNotSQLite, head[:n])
+	}
+	return nil
 }
 
 // createPrivate makes the file before SQLite would: it will hold people's names and numbers, and

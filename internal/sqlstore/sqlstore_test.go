@@ -565,3 +565,20 @@ func TestNothingAfterAFault(t *testing.T) {
 		t.Errorf("of a write that failed there are %q", got)
 	}
 }
+
+func TestWhatIsNoDatabase(t *testing.T) {
+	folder := t.TempDir()
+	text := filepath.Join(folder, "leads.csv")
+	if err := os.WriteFile(text, []byte("lead_id,price\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{folder: "it is a folder", text: `it begins with "lead_id,price\n"`} {
+		_, err := Open(t.Context(), path, migrations(), "schema", Options{})
+		if !errors.Is(err, ErrNotSQLite) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if got, err := os.ReadFile(text); err != nil || string(got) != "lead_id,price\n" {
+		t.Errorf("the file is %q now (%v)", got, err)
+	}
+}
