@@ -66,6 +66,17 @@ func TestReadForms(t *testing.T) {
 		`line 3, column 2 (p): "12 apples" is not an amount of dollars, such as 1234.50 or $1,234.50`,
 		`line 4, column 2 (p): "EUR" is not an amount of dollars, such as 1234.50 or $1,234.50`)
 	f("ping,price\np,\"1\"x\nq,2\n", "3 q $2.00 false", `line 2, column 5: extraneous or missing " in quoted-field (the column counts characters)`)
+	// A stray quote takes lines along, and says so.
+	f("ping,price\np,1\nq,\"2\nr,3\ns,\"4\"\nt,5\n", "2 p $1.00 false", "6 t $5.00 false",
+		"line 3: a quote opens here and is not closed before line 5: lines 3 to 5 are not read")
+	f("ping,price\np,1\nq,\"2\nr,3\ns,4\n", "2 p $1.00 false",
+		"line 3: a quote opens here and is not closed before line 5: lines 3 to 5 are not read")
+	f("ping,price\n\"p,1\nq\",2\nr,3\n", "4 r $3.00 false",
+		"line 2: an id goes on in the next line (a quote joins lines 2 to 3: none of them is read)")
+	f("ping,price\np,\"1\nq,2\"\nr,3\n", "4 r $3.00 false", `line 2, column 2 (p): "1\nq,2" is not an amount of dollars, `+
+		"such as 1234.50 or $1,234.50 (a quote joins lines 2 to 3: none of them is read)")
+	f("ping,price\np,\"1\r\nq\",2\n", "line 2: 3 fields, and the header has 2 (a quote joins lines 2 to 3: none of them is read)")
+	f("\"ping,price\np,1\n", "line 1: a quote opens here and is not closed before line 2: lines 1 to 2 are not read")
 	f("", "line 1: the statement is empty: expected a header such as lead_id,price,date,status")
 	f("a,b\n", "line 1: no column looks like the price (a, b): say which with --column price=NAME")
 	f("price\n1\n", "line 1: no column looks like the id of a lead, bid or ping (price): say which with --column lead=NAME, bid=NAME or ping=NAME")

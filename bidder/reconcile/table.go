@@ -90,6 +90,18 @@ func (r row) lead() string { return cmp.Or(r.at(leadColumn), r.at(bidColumn), r.
 
 func (r row) ids() [3]string { return [3]string{r.at(bidColumn), r.at(leadColumn), r.at(pingColumn)} }
 
+// malformed says why a row's fields cannot stand where they do; "" where they can.
+func (r row) malformed(columns int) string {
+	ids := r.ids()
+	switch {
+	case len(r.fields) != columns:
+		return fmt.Sprintf("%d fields, and the header has %d", len(r.fields), columns)
+	case strings.Contains(strings.Join(ids[:], ""), "\n"):
+		return "an id goes on in the next line"
+	}
+	return ""
+}
+
 // errNameless is a row that could be of any lead.
 var errNameless = errors.New("it names no lead, no bid and no ping")
 
@@ -131,22 +143,32 @@ func (t *table) read(from io.Reader, assign func(header []string) (map[meaning]i
 		}
 		r := row{fields: fields, places: places}
 		r.number, _ = reader.FieldPos(0)
+		beyond := linesBeyond(reader, r)
 		if !slices.ContainsFunc(fields, func(field string) bool { return strings.TrimSpace(field) != "" }) {
 			continue // an empty line
 		}
-		if len(fields) != len(header) {
-			why := fmt.Sprintf("%d fields, and the header has %d", len(fields), len(header))
-			unread = append(unread, Fault{Line: r.number, Why: why})
+		if why := r.malformed(len(header)); why != "" {
+			unread = append(unread, Fault{Line: r.number, Why: why + beyond})
 			continue
 		}
 		if wrong, err := add(r); err != nil {
-			fault := Fault{Line: r.number, Lead: r.lead(), Why: err.Error(), ids: r.ids()}
+			fault := Fault{Line: r.number, Lead: r.lead(), Why: err.Error() + beyond, ids: r.ids()}
 			if wrong != "" {
 				fault.Column = places[wrong] + 1
 			}
 			unread = append(unread, fault)
 		}
 	}
+}
+
+// linesBeyond tells of a row that cannot be read which other lines it took along between quotes; "" where none.
+func linesBeyond(reader *csv.Reader, r row) string {
+	last := len(r.fields) - 1
+	end, _ := reader.FieldPos(last)
+	if end += strings.Count(r.fields[last], "\n"); end == r.number {
+		return ""
+	}
+	return fmt.Sprintf(" (a quote joins lines %d to %d: none of them is read)", r.number, end)
 }
 
 // assign finds the column of each meaning. columns names the heading of a meaning where it is not understood
@@ -198,10 +220,15 @@ func separator(text []byte) rune {
 	return best
 }
 
+// faultOf names where a quote opens that took the lines after it along, and not only where that showed.
 func faultOf(err error) Fault {
 	var parse *csv.ParseError
-	if errors.As(err, &parse) {
-		return Fault{Line: parse.Line, Column: parse.Column, Why: parse.Err.Error() + " (the column counts characters)"}
+	switch {
+	case !errors.As(err, &parse):
+		return Fault{Line: 1, Why: err.Error()}
+	case parse.StartLine != parse.Line:
+		return Fault{Line: parse.StartLine, Why: fmt.Sprintf("a quote opens here and is not closed before line %d: "+
+			"lines %d to %d are not read", parse.Line, parse.StartLine, parse.Line)}
 	}
-	return Fault{Line: 1, Why: err.Error()}
+	return Fault{Line: parse.Line, Column: parse.Column, Why: parse.Err.Error() + " (the column counts characters)"}
 }

@@ -119,6 +119,10 @@ func statementTime(s *reconcile.Statement, since, until string, zone *time.Locat
 			return from, to, cli.Usage("--%s %q: say a day, such as 2026-03-01", flag.name, flag.text)
 		}
 	}
+	if since != "" && until != "" && !from.Before(to) {
+		return from, to, cli.Usage("--since %s --until %s: no lead is between them; --until is the first day that no longer counts, "+
+			"and must be after --since", since, until)
+	}
 	return from, to, nil
 }
 

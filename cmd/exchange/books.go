@@ -53,6 +53,9 @@ func reportCommand(env *cli.Env) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if since != "" && until != "" && !from.Before(to) {
+			return cli.Usage("--since %s --until %s: no event is between them; --until must be after --since", since, until)
+		}
 		if statement != "" {
 			lines, err := opened.Statement(cmd.Context(), statement, from, to)
 			if err != nil {
