@@ -36,15 +36,30 @@ func (l *loader) adviseOutcomes(node yamlfile.Node) {
 		"value: {close: 12%, job: $9000, margin: 30%} in a campaign", "")
 }
 
-// adviseServer warns of pings and leads that would cross a network unencrypted. With an https
-// public_url something in front of the bidder takes care of that.
 func (l *loader) adviseServer(node yamlfile.Node) {
 	server := &l.rs.settings.Server
+	adviseListen(node, server)
+	adviseAdmin(node, server)
+}
+
+// adviseListen warns of pings and leads that would cross a network unencrypted. With an https
+// public_url something in front of the bidder takes care of that.
+func adviseListen(node yamlfile.Node, server *Server) {
 	if server.TLSCert != "" || isLoopback(server.Listen) || strings.HasPrefix(server.PublicURL, "https://") {
 		return
 	}
 	node.At("listen").Warn("other machines reach "+server.Listen+", and without TLS keys and leads travel in plain text",
 		"tls: {cert: ..., key: ...}; or a proxy with TLS in front, named by public_url: https://...", "")
+}
+
+// adviseAdmin warns of an operator's listener that others reach: it asks nobody for a key.
+func adviseAdmin(node yamlfile.Node, server *Server) {
+	if isLoopback(server.Admin) {
+		return
+	}
+	node.At("admin").Warn("other machines reach "+server.Admin+
+		", and need no key there to reload rules, dispute leads or revoke keys",
+		`an address of this machine, such as "127.0.0.1:8081"; or a network that only the operator is in`, "")
 }
 
 // isLoopback reports whether an address to listen on is this machine's own.

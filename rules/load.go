@@ -190,6 +190,13 @@ func (l *loader) loadServer(node yamlfile.Node) {
 	}
 	loadAddress(m.Get("listen"), &server.Listen)
 	loadAddress(m.Get("admin"), &server.Admin)
+	if server.Listen == server.Admin && !strings.HasSuffix(server.Listen, ":0") {
+		later := m.Get("admin")
+		if !later.Exists() {
+			later = m.Get("listen") // at the address that admin has by default
+		}
+		later.Fault("listen and admin are both "+server.Listen, "a port of its own for each", "")
+	}
 	if text, ok := m.Get("public_url").Text("the address under which exchanges reach you"); ok {
 		if _, ok := parseWebAddress(text); !ok {
 			m.Get("public_url").Fault(yamlfile.Quote(text)+" is no address", "https://...", "")
