@@ -47,7 +47,7 @@ func lookAround(ctx context.Context, env *cli.Env, rs *rules.Ruleset, dir string
 	for _, campaign := range rs.Campaigns() {
 		for i, target := range campaign.Delivery {
 			if target.File != "" {
-				s.checkDelivery(filepath.Dir(target.File), campaign.Name, i)
+				s.checkDelivery(target.File, campaign.Name, i)
 			}
 		}
 	}
@@ -68,11 +68,30 @@ func (s *surroundings) checkOutcomes(settings *rules.Settings) {
 		return
 	}
 	read, err := reconcile.ReadOutcomes(bytes.NewReader(text), settings.Business.Location)
-	switch {
-	case err != nil:
+	if err != nil {
 		node.Warn(err.Error(), "", "")
-	case len(read.Unread) > 0:
-		node.Warn(fmt.Sprintf("%d lines cannot be read; the first is %s", len(read.Unread), read.Unread[0].Error()), "", "")
+		return
+	}
+	s.warnUnread(name, read.Unread)
+}
+
+// maxUnread is how many lines of a file are told one by one: they mostly have the same cause.
+const maxUnread = 5
+
+// warnUnread tells of lines at their place in the file.
+func (s *surroundings) warnUnread(name string, unread []reconcile.Fault) {
+	for i, line := range unread {
+		place := yamlfile.Fault{File: name, Line: line.Line, Col: max(line.Column, 1), Severity: yamlfile.Warning}
+		if i == maxUnread {
+			place.Message = fmt.Sprintf("and %d more lines from here on that cannot be read", len(unread)-maxUnread)
+			s.all.Add(place)
+			return
+		}
+		place.Message = line.Why
+		if line.Lead != "" {
+			place.Message = line.Lead + ": " + line.Why
+		}
+		s.all.Add(place)
 	}
 }
 
@@ -152,8 +171,8 @@ func (s *surroundings) checkPostgres(ctx context.Context, store string) {
 }
 
 // checkDelivery points at the delivery among several.
-func (s *surroundings) checkDelivery(folder, campaign string, i int) {
-	if message := unwritable(s.path(folder)); message != "" {
+func (s *surroundings) checkDelivery(file, campaign string, i int) {
+	if message := unwritableFile(s.path(file)); message != "" {
 		items := s.root.At("campaigns", campaign, "delivery").OneOrList()
 		items[i].At("file").Fault("leads cannot be written: "+message, "a file in a folder that can be written", "")
 	}
@@ -163,6 +182,27 @@ func (s *surroundings) checkFolder(folder, what string, path ...string) {
 	if message := unwritable(s.path(folder)); message != "" {
 		s.fault(what+" cannot be written: "+message, "a path in a folder that can be written", path...)
 	}
+}
+
+// unwritableFile says why a file can neither be made nor added to; "" where it can.
+func unwritableFile(path string) string {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return unwritable(filepath.Dir(path))
+	case info.IsDir():
+		return path + " is a folder"
+	case !info.Mode().IsRegular():
+		return "" // opening a pipe waits for its reader
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err == nil {
+		err = file.Close()
+	}
+	if err != nil {
+		return path + ": " + plain(err)
+	}
+	return ""
 }
 
 // unwritable says why no file can be made in a folder, or the folder itself not; "" where it can.

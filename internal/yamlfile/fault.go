@@ -163,7 +163,7 @@ func (f *Faults) Under(folder string) {
 }
 
 func (f *Faults) under(file string) string {
-	if file == "" || f.folder == "" {
+	if file == "" || f.folder == "" || filepath.IsAbs(file) {
 		return file
 	}
 	return filepath.Join(f.folder, file)
