@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -26,14 +27,48 @@ import (
 )
 
 func main() {
-	days := flag.Int("days", 100, "the most days to simulate for one mistake")
-	only := flag.String("only", "", "make this one alone")
-	out := flag.String("out", "bench/results/planted", "folder of the JSON; empty writes none")
-	flag.Parse()
-	if err := run(os.Stdout, *days, planted.Bug(*only), *out); err != nil {
+	settings, err := parseFlags(os.Args[1:], os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "planted:", err)
+		os.Exit(2)
+	}
+	if err := run(os.Stdout, settings.days, settings.only, settings.folder); err != nil {
 		fmt.Fprintln(os.Stderr, "planted:", err)
 		os.Exit(1)
 	}
+}
+
+// settings are what a run is asked for.
+type settings struct {
+	days   int         // the most to simulate for one mistake
+	only   planted.Bug // "" makes all
+	folder string      // of the JSON; "" writes none
+}
+
+func parseFlags(args []string, usage io.Writer) (settings, error) {
+	var s settings
+	flags := flag.NewFlagSet("planted", flag.ContinueOnError)
+	flags.SetOutput(usage)
+	flags.IntVar(&s.days, "days", 100, "the most days to simulate for one mistake")
+	only := flags.String("only", "", "make this one alone")
+	flags.StringVar(&s.folder, "out", "bench/results/planted", "folder of the JSON; empty writes none")
+	if err := flags.Parse(args); err != nil {
+		return s, err
+	}
+	s.only = planted.Bug(*only)
+	isKnown := slices.ContainsFunc(planted.All(), func(mistake planted.Mistake) bool { return mistake.Bug == s.only })
+	switch {
+	case flags.NArg() > 0:
+		return s, fmt.Errorf("%q is not understood: there are only flags", flags.Arg(0))
+	case s.days < 1:
+		return s, fmt.Errorf("--days %d: say 1 or more", s.days)
+	case s.only != "" && !isKnown:
+		return s, fmt.Errorf("--only %s: there is no such mistake; internal/planted/list.go has their names", s.only)
+	}
+	return s, nil
 }
 
 // caught is one line of the table.

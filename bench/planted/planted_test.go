@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +14,22 @@ import (
 
 	"leadbid/internal/planted"
 )
+
+func TestFlags(t *testing.T) {
+	refuses := func(line, why string) {
+		t.Helper()
+		if _, err := parseFlags(strings.Fields(line), io.Discard); err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+	refuses("nosuch", `"nosuch" is not understood: there are only flags`)
+	refuses("--days 0", "--days 0: say 1 or more")
+	refuses("--only nosuch", "--only nosuch: there is no such mistake")
+	s, err := parseFlags(strings.Fields("--only charge_bid --days 3"), io.Discard)
+	if err != nil || s.only != planted.ChargeBid || s.days != 3 {
+		t.Errorf("read %+v, %v", s, err)
+	}
+}
 
 // TestEachMistakeIsMade: a mistake on the list that no code makes would be caught by nothing, and one
 // that is made under a name that is not on the list would never be tried.

@@ -2,38 +2,112 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
 
 func main() {
-	out := flag.String("out", "bench/results/strategy", "folder that the JSON is written to; empty writes none")
-	periods := flag.Int("periods", 200, "periods of each synthetic market that count")
-	only := flag.String("only", "", "one market, or recorded; empty plays all")
-	first := flag.Int("first", 0, "the number of the first period: other draws than those that anything was tuned by")
-	flag.Parse()
-	parts := map[string]func(io.Writer, string, int, string) error{"shading": runShading, "crew": runCrew}
-	part, known := parts[flag.Arg(0)]
-	if flag.NArg() > 1 || flag.NArg() == 1 && !known || *periods < 2 || *periods > 100_000 {
-		fmt.Fprintln(os.Stderr, "strategy: after the flags there is nothing, shading or crew, and --periods is from 2 to 100000")
+	settings, err := parseFlags(os.Args[1:], os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "strategy:", err)
 		os.Exit(2)
 	}
-	if known {
-		if err := part(os.Stdout, *out, *periods, *only); err != nil {
-			fmt.Fprintln(os.Stderr, "strategy:", err)
-			os.Exit(1)
-		}
-		return
-	}
-	if err := run(os.Stdout, *out, *periods, os.Getenv("LEADBID_IPINYOU"), *only, *first); err != nil {
+	if err := settings.run(os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "strategy:", err)
 		os.Exit(1)
 	}
+}
+
+// The parts of this command beside the strategies themselves.
+const (
+	shadingPart = "shading"
+	crewPart    = "crew"
+)
+
+// settings are what a run is asked for.
+type settings struct {
+	part    string // shadingPart, crewPart, or "" for the strategies
+	folder  string // for the JSON; "" writes none
+	periods int
+	only    string // one market; "" plays all
+	first   int    // number of the first period
+}
+
+func parseFlags(args []string, usage io.Writer) (settings, error) {
+	var s settings
+	flags := flag.NewFlagSet("strategy", flag.ContinueOnError)
+	flags.SetOutput(usage)
+	flags.StringVar(&s.folder, "out", "bench/results/strategy", "folder that the JSON is written to; empty writes none")
+	flags.IntVar(&s.periods, "periods", 200, "periods of each synthetic market that count")
+	flags.StringVar(&s.only, "only", "", "one market, or recorded; empty plays all")
+	flags.IntVar(&s.first, "first", 0, "the number of the first period: other draws than those that anything was tuned by")
+	if err := flags.Parse(args); err != nil {
+		return s, err
+	}
+	s.part = flags.Arg(0)
+	if flags.NArg() > 1 {
+		return s, fmt.Errorf("%q is not understood: after %s there is nothing", flags.Arg(1), s.part)
+	}
+	return s, s.check()
+}
+
+func (s *settings) check() error {
+	names := marketsOf(s.part)
+	switch {
+	case names == nil:
+		return fmt.Errorf("%q is not understood: after the flags there is nothing, %s or %s", s.part, shadingPart, crewPart)
+	case s.periods < 2 || s.periods > 100_000:
+		return fmt.Errorf("--periods %d: say 2 to 100000", s.periods)
+	case s.only != "" && !slices.Contains(names, s.only):
+		return fmt.Errorf("--only %s: the markets are %s", s.only, strings.Join(names, ", "))
+	case s.first != 0 && s.part != "":
+		return fmt.Errorf("--first %d: %s always draws the same; it is for the strategies alone", s.first, s.part)
+	}
+	return nil
+}
+
+// recordedMarket is what --only calls the recorded auctions.
+const recordedMarket = "recorded"
+
+// marketsOf are what --only may name in a part; nil where there is no such part.
+func marketsOf(part string) (names []string) {
+	switch part {
+	case "":
+		for _, m := range markets {
+			names = append(names, m.name)
+		}
+		return append(names, recordedMarket)
+	case shadingPart:
+		for _, m := range firstPrices {
+			names = append(names, m.name)
+		}
+	case crewPart:
+		for _, m := range crewMarkets {
+			names = append(names, m.name)
+		}
+	}
+	return names
+}
+
+func (s *settings) run(out io.Writer) error {
+	switch s.part {
+	case shadingPart:
+		return runShading(out, s.folder, s.periods, s.only)
+	case crewPart:
+		return runCrew(out, s.folder, s.periods, s.only)
+	}
+	return run(out, s.folder, s.periods, os.Getenv("LEADBID_IPINYOU"), s.only, s.first)
 }
 
 func run(out io.Writer, folder string, periods int, recorded, only string, first int) error {
@@ -50,7 +124,7 @@ func run(out io.Writer, folder string, periods int, recorded, only string, first
 		}
 	}
 	switch {
-	case only != "" && only != "recorded":
+	case only != "" && only != recordedMarket:
 	case recorded == "":
 		fmt.Fprintln(out, "recorded auctions: skipped; LEADBID_IPINYOU names no file")
 	default:
@@ -65,13 +139,14 @@ func run(out io.Writer, folder string, periods int, recorded, only string, first
 		}
 		tables = append(tables, more...)
 	}
-	if folder == "" {
+	if folder == "" || tables == nil {
 		return nil
 	}
 	return keep(folder, "", struct {
 		Date   string  `json:"date"`
+		First  int     `json:"first,omitempty"` // the number of the first period
 		Tables []table `json:"tables"`
-	}{today(), tables})
+	}{today(), first, tables})
 }
 
 // runShading compares the win curves instead, with as many seeds as there would be periods.

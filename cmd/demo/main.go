@@ -39,7 +39,7 @@ var program = cli.Program{
 		flags.StringVar(&s.keep, "keep", "", "a new `folder` to keep configurations, books and recordings in")
 		root.Args = cobra.NoArgs
 		root.RunE = func(cmd *cobra.Command, _ []string) error {
-			if err := s.check(); err != nil {
+			if err := s.check(cmd.Flags().Changed("for")); err != nil {
 				return err
 			}
 			return show(cmd.Context(), env, s)
@@ -47,10 +47,11 @@ var program = cli.Program{
 	},
 }
 
-func (s *settings) check() error {
+// check is told whether a length was said: only where none was, it goes on until Ctrl-C.
+func (s *settings) check(isBounded bool) error {
 	switch {
-	case s.length < 0 || s.length > 24*time.Hour:
-		return cli.Usage("--for %s: say at most 24h, or nothing to go on until Ctrl-C", s.length)
+	case isBounded && (s.length <= 0 || s.length > 24*time.Hour):
+		return cli.Usage("--for %s: say more than nothing and at most 24h; without --for it goes on until Ctrl-C", s.length)
 	case !(s.rate > 0) || s.rate > 1000:
 		return cli.Usage("--rate %g: say more than 0 and at most 1000 homeowners per second", s.rate)
 	case s.rivals < 0 || s.rivals > 50:
