@@ -104,9 +104,13 @@ func (o *Options) check() error {
 			faults = append(faults, fmt.Errorf("load: "+format, values...))
 		}
 	}
-	faults = append(faults, CheckTarget(o.Target, o.AllowHost))
+	wrong := CheckTarget(o.Target, o.AllowHost)
+	faults = append(faults, wrong)
 	if o.NoticeTarget != "" {
-		faults = append(faults, CheckTarget(o.NoticeTarget, o.AllowHost))
+		// Of the same host, notices are as wrong as the pings: once is enough.
+		if err := CheckTarget(o.NoticeTarget, o.AllowHost); fmt.Sprint(err) != fmt.Sprint(wrong) {
+			faults = append(faults, err)
+		}
 		fault(o.NoticeProfile == nil, "notices need a profile that spells them")
 	}
 	fault(o.Protocol == nil, "no protocol is given: use Pings for a bidder")

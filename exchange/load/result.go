@@ -23,6 +23,9 @@ type Result struct {
 	Population  int          `json:"population"` // different homeowners that the sends were about
 	Steps       []Step       `json:"steps"`
 	Notices     NoticeResult `json:"notices"`
+
+	// Refusal is the first answer that was an error by its status: that and its body, in one line.
+	Refusal string `json:"first_refusal,omitempty"`
 }
 
 // Step is what one rate measured.
@@ -48,6 +51,7 @@ type Step struct {
 	elapsed         time.Duration
 	latency, lag    *hdrhistogram.Histogram
 	reasons, errors map[string]int64
+	refusal         refusal
 }
 
 // Percentiles are in milliseconds, to three digits.
@@ -92,6 +96,7 @@ func (s *Step) merge(w *worker) {
 	s.Dropped += w.unsent
 	s.Bids += w.bids
 	s.NoBids += w.noBids
+	s.refusal = s.refusal.earlier(w.refusal)
 	for name, count := range w.reasons {
 		s.reasons[name] += count
 	}
@@ -159,6 +164,9 @@ func (r *Result) WriteText(w io.Writer) error {
 	for _, s := range r.Steps {
 		writeCounts(&text, fmt.Sprintf("%d/s no-bids", s.Rate), s.Reasons)
 		writeCounts(&text, fmt.Sprintf("%d/s errors", s.Rate), s.ErrorKinds)
+	}
+	if r.Refusal != "" {
+		fmt.Fprintf(&text, "the first refusal: %s\n", r.Refusal)
 	}
 	if n := r.Notices; n != (NoticeResult{}) {
 		fmt.Fprintf(&text, "loss notices: %d sent, %d failed, %d dropped\n", n.Sent, n.Failed, n.Dropped)

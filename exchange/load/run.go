@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,7 +40,8 @@ func Run(ctx context.Context, options Options) (*Result, error) {
 	g.notices = notices
 	result := &Result{Target: options.Target, Connections: options.Connections, Population: len(requests)}
 	for i, rate := range options.Rates {
-		result.Steps = append(result.Steps, g.step(ctx, i, rate))
+		step := g.step(ctx, i, rate)
+		result.Steps, result.Refusal = append(result.Steps, step), cmp.Or(result.Refusal, step.refusal.text)
 		if err = ctx.Err(); err != nil {
 			err = fmt.Errorf("load: stopped in step %d of %d: %w", i+1, len(options.Rates), err)
 			break
@@ -204,6 +206,7 @@ type worker struct {
 	unsent       int64 // still waiting when the run was stopped
 	reasons      map[string]int64
 	errors       map[string]int64
+	refusal      refusal // the first of this worker
 }
 
 func newWorker(g *generator, start time.Time) *worker {
@@ -254,6 +257,7 @@ func (w *worker) judge(number int64, err error) {
 	switch {
 	case err != nil && status != fasthttp.StatusOK:
 		w.errors[fmt.Sprintf("status %d", status)]++
+		w.refusal = w.refusal.earlier(newRefusal(number, status, w.response.Body()))
 	case err != nil || answer.Kind == pingpost.AnswerError:
 		w.errors["unreadable answer"]++
 	case answer.Kind == pingpost.AnswerBid:
