@@ -156,8 +156,7 @@ func cutOff(t *testing.T, open func(clock func() time.Time) store.Store, cut fun
 	}
 
 	cut(false)
-	for books.Keep(t.Context(), "probe", s.clock.now(), []byte("x")) != nil { // PostgreSQL is tried four times a second
-	}
+	awaitBooks(t, func() error { return books.Keep(t.Context(), "probe", s.clock.now(), []byte("x")) })
 	for began := s.clock.now(); ask()["status"] != "bid"; step() {
 		if s.clock.now().Sub(began) > 5*time.Second {
 			t.Fatalf("5 s after the books came back: %v", ask())
@@ -174,6 +173,22 @@ func cutOff(t *testing.T, open func(clock func() time.Time) store.Store, cut fun
 	}
 	if report, err := books.Verify(t.Context()); err != nil || len(report.Findings) > 0 {
 		t.Errorf("verify: %+v, %v", report.Findings, err)
+	}
+}
+
+// awaitBooks asks until the books answer: PostgreSQL is tried four times a second.
+func awaitBooks(t *testing.T, ask func() error) {
+	t.Helper()
+	const patience = time.Minute
+	tick, end := time.NewTicker(20*time.Millisecond), time.NewTimer(patience)
+	defer tick.Stop()
+	defer end.Stop()
+	for err := ask(); err != nil; err = ask() {
+		select {
+		case <-tick.C:
+		case <-end.C:
+			t.Fatalf("the books did not come back within %v: %v", patience, err)
+		}
 	}
 }
 

@@ -262,13 +262,16 @@ func (s *seller) offers(filter marketstore.OfferFilter) []exchange.OfferState {
 
 // drain waits until the exchange owes nobody anything. A withdrawal that found no bidder at its first
 // three attempts has its next one half a minute later, which is waited for; later ones, minutes apart,
-// are not: they are for an offer that has ended, and whose money stays held until then.
+// are not: they are for an offer that has ended, and whose money stays held until then. The bidder is up all
+// the while, so that whatever is withdrawn now it has to acknowledge.
 func (s *seller) drain() {
 	s.t.Helper()
+	began := time.Now()
 	open, withdrawing := 0, 0
+	var offers []exchange.OfferState
 	waitFor(45*time.Second, func() bool {
-		open, withdrawing = 0, 0
-		for _, offer := range s.offers(marketstore.OfferFilter{}) {
+		open, withdrawing, offers = 0, 0, s.offers(marketstore.OfferFilter{})
+		for _, offer := range offers {
 			switch {
 			case offer.Settled:
 			case offer.End == exchange.EventNone:
@@ -282,7 +285,44 @@ func (s *seller) drain() {
 	if open > 0 {
 		s.t.Errorf("%d offers have not ended", open)
 	}
+	for _, offer := range unacknowledged(offers, began, time.Now()) {
+		s.t.Errorf("offer %s was withdrawn at %v, while the bidder was up, and that did not acknowledge it", offer.ID, offer.Touched)
+	}
 	s.t.Logf("%d withdrawals wait for their next attempt", withdrawing)
+}
+
+// acknowledgeWithin is far more than a bidder that is up takes to acknowledge a withdrawal.
+const acknowledgeWithin = 5 * time.Second
+
+// unacknowledged are the offers that have ended, and whose last attempt to withdraw them came after an instant
+// and long enough ago.
+func unacknowledged(offers []exchange.OfferState, since, now time.Time) (list []exchange.OfferState) {
+	for _, offer := range offers {
+		isOwed := offer.End != exchange.EventNone && !offer.Settled
+		if isOwed && offer.Touched.After(since) && now.Sub(offer.Touched) > acknowledgeWithin {
+			list = append(list, offer)
+		}
+	}
+	return list
+}
+
+func TestUnacknowledgedWithdrawalsAreFound(t *testing.T) {
+	since := time.Date(2026, time.March, 3, 16, 0, 0, 0, time.UTC)
+	now := since.Add(45 * time.Second)
+	f := func(offer exchange.OfferState, after time.Duration, want bool) {
+		t.Helper()
+		offer.Touched = since.Add(after)
+		if got := len(unacknowledged([]exchange.OfferState{offer}, since, now)) == 1; got != want {
+			t.Errorf("%+v is one: %v", offer, got)
+		}
+	}
+	withdrawing := exchange.OfferState{End: exchange.Expired}
+	f(withdrawing, time.Second, true)
+	f(withdrawing, 39*time.Second, true)
+	f(withdrawing, 41*time.Second, false) // its answer may be on its way
+	f(withdrawing, -time.Second, false)   // the bidder may have been dead, and the next attempt is minutes away
+	f(exchange.OfferState{End: exchange.Expired, Settled: true}, time.Second, false)
+	f(exchange.OfferState{}, time.Second, false)
 }
 
 // check holds what the exchange sold to the bidder against what that booked and did not give back.
