@@ -26,10 +26,10 @@ import (
 // `bidder verify` and `exchange verify` recompute all promises; at the end what was accepted is held
 // against the bidder's books, and those against the exchange's.
 //
-// 25 cycles, 5 with -short. A campaign of 10,000, with new books and moments each 500 (the callers fill
+// 25 cycles, 5 with -short. A campaign of 10,000, with new books and moments each 250 (the callers fill
 // them as fast as they can, and on a million leads every new life begins with minutes of verifying):
 //
-//	LEADBID_CRASH_CYCLES=500 go test ./cmd/bidder -run CrashCycles -count 20 -timeout 0 -v
+//	LEADBID_CRASH_CYCLES=250 go test ./cmd/bidder -run CrashCycles -count 40 -timeout 0 -v
 //
 // LEADBID_CRASH_SEED repeats the moments. Kills at the n-th write and sync are TestDiskThatFails's.
 func TestCrashCycles(t *testing.T) {
