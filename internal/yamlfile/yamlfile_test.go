@@ -2,6 +2,8 @@ package yamlfile_test
 
 import (
 	"encoding/json"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -180,6 +182,27 @@ func TestSecretsAreNotShown(t *testing.T) {
 	node, faults = read(t, "v: ${EMPTY}")
 	if _, ok := node.Secret("a secret", "X"); ok || only(t, faults) != "the secret is empty | " {
 		t.Errorf("an empty secret passed: %v", faults)
+	}
+}
+
+func TestFaultsStandWhereTheirFilesAre(t *testing.T) {
+	var faults yamlfile.Faults
+	absolute, err := filepath.Abs("outcomes.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	faults.Add(yamlfile.Fault{File: "f.yaml"})
+	faults.Under("folder")
+	faults.Add(yamlfile.Fault{File: "lists.txt"})
+	faults.Add(yamlfile.Fault{File: absolute})
+	faults.Add(yamlfile.Fault{})
+	var files []string
+	for _, fault := range faults.List() {
+		files = append(files, fault.File)
+	}
+	want := []string{"", absolute, filepath.Join("folder", "f.yaml"), filepath.Join("folder", "lists.txt")}
+	if !slices.Equal(files, want) {
+		t.Errorf("%q, not %q", files, want)
 	}
 }
 
