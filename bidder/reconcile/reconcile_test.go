@@ -66,6 +66,7 @@ func TestReadForms(t *testing.T) {
 		`line 3, column 2 (p): "12 apples" is not an amount of dollars, such as 1234.50 or $1,234.50`,
 		`line 4, column 2 (p): "EUR" is not an amount of dollars, such as 1234.50 or $1,234.50`)
 	f("ping,price\np,\"1\"x\nq,2\n", "3 q $2.00 false", `line 2, column 5: extraneous or missing " in quoted-field (the column counts characters)`)
+	f("price,ping\n1\n2,q\n", "3 q $2.00 false", "line 2: 1 fields, and the header has 2")
 	// A stray quote takes lines along, and says so.
 	f("ping,price\np,1\nq,\"2\nr,3\ns,\"4\"\nt,5\n", "2 p $1.00 false", "6 t $5.00 false",
 		"line 3: a quote opens here and is not closed before line 5: lines 3 to 5 are not read")

@@ -92,11 +92,10 @@ func (r row) ids() [3]string { return [3]string{r.at(bidColumn), r.at(leadColumn
 
 // malformed says why a row's fields cannot stand where they do; "" where they can.
 func (r row) malformed(columns int) string {
-	ids := r.ids()
-	switch {
-	case len(r.fields) != columns:
+	if len(r.fields) != columns {
 		return fmt.Sprintf("%d fields, and the header has %d", len(r.fields), columns)
-	case strings.Contains(strings.Join(ids[:], ""), "\n"):
+	}
+	if ids := r.ids(); strings.Contains(strings.Join(ids[:], ""), "\n") {
 		return "an id goes on in the next line"
 	}
 	return ""
