@@ -257,7 +257,9 @@ func (w *worker) judge(number int64, err error) {
 	switch {
 	case err != nil && status != fasthttp.StatusOK:
 		w.errors[fmt.Sprintf("status %d", status)]++
-		w.refusal = w.refusal.earlier(newRefusal(number, status, w.response.Body()))
+		if w.refusal.text == "" {
+			w.refusal = newRefusal(number, status, w.response.Body())
+		}
 	case err != nil || answer.Kind == pingpost.AnswerError:
 		w.errors["unreadable answer"]++
 	case answer.Kind == pingpost.AnswerBid:

@@ -28,7 +28,8 @@ import (
 	"time"
 
 	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // the driver named "sqlite"
+	"modernc.org/sqlite" // the driver named "sqlite", too
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 var (
@@ -116,7 +117,7 @@ type DB struct {
 func Open(ctx context.Context, path string, migrations fs.FS, dir string, opts Options) (*DB, error) {
 	db, err := open(ctx, path, migrations, dir, opts.withDefaults())
 	if err != nil {
-		return nil, fmt.Errorf("sqlstore: opening %s: %w", path, err)
+		return nil, fmt.Errorf("sqlstore: opening %s: %w", path, inWords(err))
 	}
 	return db, nil
 }
@@ -128,8 +129,8 @@ func open(ctx context.Context, path string, migrations fs.FS, dir string, opts O
 			db.Close()
 		}
 	}()
-	if err = mayBeSQLite(path); err != nil {
-		return nil, err
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("%w: it is a folder: name a file in it", ErrNotSQLite)
 	}
 	if !opts.ReadOnly {
 		if db.lock, err = lockFile(path + ".lock"); err != nil {
@@ -195,26 +196,14 @@ func beginLog(ctx context.Context, pool *sql.DB) error {
 	return err
 }
 
-// mayBeSQLite says in words what SQLite has a number for. A file that is not there, or empty, is made.
-func mayBeSQLite(path string) error {
-	info, err := os.Stat(path)
-	if err != nil || info.Size() == 0 {
-		return nil
+// inWords says in words what SQLite has a number for. It asks SQLite, and does not open the file to look: closing
+// it again would take the locks away that this process has on it (fcntl(2)), those of another DB with them.
+func inWords(err error) error {
+	var failure *sqlite.Error
+	if errors.As(err, &failure) && failure.Code()&0xff == sqlite3.SQLITE_NOTADB {
+		return fmt.Errorf("%w, or its beginning is damaged: %w", ErrNotSQLite, err)
 	}
-	if info.IsDir() {
-		return fmt.Errorf("%w: it is a folder: name a file in it", ErrNotSQLite)
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	const begins = "SQLite format 3\x00"
-	head := make([]byte, len(begins))
-	if n, err := io.ReadFull(file, head); err != nil || string(head) != begins {
-		return fmt.Errorf("%w: it begins with %q", ErrNotSQLite, head[:n])
-	}
-	return nil
+	return err
 }
 
 // createPrivate makes the file before SQLite would: it will hold people's names and numbers, and

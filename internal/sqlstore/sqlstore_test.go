@@ -572,7 +572,7 @@ func TestWhatIsNoDatabase(t *testing.T) {
 	if err := os.WriteFile(text, []byte("lead_id,price\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]string{folder: "it is a folder", text: `it begins with "lead_id,price\n"`} {
+	for path, want := range map[string]string{folder: "it is a folder", text: "no SQLite file, or its beginning is damaged"} {
 		_, err := Open(t.Context(), path, migrations(), "schema", Options{})
 		if !errors.Is(err, ErrNotSQLite) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", path, err)
