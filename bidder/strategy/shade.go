@@ -1,5 +1,7 @@
 package strategy
 
+import "slices"
+
 // step is a bid that earns most for leads from a worth on, up to the next step's.
 type step struct {
 	From   float64 `json:"v"` // dollars: v', what may be paid
@@ -60,14 +62,16 @@ func (s shades) chanceOf(bid, worth float64) float64 {
 	if len(s) == 0 {
 		return usual(bid / worth)
 	}
-	chance := 0.0
-	for _, one := range s {
-		if float64(one.Cents)/100 > bid {
-			break
+	above, _ := slices.BinarySearchFunc(s, bid, func(one step, bid float64) int {
+		if float64(one.Cents)/100 <= bid {
+			return -1
 		}
-		chance = one.Chance
+		return 1
+	})
+	if above == 0 {
+		return 0
 	}
-	return chance
+	return s[above-1].Chance
 }
 
 // blindRatio is what is bid of v' where nothing is known, or v' lies below all that is: it earns most

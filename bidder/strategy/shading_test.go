@@ -42,6 +42,15 @@ func TestShadesAreTheBestBids(t *testing.T) {
 		if !(bid > 0) || bid > v {
 			t.Fatalf("for $%v the bid is $%v", v, bid)
 		}
+		other, known := rapid.Float64Range(0, 500).Draw(t, "other"), 0.0
+		for _, one := range s {
+			if float64(one.Cents)/100 <= other {
+				known = one.Chance
+			}
+		}
+		if got := s.chanceOf(other, 500); len(s) > 0 && got != known {
+			t.Fatalf("a bid of $%v wins with %v, not %v", other, got, known)
+		}
 		if earned := (v - bid) * chance; most > 0 && math.Abs(earned-most) > 1e-9*(1+most) {
 			t.Fatalf("for $%v a bid of $%v earns %v; %v can be earned", v, bid, earned, most)
 		}
