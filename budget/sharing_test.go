@@ -207,3 +207,32 @@ func TestManyTakeTurns(t *testing.T) {
 		}
 	}
 }
+
+// TestAReplicaHearsOfOthers: a lease that was granted while the store's clock was hours ahead needs no
+// extension for as long. What the others buy meanwhile is heard of all the same, and what is too much given back.
+func TestAReplicaHearsOfOthers(t *testing.T) {
+	m := newMarket(t, sharing(1, 400_00, 10_00))
+	bought := pingpost.Cents(0)
+	tick := func(seconds int) {
+		for range seconds {
+			if ask, ok := m.book.Upkeep(m.now); ok {
+				answer := m.store.upkeep(m.now, m.plan, ask)
+				answer.Replicas = 3
+				for i := range answer.Leases {
+					answer.Leases[i].BidUntil, answer.Leases[i].CloseAt = noon.Add(8*time.Hour), noon.Add(9*time.Hour)
+				}
+				for i := range answer.Caps {
+					answer.Caps[i].UsedCents, answer.Caps[i].SpentCents = answer.Caps[i].UsedCents+bought, answer.Caps[i].SpentCents+bought
+				}
+				m.book.Answer(m.now, answer)
+			}
+			m.now = m.now.Add(time.Second)
+		}
+	}
+	tick(60)
+	bought = 350_00 // by the others
+	tick(60)
+	if room := m.book.byLine[c(0)].room(m.now); room.cents != 10_00 {
+		t.Errorf("beside others who bought for $350 of $400 one that nobody asks for bids keeps %v", room.cents)
+	}
+}

@@ -267,6 +267,9 @@ func (b *Book) ask(now time.Time) (ask Upkeep, urgent bool) {
 	}
 	slices.Reverse(ask.Keeps)
 	slices.Reverse(ask.Reads)
+	if at := b.newsDue(); !at.IsZero() && !now.Before(at) && len(ask.Reads) == 0 {
+		ask.Reads = append(ask.Reads, b.leases[0].ID)
+	}
 	for _, line := range b.lines {
 		if want, ok := b.want(now, line, queue); ok {
 			ask.Wants = append(ask.Wants, want)
@@ -280,6 +283,16 @@ func (b *Book) ask(now time.Time) (ask Upkeep, urgent bool) {
 		return cmp.Compare(place(queue, b.byLine[x.Line]), place(queue, b.byLine[y.Line]))
 	})
 	return ask, urgent || b.swapped
+}
+
+// newsDue tells when caps that others share must be heard of anew, since what is held may have become too
+// much: mostly an extension asks long before, but not where a lease was granted while the store's clock was
+// ahead. Zero where nothing is held or nobody shares.
+func (b *Book) newsDue() time.Time {
+	if b.replicas < 2 || len(b.leases) == 0 {
+		return time.Time{}
+	}
+	return b.asked.Add(memory)
 }
 
 // keep is what to do about one lease: extend it while its line needs it, give back what is spare.
@@ -342,6 +355,7 @@ func (b *Book) instants(now time.Time, at func(time.Time)) {
 		at(lease.CloseAt)
 	}
 	at(b.firstEnd())
+	at(b.newsDue())
 	for _, line := range b.lines {
 		if !line.covered || b.stopping {
 			continue
