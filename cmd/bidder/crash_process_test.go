@@ -188,10 +188,11 @@ func (c *console) String() string {
 }
 
 // fixedAddress finds a loopback address that every life of the bidder can have. It lies below the
-// ports that systems hand out by themselves, so that nobody is given it while no bidder is there.
+// ports that systems hand out by themselves, so that nobody is given it while no bidder is there;
+// another run of these tests, with one of the next process ids, begins elsewhere.
 func fixedAddress(t *testing.T) string {
 	t.Helper()
-	for port := 20_000 + os.Getpid()%10_000; port < 32_000; port++ {
+	for port := 20_000 + os.Getpid()*101%10_000; port < 32_000; port++ {
 		listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err != nil {
 			continue
