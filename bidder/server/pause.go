@@ -83,10 +83,13 @@ type pauseState struct {
 	// older must not be the last that the Agent hears of. It is taken before mu.
 	applying sync.Mutex
 
-	mu     sync.Mutex
-	byHand bidder.Pauses
-	down   []string // campaigns whose leads cannot be delivered
-	books  bool     // a promise about money is broken
+	mu      sync.Mutex
+	byHand  bidder.Pauses
+	down    []string      // campaigns whose leads cannot be delivered
+	books   bool          // a promise about money is broken
+	applied bidder.Pauses // what the Agent heard last
+
+	faulty bool // the file could not be read, which was told; of the pause loop
 }
 
 // load reads the file. It is small enough to be read at every look, and neither its time nor its
@@ -135,24 +138,39 @@ func (p *pauseState) effective() (all bidder.Pauses, down []string) {
 	return all, slices.Clone(p.down)
 }
 
+// unheard tells whether the Agent has yet to hear what is in force.
+func (p *pauseState) unheard() bool {
+	all, _ := p.effective()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !samePauses(all, p.applied)
+}
+
+func (p *pauseState) heard(all bidder.Pauses) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.applied = all
+}
+
 func (s *Server) pauseFile() string { return s.path(s.options.Rules.Settings().PauseFile) }
 
 func (s *Server) pauseLoop(ctx context.Context) {
-	faulty := false
 	for pause(ctx, pauseLook) {
-		before, _ := s.pauses.effective()
-		s.followStop()
-		if err := s.pauses.load(s.pauseFile()); err != nil {
-			if !faulty {
-				s.log.Error().Err(err).Msg("the pauses stay as they were")
-			}
-			faulty = true
-			continue
-		}
-		faulty = false
-		if after, _ := s.pauses.effective(); !samePauses(before, after) {
-			s.applyPauses()
-		}
+		s.lookAtPauses()
+	}
+}
+
+// lookAtPauses follows the files. What is known goes to the Agent also while the file of pauses cannot
+// be read: a stop because of the books does not wait for it.
+func (s *Server) lookAtPauses() {
+	s.followStop()
+	err := s.pauses.load(s.pauseFile())
+	if err != nil && !s.pauses.faulty {
+		s.log.Error().Err(err).Msg("what was paused by hand stays as it was")
+	}
+	s.pauses.faulty = err != nil
+	if s.pauses.unheard() {
+		s.applyPauses()
 	}
 }
 
@@ -162,6 +180,7 @@ func (s *Server) applyPauses() {
 	defer s.pauses.applying.Unlock()
 	pauses, _ := s.pauses.effective()
 	s.record.pause(s.agent.Pause(s.clock.now(), pauses), pauses)
+	s.pauses.heard(pauses)
 	if samePauses(pauses, bidder.Pauses{}) {
 		s.log.Info().Msg("nothing is paused")
 		return

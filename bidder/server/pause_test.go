@@ -12,6 +12,7 @@ import (
 
 	"leadbid/bidder"
 	"leadbid/budget"
+	"leadbid/budget/store"
 	"leadbid/rules"
 )
 
@@ -39,14 +40,7 @@ func TestReadPauses(t *testing.T) {
 // TestLastPauseWins changes both reasons to pause from several goroutines: in the end the Agent must
 // have what is in force, not what one of them saw on its way.
 func TestLastPauseWins(t *testing.T) {
-	rs, faults := rules.Load(fstest.MapFS{"bidder.yaml": {Data: []byte(pausable)}}, "bidder.yaml",
-		func(string) (string, bool) { return "a-key-0123456789abcdef0123456789", true })
-	if rs == nil {
-		t.Fatal(faults)
-	}
-	s := &Server{clock: newClock(), log: zerolog.Nop(), record: &recorder{}}
-	s.inForce.Store(&inForce{rules: rs, generation: 1, kept: rs.KeptAttrs()})
-	s.agent = bidder.New(1, rs, budget.NewBook(bidder.PlanOf(rs)))
+	s := pausableServer(t)
 	for round := range 10_000 {
 		var changes sync.WaitGroup
 		for i := range 4 {
@@ -64,11 +58,63 @@ func TestLastPauseWins(t *testing.T) {
 	}
 }
 
+// TestStopBesideFaultyPauses finds the books broken, and has a person lift that stop, while the file of
+// pauses cannot be read: the Agent hears of both at the next look.
+func TestStopBesideFaultyPauses(t *testing.T) {
+	s := pausableServer(t)
+	has := func(want bidder.Pauses) {
+		t.Helper()
+		s.lookAtPauses()
+		if got := s.agent.Snapshot().Pauses; !samePauses(got, want) {
+			t.Errorf("the Agent has %+v, in force is %+v", got, want)
+		}
+	}
+	pauses := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(s.pauseFile(), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop := func(findings ...store.Finding) {
+		t.Helper()
+		if err := WriteBooksStop(s.booksStopFile(), BooksStop{Findings: findings}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pauses(`{"campaigns": ["hvac"]}`)
+	has(bidder.Pauses{Campaigns: []string{"hvac"}})
+
+	pauses(`{`)
+	stop(store.Finding{ID: "B1", What: "cap 1: more was granted than its limit"})
+	has(bidder.Pauses{All: true, Campaigns: []string{"hvac"}})
+	stop()
+	has(bidder.Pauses{Campaigns: []string{"hvac"}})
+
+	pauses(`{}`)
+	has(bidder.Pauses{})
+}
+
+// pausableServer is as much of a bidder as its pauses need, with a folder of its own.
+func pausableServer(t *testing.T) *Server {
+	t.Helper()
+	rs, faults := rules.Load(fstest.MapFS{"bidder.yaml": {Data: []byte(pausable)}}, "bidder.yaml",
+		func(string) (string, bool) { return "a-key-0123456789abcdef0123456789", true })
+	if rs == nil {
+		t.Fatal(faults)
+	}
+	s := &Server{clock: newClock(), log: zerolog.Nop(), record: &recorder{}, meters: newMeters(),
+		options: Options{Rules: rs, Dir: t.TempDir()}}
+	s.inForce.Store(&inForce{rules: rs, generation: 1, kept: rs.KeptAttrs()})
+	s.agent = bidder.New(1, rs, budget.NewBook(bidder.PlanOf(rs)))
+	return s
+}
+
 const pausable = `
 version: 1
 business: {name: Test, timezone: America/Chicago}
 server: {listen: "127.0.0.1:0", admin: "127.0.0.1:0"}
 store: sqlite:test.db
+pause_file: paused
 mode: live
 exchanges:
   north: {profile: native, auth: {bearer: "${KEY}"}, commitment: refusable}
