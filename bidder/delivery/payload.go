@@ -26,7 +26,7 @@ import (
 // delivery_id is the webhook-id: the same at every attempt. price is in dollars. received_at is
 // when the lead was posted, in UTC. attrs are the fields of the post that have no place of their
 // own. A webhook's payload stays below maxPayload: what is too long for that loses its attrs first
-// and then the ends of its longest texts, and says "trimmed":true; `bidder leads` has it whole.
+// and then the ends of its longest texts, and says "trimmed":true; a file gets it whole.
 type payload struct {
 	Type       string         `json:"type"`
 	DeliveryID string         `json:"delivery_id"`

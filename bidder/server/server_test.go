@@ -46,6 +46,20 @@ func TestPingToDeliveredLead(t *testing.T) {
 	}
 }
 
+// What an exchange says of the job beyond the fields that have a place of their own was bought, too.
+func TestAttributesOfThePostAreDelivered(t *testing.T) {
+	r := start(t, t.TempDir(), configuration)
+	b := r.ask("p-1")
+	body := strings.Replace(postBody(b, 1), `"consent":`, `"attrs":{"system":"furnace","windows":12,"rooms":["attic"]},"consent":`, 1)
+	if status, answer := r.post("/v1/post/north", northKey, body); status != http.StatusOK || parse(t, answer).Status != "accepted" {
+		t.Fatalf("the post got %d %s, want accepted", status, answer)
+	}
+	want := `"attrs":{"rooms":["attic"],"system":"furnace","windows":12}`
+	if lines := r.deliver(); len(lines) != 1 || !strings.Contains(lines[0], want) {
+		t.Errorf("delivered %q, want it with %s", lines, want)
+	}
+}
+
 func TestRepeatedPingAndPost(t *testing.T) {
 	r := start(t, t.TempDir(), configuration)
 	first, again := r.ask("p-1"), r.ask("p-1")

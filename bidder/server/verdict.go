@@ -23,10 +23,8 @@ func KeyOf(post *pingpost.Post) store.PostKey {
 // Durable joins the Agent's decision about a post with what the store has to keep. contactKey is
 // that of the run.
 func Durable(now time.Time, post *pingpost.Post, settlement bidder.Settlement, leadID string, contactKey []byte) store.Post {
-	kept := *post
-	kept.Attrs = nil
 	durable := store.Post{
-		Charge: settlement.Charge, BodyHash: post.BodyHash, At: now, LeadID: leadID, Lead: kept,
+		Charge: settlement.Charge, BodyHash: post.BodyHash, At: now, LeadID: leadID, Lead: *post,
 		Contacts: contactHashes(contactKey, &post.Lead), Source: settlement.Source,
 	}
 	if campaign := settlement.Campaign; campaign != nil {
