@@ -294,17 +294,17 @@ func (l *loader) loadRecord(node yamlfile.Node) {
 	}
 }
 
-// notePlaces keeps where the settings stand that only a restart changes, so that a reload can point
-// at them.
+// notePlaces keeps where the settings stand that only a restart changes, and where the exchanges do, so that
+// a reload can point at them.
 func (l *loader) notePlaces(file string, root yamlfile.Node) {
 	l.rs.places = map[string]yamlfile.Fault{}
 	for _, key := range []string{"server.listen", "server.admin", "server.tls.cert", "server.tls.key", "store",
-		"pause_file", "business.timezone"} {
+		"pause_file", "business.timezone", "exchanges"} {
 		place := yamlfile.Fault{File: file} // where the default holds
 		path := strings.Split(key, ".")
 		for n := len(path); n > 0; n-- {
 			if node := root.At(path[:n]...); node.Exists() {
-				if place = node.Place(); n < len(path) {
+				if place = node.Place(); n < len(path) || node.IsMap() {
 					place = node.Key().Place()
 				}
 				break
@@ -314,8 +314,8 @@ func (l *loader) notePlaces(file string, root yamlfile.Node) {
 	}
 }
 
-// Place is where a setting that only a restart changes stands, or what it would stand under: a fault
-// that says nothing yet.
+// Place is where a setting that only a restart changes stands, or what it would stand under, or where the
+// "exchanges" do: a fault that says nothing yet.
 func (rs *Ruleset) Place(key string) yamlfile.Fault { return rs.places[key] }
 
 // defaultVerify is how often the books are verified.

@@ -68,20 +68,21 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	path := target(ctx)
 	var serve func(*fasthttp.RequestCtx, *exchange)
 	var name []byte
+	var notice bool
 	switch {
 	case bytes.HasPrefix(path, pingRoute):
 		name, serve = path[len(pingRoute):], s.servePing
 	case bytes.HasPrefix(path, postRoute):
 		name, serve = path[len(postRoute):], s.servePost
 	case bytes.HasPrefix(path, noticeRoute):
-		name, serve = path[len(noticeRoute):], s.serveNotice
+		name, serve, notice = path[len(noticeRoute):], s.serveNotice, true
 	default:
 		httpguard.WriteError(ctx, fasthttp.StatusNotFound, "not_found",
 			"the routes are /v1/ping/, /v1/post/ and /v1/notice/ followed by the exchange's name", "")
 		return
 	}
 	exchange := s.inForce.Load().exchanges[string(name)]
-	if exchange == nil || !exchange.admits(s.clock, ctx.Request.Header.Peek(fasthttp.HeaderAuthorization)) {
+	if exchange == nil || !exchange.admits(s.clock, notice, ctx.Request.Header.Peek(fasthttp.HeaderAuthorization)) {
 		s.meters.unauthorized.Inc()
 		httpguard.WriteError(ctx, fasthttp.StatusUnauthorized, pingpost.Unauthorized.String(),
 			"unknown exchange or wrong key: send Authorization: Bearer KEY", "")

@@ -35,12 +35,20 @@ type exchange struct {
 	profile *wire.Profile
 	key     *httpguard.Keys // its one; nil where it shows none, which is allowed on the loopback only
 	meters  *pingMeters
-	until   time.Time // of one that a reload took away: when its last bid can no longer be posted
+
+	// Of one that a reload took away: when its last bid can no longer be posted, and when the last lead
+	// of it can no longer come back.
+	until, returnsUntil time.Time
 }
 
-// admits tells whether a request comes from the exchange.
-func (x *exchange) admits(c *clock, authorization []byte) bool {
-	if !x.until.IsZero() && c.now().After(x.until) {
+// admits tells whether a request comes from the exchange. One that a reload took away may send notices for
+// longer than all else: they bring money back.
+func (x *exchange) admits(c *clock, notice bool, authorization []byte) bool {
+	until := x.until
+	if notice {
+		until = x.returnsUntil
+	}
+	if !until.IsZero() && c.now().After(until) {
 		return false
 	}
 	return x.key == nil || x.key.Check([]byte(x.Name), authorization)
@@ -91,16 +99,17 @@ func (s *Server) openExchange(configured *rules.Exchange) (*exchange, error) {
 }
 
 // follow takes over from the generation before what outlives it: exchanges whose bids may still be
-// posted, and where the leads of campaigns go that are gone.
+// posted or whose leads may come back, and where the leads of campaigns go that are gone.
 func (f *inForce) follow(before *inForce) {
 	f.generation, f.keptBefore = before.generation+1, before.kept
 	for name, x := range before.exchanges {
-		if f.exchanges[name] != nil || !x.until.IsZero() && f.since.After(x.until) {
+		if f.exchanges[name] != nil || !x.returnsUntil.IsZero() && f.since.After(x.returnsUntil) {
 			continue
 		}
 		leaving := *x
 		if leaving.until.IsZero() {
 			leaving.until = f.since.Add(x.BidTTL + x.Grace)
+			leaving.returnsUntil = leaving.until.Add(returnsWindow(x.Exchange))
 		}
 		f.exchanges[name] = &leaving
 	}

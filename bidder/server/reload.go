@@ -2,7 +2,9 @@ package server
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"leadbid/bidder"
@@ -82,7 +84,23 @@ func (s *Server) reload(rs *rules.Ruleset, faults *yamlfile.Faults) (result stri
 		return ReloadRefused
 	}
 	s.swap(next, folder)
+	s.warnUnnamed(before.rules, rs, faults)
 	return ReloadDone
+}
+
+// warnUnnamed warns where exchanges are taken away whose leads may still come back. While this process lives it
+// knows their keys; the next one will not.
+func (s *Server) warnUnnamed(before, after *rules.Ruleset, faults *yamlfile.Faults) {
+	taken := slices.ContainsFunc(before.Exchanges(), func(x *rules.Exchange) bool { return after.Exchange(x.Name) == nil })
+	if !taken {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), leaseTimeout)
+	defer cancel()
+	warnings, _ := Unnamed(ctx, s.store, after, s.clock.now()) // where the store is away, the next start tells
+	for _, warning := range warnings {
+		faults.Add(warning)
+	}
 }
 
 // swap brings the next generation into force. The shell has it before the Agent: whatever the Agent

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"leadbid/budget/store"
+	"leadbid/internal/yamlfile"
 	"leadbid/pingpost"
 	"leadbid/rules"
 )
@@ -22,11 +23,41 @@ const (
 	returnsLook = time.Minute // between two looks at what is to be returned
 	mostReturns = 1000
 
-	// tellOver is how long a lead is told of that can no longer be returned, and untilForgotten how long
-	// one is whose exchange says nothing of returns.
+	// tellOver is how long a lead is told of that can no longer be returned: as long an exchange may take to
+	// decide what was asked of it in time. untilForgotten is how long one is whose exchange says nothing of
+	// returns.
 	tellOver       = 7 * 24 * time.Hour
 	untilForgotten = 90 * 24 * time.Hour
 )
+
+// returnsWindow is how long after its post a lead of an exchange may still be credited.
+func returnsWindow(exchange *rules.Exchange) time.Duration {
+	if exchange.ReturnsWithin == 0 {
+		return untilForgotten
+	}
+	return exchange.ReturnsWithin + tellOver
+}
+
+// Unnamed warns of exchanges that leads may still come back to and that the configuration does not name: a
+// bidder that starts so does not know their keys.
+func Unnamed(ctx context.Context, books store.Store, rs *rules.Ruleset, now time.Time) (warnings []yamlfile.Fault, err error) {
+	posts, err := books.Posted(ctx, now.Add(-untilForgotten))
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range posts {
+		if p.Reason != pingpost.ReasonNone || rs.Exchange(p.Exchange) != nil {
+			continue
+		}
+		warning := rs.Place("exchanges")
+		warning.Severity = yamlfile.Warning
+		warning.Message = fmt.Sprintf("%s is not named here, and leads that it may still take back were bought in the last "+
+			"90 days (%d): a bidder that starts without it refuses its notices and credits nothing", p.Exchange, p.Posts)
+		warning.Expected = p.Exchange + " with its auth and `pause: true` until its returns are over"
+		warnings = append(warnings, warning)
+	}
+	return warnings, nil
+}
 
 // ReturnStatus is a bought lead that is to be returned: the contractor disputes it, or no target took
 // it; and the exchange has not credited it yet. Nothing is sent to the exchange: no profile has a
@@ -109,20 +140,30 @@ func urgency(r ReturnStatus) int {
 	return slices.Index([]string{ReturnSoon, ReturnOpen, ReturnOver}, r.State)
 }
 
-// returnsLoop tells of returns in the log and the metrics.
+// returnsLoop tells of returns in the log and the metrics, and once of exchanges whose returns are refused.
 func (s *Server) returnsLoop(ctx context.Context) {
-	told := map[string]string{}
+	told, toldUnnamed := map[string]string{}, false
 	for {
 		bounded, cancel := context.WithTimeout(ctx, leaseTimeout)
 		list, err := s.returns(bounded)
-		cancel()
 		if err == nil { // while the store is away others say so
 			told = s.tellReturns(list, told)
+			toldUnnamed = toldUnnamed || s.tellUnnamed(bounded)
 		}
+		cancel()
 		if !pause(ctx, returnsLook) {
 			return
 		}
 	}
+}
+
+// tellUnnamed logs what Unnamed warns of; done is false where the store did not answer.
+func (s *Server) tellUnnamed(ctx context.Context) (done bool) {
+	warnings, err := Unnamed(ctx, s.store, s.inForce.Load().rules, s.clock.now())
+	for _, warning := range warnings {
+		s.log.Warn().Str("expected", warning.Expected).Msg(warning.Message)
+	}
+	return err == nil
 }
 
 // tellReturns logs each lead whose deadline is near or over, once in each state. told is what was said

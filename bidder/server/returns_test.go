@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -141,4 +142,85 @@ func TestReturnsAreWarnedOf(t *testing.T) {
 	look(open, 0)
 	wait(90 * 24 * time.Hour)
 	look("", 0)
+}
+
+// TestReturnsOfAnExchangeThatWasTakenOut reloads without an exchange that leads were bought on. Its pings and
+// posts end with its last bid; what it takes back is credited until its returns are over.
+func TestReturnsOfAnExchangeThatWasTakenOut(t *testing.T) {
+	servers, books, wait := quietServers(t, returnsConfiguration, 1)
+	var log bytes.Buffer
+	s := servers[0]
+	s.log = zerolog.New(&log)
+	b := &buyer{t: t, s: s, books: books, wait: wait}
+	for range 3 {
+		if reason, _ := b.buy("north", pingpost.HVAC); reason != pingpost.ReasonNone {
+			t.Fatal(reason)
+		}
+		wait(time.Second)
+	}
+	leads, err := books.Leads(t.Context(), store.LeadFilter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reload := func(old, new string) {
+		t.Helper()
+		text := strings.Replace(returnsConfiguration, old, new, 1)
+		rs, faults := rules.Load(fstest.MapFS{"bidder.yaml": {Data: []byte(text)}}, "bidder.yaml", nil)
+		if rs == nil {
+			t.Fatal(faults)
+		}
+		next, err := s.adopt(rs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.swap(next, "")
+	}
+	warns := func(what string, want int) {
+		t.Helper()
+		log.Reset()
+		if done := s.tellUnnamed(t.Context()); !done || strings.Count(log.String(), "north is not named here") != want {
+			t.Errorf("%s the log says %q, %v", what, log.String(), done)
+		}
+	}
+	warns("with north", 0)
+	const north = `  north: {auth: {bearer: "a-key-of-at-least-sixteen"}, commitment: refusable, returns: {within: 72h}}
+`
+	f := func(what string, lead store.Lead, status int, credited pingpost.Cents) {
+		t.Helper()
+		body := fmt.Sprintf(`{"ping_id":%q,"bid_id":%q,"outcome":"returned"}`, lead.PingID, lead.BidID)
+		if got, answer, _ := s.call(t, "notice", body); got != status {
+			t.Errorf("%s: a return got %d %s", what, got, answer)
+		}
+		if counts, err := books.Counts(t.Context()); err != nil || counts.Credited != credited {
+			t.Errorf("%s: %v are credited, %v", what, counts.Credited, err)
+		}
+	}
+	reload(north, "")
+	warns("without north", 1)
+	wait(63 * time.Second)
+	for _, route := range []string{"ping", "post"} {
+		if status, answer, _ := s.call(t, route, "{}"); status != http.StatusUnauthorized {
+			t.Errorf("a %s got %d %s", route, status, answer)
+		}
+	}
+	f("after its last bid", leads[0], http.StatusOK, 20_00)
+	f("again", leads[0], http.StatusOK, 20_00)
+	wait(9 * 24 * time.Hour)
+	reload(north, "\n") // other rules, and still without it
+	f("while the exchange may still decide", leads[1], http.StatusOK, 40_00)
+	wait(24 * time.Hour)
+	f("after that", leads[2], http.StatusUnauthorized, 40_00)
+	reload(north, strings.Replace(north, "returns: {within: 72h}", "pause: true", 1))
+	f("put back, and paused", leads[2], http.StatusOK, 60_00)
+	if status, answer, _ := s.call(t, "ping", `{"ping_id":"late","service":"hvac","zip":"60614"}`); status != http.StatusOK ||
+		!strings.Contains(answer, `"no_bid"`) {
+		t.Errorf("a ping of it got %d %s", status, answer)
+	}
+	warns("with it paused", 0)
+	reload(north, "")
+	wait(81 * 24 * time.Hour)
+	warns("when all is forgotten", 0)
+	if report, err := books.Verify(t.Context()); err != nil || len(report.Findings) > 0 {
+		t.Errorf("verify: %v %v", report.Findings, err)
+	}
 }

@@ -205,7 +205,7 @@ var stages = []struct {
 	{"route-and-key", func(st *staged, r *stagedRequest) {
 		path := target(r.ctx)
 		x := st.server.inForce.Load().exchanges[string(path[len(pingRoute):])]
-		if !x.admits(st.server.clock, r.ctx.Request.Header.Peek(fasthttp.HeaderAuthorization)) {
+		if !x.admits(st.server.clock, false, r.ctx.Request.Header.Peek(fasthttp.HeaderAuthorization)) {
 			panic("not admitted")
 		}
 	}},

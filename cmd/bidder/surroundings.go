@@ -39,7 +39,7 @@ func lookAround(ctx context.Context, env *cli.Env, rs *rules.Ruleset, dir string
 	}
 	s := surroundings{dir: dir, file: file, root: file.Root(), all: faults}
 	s.checkTLS(rs.Settings())
-	s.checkStore(ctx, rs.Settings().Store)
+	s.checkStore(ctx, rs)
 	if folder := rs.Settings().Record.Dir; folder != "" {
 		s.checkFolder(folder, "recordings", "record", "dir")
 	}
@@ -140,34 +140,40 @@ func (s *surroundings) checkTLS(settings *rules.Settings) {
 	}
 }
 
-func (s *surroundings) checkStore(ctx context.Context, store string) {
+func (s *surroundings) checkStore(ctx context.Context, rs *rules.Ruleset) {
+	store := rs.Settings().Store
 	path, isSQLite := strings.CutPrefix(store, "sqlite:")
 	if !isSQLite {
-		s.checkPostgres(ctx, store)
+		s.checkPostgres(ctx, rs)
 		return
 	}
 	if _, err := os.Stat(s.path(path)); errors.Is(err, fs.ErrNotExist) {
 		s.checkFolder(filepath.Dir(path), "the books", "store")
 		return
 	}
-	opened, err := server.ReadStore(ctx, store, s.dir)
-	if err == nil {
-		err = opened.Close()
-	}
-	if err != nil {
+	if err := s.checkBooks(ctx, rs); err != nil {
 		s.fault("the books cannot be opened: "+plain(err), "a file that `bidder serve` made, or a path where it can make one", "store")
 	}
 }
 
 // checkPostgres holds a database without tables for a new one: `serve` makes them.
-func (s *surroundings) checkPostgres(ctx context.Context, store string) {
-	opened, err := server.ReadStore(ctx, store, s.dir)
-	if err == nil {
-		err = opened.Close()
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+func (s *surroundings) checkPostgres(ctx context.Context, rs *rules.Ruleset) {
+	if err := s.checkBooks(ctx, rs); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		s.fault("the books cannot be opened: "+err.Error(), "a database that answers, and lets this user in", "store")
 	}
+}
+
+// checkBooks opens the books and holds the exchanges against them.
+func (s *surroundings) checkBooks(ctx context.Context, rs *rules.Ruleset) error {
+	opened, err := server.ReadStore(ctx, rs.Settings().Store, s.dir)
+	if err != nil {
+		return err
+	}
+	warnings, err := server.Unnamed(ctx, opened, rs, time.Now())
+	for _, warning := range warnings {
+		s.all.Add(warning)
+	}
+	return errors.Join(err, opened.Close())
 }
 
 // checkDelivery points at the delivery among several.
