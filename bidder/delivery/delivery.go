@@ -166,7 +166,7 @@ func (d *Deliverer) Drain(ctx context.Context) error {
 	for {
 		changed := d.changes()
 		d.dispatch(crew)
-		rest, err := d.options.Outbox.Due(ctx, until, 1)
+		rest, err := d.due(ctx, until, 1)
 		if err == nil && len(rest) == 0 && !d.holding() {
 			return nil
 		}

@@ -70,13 +70,21 @@ func (d *Deliverer) dispatch(crew *crew) {
 	}
 }
 
+// due asks the outbox. A store that is silent is given up, and asked again at the next poll: all deliveries
+// wait for the answer.
+func (d *Deliverer) due(ctx context.Context, now time.Time, most int) ([]store.Delivery, error) {
+	asking, cancel := context.WithTimeout(ctx, outboxTimeout)
+	defer cancel()
+	return d.options.Outbox.Due(asking, now, most)
+}
+
 // fetch queues what is due. What is held already is due too and comes first, so that a look-up
 // must reach past it.
 func (d *Deliverer) fetch(ctx context.Context, now time.Time) error {
 	if len(d.held) >= maxHeld {
 		return nil
 	}
-	due, err := d.options.Outbox.Due(ctx, now, len(d.held)+batch)
+	due, err := d.due(ctx, now, len(d.held)+batch)
 	for _, delivery := range due {
 		d.enqueue(job{Delivery: delivery})
 	}
@@ -96,7 +104,7 @@ func (d *Deliverer) fetchEarly(ctx context.Context, now time.Time) error {
 	if len(wanted) == 0 || len(d.held) >= maxHeld {
 		return nil
 	}
-	owed, err := d.options.Outbox.Due(ctx, now.Add(horizon), maxHeld)
+	owed, err := d.due(ctx, now.Add(horizon), maxHeld)
 	if err != nil {
 		return err
 	}
@@ -189,12 +197,12 @@ func (d *Deliverer) work(ctx context.Context, e *endpoint) {
 }
 
 // claimLasts is longer than an attempt takes, with the note of its end.
-const claimLasts = webhookTimeout + 3*noteTimeout
+const claimLasts = webhookTimeout + 3*outboxTimeout
 
 // claim has the delivery to ourselves for an attempt at it, among all replicas. false means that another
 // one has it or had that attempt, or that the outbox cannot be reached.
 func (d *Deliverer) claim(ctx context.Context, j job, lasts time.Duration) bool {
-	claiming, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTimeout)
+	claiming, cancel := context.WithTimeout(context.WithoutCancel(ctx), outboxTimeout)
 	defer cancel()
 	given, err := d.options.Outbox.Claim(claiming, store.Claim{
 		Run: d.options.Run, ID: j.ID, Number: j.Attempts + 1, Lasts: lasts,
@@ -285,7 +293,7 @@ func (d *Deliverer) note(ctx context.Context, j job, result outcome) bool {
 	}
 	for {
 		// The end of a life must not keep its last deliveries out of the books.
-		noting, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTimeout)
+		noting, cancel := context.WithTimeout(context.WithoutCancel(ctx), outboxTimeout)
 		err := d.options.Outbox.Attempted(noting, attempt)
 		cancel()
 		if err == nil {
@@ -302,8 +310,8 @@ func (d *Deliverer) note(ctx context.Context, j job, result outcome) bool {
 }
 
 const (
-	noteTimeout = 5 * time.Second
-	noteAgain   = 500 * time.Millisecond
+	outboxTimeout = 5 * time.Second // for each question to the outbox, and each note in it
+	noteAgain     = 500 * time.Millisecond
 )
 
 // attempt turns the result of an attempt into the outbox's form, and logs it. worth is false where

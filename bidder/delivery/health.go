@@ -57,7 +57,7 @@ func (d *Deliverer) restore(ctx context.Context, now time.Time) error {
 	if d.restored {
 		return nil
 	}
-	owed, err := d.options.Outbox.Due(ctx, now.Add(horizon), maxHeld)
+	owed, err := d.due(ctx, now.Add(horizon), maxHeld)
 	if err != nil {
 		return err
 	}

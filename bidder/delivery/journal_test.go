@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"leadbid/rules"
@@ -149,6 +150,22 @@ func TestFileThatCannotBeWrittenIsTriedAgain(t *testing.T) {
 	if !o.row(id).done {
 		t.Error("the file can be written now, and was not")
 	}
+}
+
+// A connection to the store that says nothing any more holds deliveries up for seconds, not for ever.
+func TestASilentOutboxIsAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, dir := newOutbox(), t.TempDir()
+		o.deaf = 3
+		id := o.add("hvac", "file")
+		stop := running(t, fileTest(o, dir))
+		defer stop()
+		time.Sleep(3*outboxTimeout + 4*pollEvery)
+		synctest.Wait()
+		if !o.row(id).done {
+			t.Error("after three questions without an answer nothing more was delivered")
+		}
+	})
 }
 
 func TestMemoryOfAJournalIsBounded(t *testing.T) {

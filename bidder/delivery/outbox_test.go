@@ -43,7 +43,7 @@ type outbox struct {
 	now   time.Time
 	rows  []*row
 	fails int // so many calls of Attempted fail first
-
+	deaf  int // so many calls of Due get no answer first
 }
 
 func newOutbox() *outbox { return &outbox{now: start} }
@@ -97,7 +97,11 @@ func post() pingpost.Post {
 
 var private = []string{"Quentin", "Canary", "3125550142", "canary@example.com", "Secret", "sings"}
 
-func (o *outbox) Due(_ context.Context, now time.Time, most int) ([]store.Delivery, error) {
+func (o *outbox) Due(ctx context.Context, now time.Time, most int) ([]store.Delivery, error) {
+	if o.isDeaf() {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	owed := slices.DeleteFunc(slices.Clone(o.rows), func(r *row) bool {
@@ -111,6 +115,13 @@ func (o *outbox) Due(_ context.Context, now time.Time, most int) ([]store.Delive
 		due = append(due, r.Delivery)
 	}
 	return due, nil
+}
+
+func (o *outbox) isDeaf() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.deaf--
+	return o.deaf >= 0
 }
 
 func (o *outbox) Claim(_ context.Context, claim store.Claim) (given bool, err error) {

@@ -28,6 +28,10 @@ const (
 	// verifyShare bounds the part of the time that is spent on verifying: at most one part in so many.
 	verifyShare = 10
 
+	// verifyLimit is when a verification is given up, far beyond what a hundred million leads take: the
+	// store is silent.
+	verifyLimit = 6 * time.Hour
+
 	// verifyRest is how many times as long as each step of a verification took it then rests.
 	verifyRest = 3
 )
@@ -180,7 +184,9 @@ func (s *Server) verify(ctx context.Context, whole bool) (took time.Duration) {
 	if whole {
 		check = s.store.Verify
 	}
-	report, err := check(ctx)
+	checking, cancel := context.WithTimeout(ctx, verifyLimit)
+	defer cancel()
+	report, err := check(checking)
 	if ctx.Err() != nil {
 		return 0
 	}

@@ -1,12 +1,33 @@
 package server
 
 import (
+	"context"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"leadbid/budget/store"
 )
+
+// silentStore takes questions and never answers.
+type silentStore struct{ store.Store }
+
+func (silentStore) Verify(ctx context.Context) (store.Report, error) {
+	<-ctx.Done()
+	return store.Report{}, ctx.Err()
+}
+
+// A store that says nothing any more ends a verification, and that is told.
+func TestAVerificationWithoutAnAnswerIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &Server{clock: newClock(), store: silentStore{}}
+		s.verify(t.Context(), true)
+		if status := s.books.status(time.UTC); status.Error == "" {
+			t.Errorf("the status is %+v", status)
+		}
+	})
+}
 
 // TestLaterFindingsBelongIntoTheStop: what is found while a stop stands is written into its file, unless a person
 // has lifted it since.
