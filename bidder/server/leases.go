@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"leadbid/bidder"
@@ -74,7 +75,7 @@ func (s *Server) booksLost() bool {
 		return false
 	}
 	s.storeAway(err)
-	s.lost <- err
+	s.giveUp(fmt.Errorf("%w: %w", ErrBooksLost, err))
 	return true
 }
 

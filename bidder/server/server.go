@@ -68,8 +68,9 @@ type Server struct {
 	outcomes outcomeState
 	silent   map[string]bool        // by exchange, as it was told last; of the lease loop
 	storeErr atomic.Pointer[string] // why the store did not answer last; nil while it does
+	deafness atomic.Pointer[string] // why a listener ended that was to go on; nil while both do
 	wake     chan struct{}          // the lease loop should look now
-	lost     chan error             // why the books cannot be written any more: at most one
+	lost     chan error             // why this process is of no more use: at most one
 	draining atomic.Bool
 	stop     context.CancelFunc
 	running  sync.WaitGroup
@@ -162,11 +163,11 @@ func (s *Server) Start(ctx context.Context) error {
 	s.tendLeases(ctx)
 	s.learnOutcomes(ctx)
 	settings := s.options.Rules.Settings().Server
-	public, err := net.Listen("tcp", settings.Listen)
+	public, err := httpguard.Listen(settings.Listen, s.shortOf("pings"))
 	if err != nil {
 		return fmt.Errorf("server: listening for pings: %w", err)
 	}
-	admin, err := net.Listen("tcp", settings.Admin)
+	admin, err := httpguard.Listen(settings.Admin, s.shortOf("operators"))
 	if err != nil {
 		return errors.Join(fmt.Errorf("server: listening for operators: %w", err), public.Close())
 	}
@@ -185,8 +186,8 @@ func (s *Server) Start(ctx context.Context) error {
 			s.log.Error().Err(err).Msg("delivery stopped")
 		}
 	})
-	s.spawn(func() { s.logServeError("pings", s.servePublic(public)) })
-	s.spawn(func() { s.logServeError("operators", s.admin.Serve(admin)) })
+	s.spawn(func() { s.listened("pings", s.servePublic(public)) })
+	s.spawn(func() { s.listened("operators", s.admin.Serve(admin)) })
 	return nil
 }
 
@@ -213,9 +214,34 @@ func (s *Server) spawn(part func()) {
 	}()
 }
 
-func (s *Server) logServeError(whom string, err error) {
-	if err != nil && !errors.Is(err, http.ErrServerClosed) {
-		s.log.Error().Err(err).Str("listener", whom).Msg("listener stopped")
+// shortOf tells of connections that cannot be accepted at present.
+func (s *Server) shortOf(whom string) func(why error) {
+	return func(why error) {
+		s.log.Error().Err(why).Str("listener", whom).Msg("connections have to wait: it is tried again")
+	}
+}
+
+// listened is told when a listener ended. Where Close did not end it, callers would wait in vain for
+// ever: only a new process can help them.
+func (s *Server) listened(whom string, err error) {
+	if s.draining.Load() {
+		return
+	}
+	if err == nil {
+		err = net.ErrClosed
+	}
+	err = fmt.Errorf("server: the listener for %s ended by itself: %w", whom, err)
+	why := err.Error()
+	s.deafness.Store(&why)
+	s.log.Error().Err(err).Msg("nobody is listened to any more")
+	s.giveUp(err)
+}
+
+// giveUp tells whoever runs this process to end it. The first reason is enough.
+func (s *Server) giveUp(why error) {
+	select {
+	case s.lost <- why:
+	default:
 	}
 }
 
@@ -228,8 +254,12 @@ func (s *Server) AdminAddr() string { return s.adminListener.Addr().String() }
 // Store is the books, for callers in the same process that hold them against the exchange's.
 func (s *Server) Store() store.Store { return s.store }
 
-// Lost gives, once, why the books can no longer be written by this process. Whether the last
-// transaction is in them is known only when they are opened anew, so the process should end.
+// ErrBooksLost is that the books can no longer be written by this process. Whether the last transaction
+// is in them is known only when they are opened anew.
+var ErrBooksLost = errors.New("the books can no longer be written")
+
+// Lost gives, once, why this process should end, so that whoever supervises it starts it anew: its
+// books are lost (ErrBooksLost), or one of its listeners is.
 func (s *Server) Lost() <-chan error { return s.lost }
 
 // Drain delivers everything that is due in the outbox, or says what ctx cut short.
@@ -262,6 +292,9 @@ func (s *Server) close(ctx context.Context) error {
 func (s *Server) ready() error {
 	if s.draining.Load() {
 		return errors.New("stopping")
+	}
+	if why := s.deafness.Load(); why != nil {
+		return errors.New(*why)
 	}
 	if why := s.storeErr.Load(); why != nil {
 		return fmt.Errorf("the store is away: %s", *why)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -392,5 +393,26 @@ func TestRefusesToListenWithoutTheFolder(t *testing.T) {
 	}
 	if _, err := server.New(t.Context(), server.Options{Rules: rs, Dir: dir}); err == nil {
 		t.Error("a bidder started without its books")
+	}
+}
+
+func TestLostListenerIsToldOf(t *testing.T) {
+	r := start(t, t.TempDir(), configuration)
+	if err := r.server.CutListener(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-r.server.Lost():
+		if !errors.Is(err, net.ErrClosed) || errors.Is(err, server.ErrBooksLost) {
+			t.Errorf("it is lost by %v", err)
+		}
+	case <-time.After(patience):
+		t.Fatal("nobody was told that no ping can come in any more")
+	}
+	if status, why := r.admin("/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(why, "pings ended by itself") {
+		t.Errorf("without a listener for pings it is ready with %d %s", status, why)
+	}
+	if !strings.Contains(r.log.String(), "pings ended by itself") {
+		t.Errorf("the log says nothing of it: %s", r.log)
 	}
 }

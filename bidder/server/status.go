@@ -107,7 +107,7 @@ func (s *Server) Status(ctx context.Context) (Status, error) {
 
 func (s *Server) state(pauses bidder.Pauses) string {
 	switch {
-	case s.draining.Load():
+	case s.draining.Load(), s.deafness.Load() != nil:
 		return "stopping"
 	case s.books.why() != "":
 		return "books broken"

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"leadbid/bidder/server"
 	"leadbid/internal/cli"
 	"leadbid/internal/synctrace"
 )
@@ -221,7 +222,7 @@ func (c *contractor) suffer(callers *callers, posts int) (end string) {
 		return "killed"
 	case state.ExitCode() != int(cli.CodeFailure):
 		c.t.Errorf("the bidder ended with %v and said:\n%s", state, c.said)
-	case c.said.announced() && !strings.Contains(c.said.String(), errBooksLost.Error()):
+	case c.said.announced() && !strings.Contains(c.said.String(), server.ErrBooksLost.Error()):
 		c.t.Errorf("the bidder does not say why it ended:\n%s", c.said)
 	}
 	return "ended"

@@ -86,18 +86,16 @@ func serve(ctx context.Context, env *cli.Env, rs *rules.Ruleset, options server.
 	return advised(errors.Join(err, s.Close(bounded)))
 }
 
-// errBooksLost is why a bidder ends by itself: a disk that was full or failed once is only to be
-// trusted again through a new process, and whoever supervises this one should know.
-var errBooksLost = errors.New("the books can no longer be written")
-
-// reloadUntil reloads at each SIGHUP and change until ctx ends, or the books are lost.
+// reloadUntil reloads at each SIGHUP and change until ctx ends, or only a new process can help: a disk
+// that was full or failed once is to be trusted again through one only, and whoever supervises this
+// one should know.
 func reloadUntil(ctx context.Context, s *server.Server, hangups <-chan os.Signal, changed <-chan struct{}) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case err := <-s.Lost():
-			return fmt.Errorf("%w: %w", errBooksLost, err)
+			return err
 		case <-hangups:
 		case <-changed:
 		}
@@ -108,7 +106,7 @@ func reloadUntil(ctx context.Context, s *server.Server, hangups <-chan os.Signal
 // advised adds to what most often keeps a bidder from starting, or ends it, what to do about it.
 func advised(err error) error {
 	switch {
-	case errors.Is(err, errBooksLost):
+	case errors.Is(err, server.ErrBooksLost):
 		return cli.Hint(err, "all that was answered is in the books: see to the disk, then start again")
 	case errors.Is(err, sqlstore.ErrDamaged):
 		return cli.Hint(err, "the books without their last part would be opened, and what was bought then be forgotten: "+

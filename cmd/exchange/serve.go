@@ -103,27 +103,29 @@ func (m *market) parts() []lifecycle.Part {
 			}
 			return nil
 		},
-		Serve: func(ctx context.Context) error { return watchBooks(ctx, m.store.Err, booksWatch) },
+		Serve: func(ctx context.Context) error { return watch(ctx, m.store.Err, booksWatch, m.server.Lost()) },
 		Stop:  func(ctx context.Context) error { return m.server.Shutdown(ctx) },
 	}}
 }
 
-// errBooksFailed is why an exchange ends by itself.
+// errBooksFailed is mostly why an exchange ends by itself.
 var errBooksFailed = errors.New("the books can no longer be written")
 
 // booksWatch is how often it is looked whether the books can be written.
 const booksWatch = time.Second
 
-// watchBooks waits until ctx ends, or until the books refuse every write: a disk that was full or
-// failed once is only to be trusted again through a new process, and whoever supervises this one
-// should know.
-func watchBooks(ctx context.Context, refusal func() error, every time.Duration) error {
+// watch waits until ctx ends, or until only a new process can help: where the books refuse every write (a
+// disk that was full or failed once is to be trusted again through one only), and where a listener is
+// lost. Whoever supervises this one should know.
+func watch(ctx context.Context, refusal func() error, every time.Duration, lost <-chan error) error {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case err := <-lost:
+			return err
 		case <-ticker.C:
 			if err := refusal(); err != nil {
 				return fmt.Errorf("%w: %w", errBooksFailed, err)

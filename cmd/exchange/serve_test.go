@@ -15,13 +15,21 @@ func TestBooksThatFailEndTheExchange(t *testing.T) {
 		}
 		return broken
 	}
-	err := watchBooks(context.Background(), refusal, time.Millisecond)
+	err := watch(context.Background(), refusal, time.Millisecond, nil)
 	if !errors.Is(err, errBooksFailed) || !errors.Is(err, broken) || looked != 3 {
 		t.Errorf("after %d looks: %v", looked, err)
 	}
 	stopped, stop := context.WithCancel(context.Background())
 	stop()
-	if err := watchBooks(stopped, refusal, time.Hour); err != nil {
+	if err := watch(stopped, refusal, time.Hour, nil); err != nil {
 		t.Errorf("told to stop: %v", err)
+	}
+}
+
+func TestLostListenerEndsTheExchange(t *testing.T) {
+	lost, gone := make(chan error, 1), errors.New("the listener is gone")
+	lost <- gone
+	if err := watch(context.Background(), func() error { return nil }, time.Hour, lost); !errors.Is(err, gone) {
+		t.Errorf("it ended with %v", err)
 	}
 }

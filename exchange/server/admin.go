@@ -38,6 +38,8 @@ func (s *Server) readiness() error {
 	switch {
 	case s.draining.Load():
 		return errStopping
+	case s.deafness.Load() != nil:
+		return *s.deafness.Load()
 	case !s.ready.Load() || s.desk.away.Load():
 		return errNotReady
 	}

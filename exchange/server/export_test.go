@@ -11,3 +11,6 @@ func (s *Server) EverybodyWaits() (free func()) {
 		}
 	}
 }
+
+// CutListener takes the public listener away from a running server, as a failure of the system would.
+func (s *Server) CutListener() error { return s.listener.Close() }

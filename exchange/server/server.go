@@ -76,6 +76,8 @@ type Server struct {
 	endLife               context.CancelFunc
 	running               sync.WaitGroup
 	ready, draining       atomic.Bool
+	deafness              atomic.Pointer[error] // why a listener ended that was to go on; nil while both do
+	lost                  chan error            // the same, for whoever runs this process: at most one
 	stopOnce              sync.Once
 	stopErr               error
 }
@@ -88,7 +90,7 @@ func New(options Options) (*Server, error) {
 		config: options.Config, store: options.Store, log: options.Log, dir: options.Dir, seed: options.Seed,
 		clock: newClock(), meters: newMeters(options.Registry),
 		limiter: httpguard.NewLimiter(perSecond, perSecond, maxCallers), reports: make(chan struct{}, 1),
-		waits: make(chan struct{}, maxWaiting),
+		waits: make(chan struct{}, maxWaiting), lost: make(chan error, 1),
 	}
 	s.life, s.endLife = context.WithCancel(context.Background())
 	if s.seed == 0 {
@@ -173,11 +175,11 @@ func (s *Server) openPinger() (err error) {
 // Start restores the market from the store, resolves what the former process left, listens on
 // both addresses and returns once leads are taken. ctx bounds only the start.
 func (s *Server) Start(ctx context.Context) error {
-	public, err := net.Listen("tcp", s.config.Server.Listen)
+	public, err := httpguard.Listen(s.config.Server.Listen, s.shortOf("leads"))
 	if err != nil {
 		return fmt.Errorf("exchange/server: listening: %w", err)
 	}
-	admin, err := net.Listen("tcp", s.config.Server.Admin)
+	admin, err := httpguard.Listen(s.config.Server.Admin, s.shortOf("operators"))
 	if err != nil {
 		return errors.Join(fmt.Errorf("exchange/server: listening for operators: %w", err), public.Close())
 	}
@@ -187,8 +189,8 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	s.listener, s.publicAddr, s.adminAddr = public, public.Addr(), admin.Addr()
 	s.running.Go(func() { s.desk.run(s.life) })
-	s.running.Go(func() { s.logServeError("leads", s.servePublic(public)) })
-	s.running.Go(func() { s.logServeError("operators", s.admin.Serve(admin)) })
+	s.running.Go(func() { s.listened("leads", s.servePublic(public)) })
+	s.running.Go(func() { s.listened("operators", s.admin.Serve(admin)) })
 	s.ready.Store(true)
 	s.log.Info().Stringer("listen", s.publicAddr).Stringer("admin", s.adminAddr).Int("buyers", len(s.config.Buyers)).
 		Int("campaigns", len(s.config.Campaigns)).Msg("exchange ready")
@@ -210,11 +212,32 @@ func (s *Server) path(name string) string {
 	return filepath.Join(s.dir, name)
 }
 
-func (s *Server) logServeError(what string, err error) {
-	if err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
-		s.log.Error().Err(err).Str("listener", what).Msg("stopped listening")
+// shortOf tells of connections that cannot be accepted at present.
+func (s *Server) shortOf(whom string) func(why error) {
+	return func(why error) {
+		s.log.Error().Err(why).Str("listener", whom).Msg("connections have to wait: it is tried again")
 	}
 }
+
+// listened is told when a listener ended. Where Shutdown did not end it, callers would wait in vain for
+// ever: only a new process can help them.
+func (s *Server) listened(whom string, err error) {
+	if s.draining.Load() {
+		return
+	}
+	if err == nil {
+		err = net.ErrClosed
+	}
+	err = fmt.Errorf("exchange/server: the listener for %s ended by itself: %w", whom, err)
+	s.log.Error().Err(err).Msg("nobody is listened to any more")
+	if s.deafness.CompareAndSwap(nil, &err) {
+		s.lost <- err
+	}
+}
+
+// Lost gives, once, why this process should end, so that whoever supervises it starts it anew: one of
+// its listeners is gone.
+func (s *Server) Lost() <-chan error { return s.lost }
 
 // Addr is where leads are taken; "" before Start.
 func (s *Server) Addr() string { return addrText(s.publicAddr) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -572,6 +573,27 @@ func TestShutdownFinishesWhatIsUnderWay(t *testing.T) {
 	}
 	if kinds := m.kinds(view["offer_id"]); kinds[len(kinds)-1] != "sold" {
 		t.Errorf("%v", kinds)
+	}
+}
+
+func TestLostListenerIsToldOf(t *testing.T) {
+	m := startMarket(t, configFor(startBuyer(t, "b", 3000)))
+	if err := m.server.CutListener(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-m.server.Lost():
+		if !errors.Is(err, net.ErrClosed) {
+			t.Errorf("it is lost by %v", err)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("nobody was told that no lead can come in any more")
+	}
+	if status, why := m.ask("GET", "http://"+m.server.AdminAddr()+"/readyz", "", ""); status != 503 {
+		t.Errorf("without a listener for leads it is ready with %d %s", status, why)
+	}
+	if !strings.Contains(m.log.text(), "leads ended by itself") {
+		t.Errorf("the log says nothing of it: %s", m.log.text())
 	}
 }
 

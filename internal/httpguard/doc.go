@@ -3,9 +3,9 @@
 // listener for operators.
 //
 // It owns no route and no business rule. bidder/server and exchange/server call it when they
-// start (NewServer, NewKeys, NewAdminHandler) and then on each request (Keys, Limiter, WriteError).
-// Everything in it may be used by several goroutines at once. It never logs, never starts a
-// goroutine and never reads a clock: callers that limit rates pass the instant.
+// start (Listen, NewServer, NewKeys, NewAdminServer) and then on each request (Keys, Limiter,
+// WriteError). Everything in it may be used by several goroutines at once. It never logs and never
+// starts a goroutine. Callers that limit rates pass the instant; only connections have a clock.
 //
 // The public side is fasthttp, for speed; the operators' side is net/http, for its tools.
 package httpguard
