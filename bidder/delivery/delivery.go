@@ -56,7 +56,7 @@ type Outbox interface {
 	Attempted(ctx context.Context, result store.Attempt) error
 }
 
-// Options are what a Deliverer needs. Outbox, Targets and Clock are required.
+// Options are what a Deliverer needs. Outbox, Targets, Clock and Wall are required.
 type Options struct {
 	Outbox Outbox
 	Run    uint32 // of the process: deliveries are claimed in its name
@@ -65,6 +65,9 @@ type Options struct {
 	Targets func(campaign string) []rules.Target
 	Log     zerolog.Logger
 	Clock   func() time.Time
+	// Wall is what the machine's clock shows, also where that was set back: webhooks are signed with
+	// it, since their receivers compare it with theirs.
+	Wall func() time.Time
 	// AllowPrivate lets webhooks go to addresses that are not public, and over plain HTTP.
 	AllowPrivate bool
 	// OnDown hears when a campaign has a target that is down, and when none is down any more.

@@ -262,7 +262,7 @@ const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 func hook(url string) rules.Target { return rules.Target{Name: "crm", Webhook: url, Secret: secret} }
 
 func newTest(o *outbox, targets func(string) []rules.Target, change func(*Options)) *Deliverer {
-	options := Options{Outbox: o, Targets: targets, Log: zerolog.Nop(), Clock: o.clock, AllowPrivate: true}
+	options := Options{Outbox: o, Targets: targets, Log: zerolog.Nop(), Clock: o.clock, Wall: o.clock, AllowPrivate: true}
 	if change != nil {
 		change(&options)
 	}

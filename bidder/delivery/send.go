@@ -85,7 +85,7 @@ func (d *Deliverer) post(ctx context.Context, target rules.Target, j job) outcom
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("User-Agent", "leadbid")
-	webhook.Sign(request.Header, j.ID, d.options.Clock(), body, secret)
+	webhook.Sign(request.Header, j.ID, d.options.Wall(), body, secret)
 	response, err := d.client.Do(request)
 	if err != nil {
 		return outcome{err: plainError(err)}

@@ -53,6 +53,24 @@ func TestWebhookGetsTheLeadSigned(t *testing.T) {
 	}
 }
 
+// The bidder's own clock stays ahead where the machine's was set back; receivers go by the right time.
+func TestWebhooksAreSignedByTheMachinesClock(t *testing.T) {
+	o, crm := newOutbox(), newReceiver(t)
+	setBack := start.Add(-10 * time.Minute)
+	o.add("hvac", "crm")
+	drain(t, newTest(o, only(hook(crm.URL)), func(options *Options) {
+		options.Wall = func() time.Time { return setBack }
+	}))
+	key, err := webhook.ParseSecret(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	message := crm.messages()[0]
+	if err := webhook.Verify(message.header, setBack, message.body, key); err != nil {
+		t.Errorf("a receiver says: %v", err)
+	}
+}
+
 func TestWebhookFollowsTheScheduleToADeadLetter(t *testing.T) {
 	o, crm := newOutbox(), newReceiver(t)
 	crm.answers(http.StatusInternalServerError)

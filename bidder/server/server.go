@@ -108,7 +108,7 @@ func New(ctx context.Context, options Options) (*Server, error) {
 	}
 	s.meters.watch(s)
 	s.mail = delivery.New(delivery.Options{
-		Outbox: s.store, Run: s.run.ID, Targets: s.targets, Log: s.log, Clock: s.clock.now,
+		Outbox: s.store, Run: s.run.ID, Targets: s.targets, Log: s.log, Clock: s.clock.now, Wall: time.Now,
 		AllowPrivate: options.AllowPrivate, OnDown: s.deliveryDown, BaseDir: options.Dir,
 	})
 	s.public = httpguard.NewServer(s.handle, httpguard.Options{
