@@ -313,7 +313,7 @@ func TestContactDataIsNeverLogged(t *testing.T) {
 // waitFor polls for something that another goroutine brings about.
 func waitFor(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(20 * time.Second)
+	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	often := time.NewTicker(time.Millisecond)
 	defer often.Stop()
