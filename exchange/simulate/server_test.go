@@ -24,6 +24,7 @@ type market struct {
 	server *simulate.RivalServer
 	base   string
 	now    time.Time
+	waits  time.Duration // for an answer
 }
 
 func newMarket(t *testing.T, change func(*simulate.Rival)) *market {
@@ -35,7 +36,7 @@ func newMarket(t *testing.T, change func(*simulate.Rival)) *market {
 	if change != nil {
 		change(&roster.Rivals[0])
 	}
-	m := &market{t: t, client: &fasthttp.Client{}, now: monday}
+	m := &market{t: t, client: &fasthttp.Client{}, now: monday, waits: time.Minute}
 	server, err := simulate.NewRivalServer(roster, simulate.ServerOptions{Key: "secret", Now: func() time.Time { return m.now }})
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +71,7 @@ func (m *market) call(path, key string, body []byte) (int, []byte) {
 	request.Header.SetMethod(fasthttp.MethodPost)
 	request.Header.Set("Authorization", "Bearer "+key)
 	request.SetBody(body)
-	if err := m.client.DoTimeout(&request, &response, 300*time.Millisecond); err != nil {
+	if err := m.client.DoTimeout(&request, &response, m.waits); err != nil {
 		return 0, nil
 	}
 	return response.StatusCode(), append([]byte(nil), response.Body()...)
@@ -225,6 +226,9 @@ func TestFaults(t *testing.T) {
 	f := func(what string, faults simulate.Faults, wantError bool) {
 		t.Run(what, func(t *testing.T) {
 			m := newMarket(t, func(rival *simulate.Rival) { rival.Faults = faults })
+			if faults.HangPings > 0 {
+				m.waits = 300 * time.Millisecond // no answer comes
+			}
 			began := time.Now()
 			answer, err := m.ping("p1")
 			if (err != nil) != wantError {
