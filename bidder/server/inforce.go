@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"os"
 	"time"
 
 	"leadbid/bidder"
@@ -76,6 +77,9 @@ func (s *Server) adopt(rs *rules.Ruleset) (*inForce, error) {
 		return nil, err
 	}
 	next.keyed = keys.Len() == len(next.exchanges)
+	if err := s.takesLeads(rs); err != nil {
+		return nil, err
+	}
 	listen := rs.Settings().Server.Listen
 	if err := httpguard.NonLoopbackWithoutAuth(listen, next.keyed); err != nil {
 		return nil, fmt.Errorf("server: server.listen %s: %w: give each exchange an auth.bearer", listen, err)
@@ -96,6 +100,23 @@ func (s *Server) openExchange(configured *rules.Exchange) (*exchange, error) {
 		x.key, err = httpguard.NewKeys(map[string]string{configured.Name: configured.Bearer})
 	}
 	return x, err
+}
+
+// takesLeads refuses a delivery into a pipe or a device, which never takes a lead: after a crash it could
+// not be read back which ones it has.
+func (s *Server) takesLeads(rs *rules.Ruleset) error {
+	for _, campaign := range rs.Campaigns() {
+		for _, target := range campaign.Delivery {
+			if target.File == "" {
+				continue
+			}
+			if info, err := os.Stat(s.path(target.File)); err == nil && !info.Mode().IsRegular() {
+				return fmt.Errorf("server: campaign %s: leads cannot be written to %s: "+
+					"it has to be a file that can be read back, such as leads.jsonl", campaign.Name, target.File)
+			}
+		}
+	}
+	return nil
 }
 
 // follow takes over from the generation before what outlives it: exchanges whose bids may still be

@@ -396,6 +396,19 @@ func TestRefusesToListenWithoutTheFolder(t *testing.T) {
 	}
 }
 
+// A delivery into a pipe would fail at its first lead, and at every one after it.
+func TestRefusesADeliveryThatTakesNoLeads(t *testing.T) {
+	rs, faults := rules.Load(configFS(t, "", strings.Replace(configuration, "leads.jsonl", os.DevNull, 1)),
+		"bidder.yaml", func(name string) (string, bool) { return name + northKey, true })
+	if rs == nil {
+		t.Fatal(faults)
+	}
+	_, err := server.New(t.Context(), server.Options{Rules: rs, Dir: t.TempDir()})
+	if err == nil || !strings.Contains(err.Error(), "such as leads.jsonl") {
+		t.Errorf("New: %v", err)
+	}
+}
+
 func TestLostListenerIsToldOf(t *testing.T) {
 	r := start(t, t.TempDir(), configuration)
 	if err := r.server.CutListener(); err != nil {

@@ -199,7 +199,7 @@ func unwritableFile(path string) string {
 	case info.IsDir():
 		return path + " is a folder"
 	case !info.Mode().IsRegular():
-		return "" // opening a pipe waits for its reader
+		return path + " is a pipe or a device, and after a crash the bidder reads back what it wrote"
 	}
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
 	if err == nil {
