@@ -53,7 +53,8 @@ func Load(fsys fs.FS, name string, getenv func(string) (string, bool)) (*Ruleset
 }
 
 // LoadOffline is Load for a machine that has no keys: a variable that is not set is a warning, and
-// what needs it stays empty. The Ruleset says what would be bid; it must not serve.
+// what needs it stays empty, also where it has a default. The Ruleset says what would be bid, and where the
+// books and the pauses are; it must not serve.
 func LoadOffline(fsys fs.FS, name string, getenv func(string) (string, bool)) (*Ruleset, *yamlfile.Faults) {
 	return load(fsys, name, getenv, options{offline: true})
 }
@@ -105,10 +106,7 @@ func (l *loader) load(file *yamlfile.File) {
 	l.loadStore(root.Get("store"))
 	l.rs.settings.Mode, l.rs.settings.SaysMode = loadMode(root.Get("mode")), root.Get("mode").Exists()
 	l.loadRecord(root.Get("record"))
-	l.rs.settings.PauseFile = defaultPauseFile
-	if file, ok := root.Get("pause_file").Text("a path"); ok {
-		l.rs.settings.PauseFile = file
-	}
+	l.rs.settings.PauseFile = textOr(root.Get("pause_file"), "a path", defaultPauseFile)
 	l.loadVerify(root.Get("verify"))
 	l.loadOutcomes(root.Get("outcomes"))
 	for _, item := range root.Get("tests").OneOrList() {
@@ -130,16 +128,29 @@ func (l *loader) load(file *yamlfile.File) {
 	}
 }
 
+// textOr reads a text that has a default. One that needs a variable that is not set is empty, and not the
+// default: nobody is to look at other books, or stop another bidder, than the file means (LoadOffline).
+func textOr(node yamlfile.Node, expected, byDefault string) string {
+	if !node.Exists() {
+		return byDefault
+	}
+	text, ok := node.Text(expected)
+	if !ok {
+		return ""
+	}
+	return text
+}
+
 const defaultPauseFile = "data/paused"
 
-// PauseFile is where the pauses of a bidder stand, as far as a configuration that may be faulty tells.
-func PauseFile(fsys fs.FS, name string) string {
-	if file := yamlfile.Read(fsys, name, nil, &yamlfile.Faults{}); file != nil {
-		if written := file.Root().At("pause_file").Raw(); written != "" {
-			return written
-		}
+// PauseFile is where the pauses of a bidder stand, as far as a configuration that may be faulty tells. It
+// is "" where that takes a variable that is not set, or is no path.
+func PauseFile(fsys fs.FS, name string, getenv func(string) (string, bool)) string {
+	file := yamlfile.Read(fsys, name, getenv, &yamlfile.Faults{})
+	if file == nil {
+		return defaultPauseFile
 	}
-	return defaultPauseFile
+	return textOr(file.Root().At("pause_file"), "a path", defaultPauseFile)
 }
 
 func (l *loader) loadBusiness(node yamlfile.Node) {
@@ -190,7 +201,7 @@ func (l *loader) loadServer(node yamlfile.Node) {
 	}
 	loadAddress(m.Get("listen"), &server.Listen)
 	loadAddress(m.Get("admin"), &server.Admin)
-	if server.Listen == server.Admin && !strings.HasSuffix(server.Listen, ":0") {
+	if server.Listen == server.Admin && server.Listen != "" && !strings.HasSuffix(server.Listen, ":0") {
 		later := m.Get("admin")
 		if !later.Exists() {
 			later = m.Get("listen") // at the address that admin has by default
@@ -219,6 +230,9 @@ func loadAddress(node yamlfile.Node, into *string) {
 	const expected = `a host and a port, such as "127.0.0.1:8080"`
 	text, ok := node.Text(expected)
 	if !ok {
+		if node.Exists() {
+			*into = "" // as in textOr
+		}
 		return
 	}
 	parts := address.FindStringSubmatch(text)
@@ -236,6 +250,10 @@ func loadAddress(node yamlfile.Node, into *string) {
 func (l *loader) loadStore(node yamlfile.Node) {
 	l.rs.settings.Store = "sqlite:data/bidder.db"
 	const expected = "sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE"
+	if !node.Exists() {
+		return
+	}
+	l.rs.settings.Store = "" // as in textOr
 	text, ok := node.Text(expected)
 	if !ok {
 		return
@@ -282,10 +300,7 @@ func (l *loader) loadRecord(node yamlfile.Node) {
 	if !ok {
 		return
 	}
-	record.Dir = "data/recordings"
-	if dir, ok := m.Get("dir").Text("the path of a folder"); ok {
-		record.Dir = dir
-	}
+	record.Dir = textOr(m.Get("dir"), "the path of a folder", "data/recordings")
 	for _, item := range m.Get("attrs").OneOrList() {
 		if name, ok := item.Text("the name of an attribute"); ok {
 			record.Attrs = append(record.Attrs, name)

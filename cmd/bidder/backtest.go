@@ -20,14 +20,14 @@ func backtestCommand(env *cli.Env) *cobra.Command {
 			"decision byte by byte with the recorded one. Exit 4 where one differs. What was recorded with\n" +
 			"another configuration is counted and not compared, and that is told.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			rs, dir, err := load(env)
+			rs, dir, _, err := loadOffline(env)
 			if err != nil {
 				return err
 			}
 			if len(args) == 0 {
 				recordings := rs.Settings().Record.Dir
 				if recordings == "" {
-					return cli.Usage("the configuration records nothing: set record.dir, or name a recording")
+					return cli.Usage("the configuration records nothing: set record.dir and the variables in it, or name a recording")
 				}
 				if !filepath.IsAbs(recordings) {
 					recordings = filepath.Join(dir, recordings)

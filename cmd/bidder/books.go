@@ -29,7 +29,7 @@ func statusCommand(env *cli.Env) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if address == "" {
-				rs, _, err := load(env)
+				rs, _, err := loadToLook(env, adminOr(address))
 				if err != nil {
 					return err
 				}

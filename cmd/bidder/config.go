@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,12 +21,12 @@ import (
 // configFile is what is read where nothing else is said.
 const configFile = "bidder.yaml"
 
-// load reads the configuration that --config names. Warnings go to stderr; faults are the error,
-// all of them at once.
+// load reads the configuration that --config names, to serve by it. Warnings go to stderr; faults are the
+// error, all of them at once; the folder is told beside them, too.
 func load(env *cli.Env) (*rules.Ruleset, string, error) {
-	rs, dir, faults, err := loadQuietly(env)
+	rs, dir, faults, err := loadWith(env, rules.Load)
 	if err != nil {
-		return nil, "", err
+		return nil, dir, err
 	}
 	sayWarnings(env, faults)
 	return rs, dir, nil
@@ -37,9 +38,29 @@ func sayWarnings(env *cli.Env, faults *yamlfile.Faults) {
 	}
 }
 
-// loadQuietly is load for commands that show the warnings themselves.
-func loadQuietly(env *cli.Env) (rs *rules.Ruleset, dir string, faults *yamlfile.Faults, err error) {
-	return loadWith(env, rules.Load)
+// loadToLook is load for a command that needs no keys, and of the settings only one: a contractor looks at
+// the books, or stops the bidding, from a shell that has none of the variables of the service. Warnings are
+// what `check` is for.
+func loadToLook(env *cli.Env, needed func(*rules.Settings) string) (*rules.Ruleset, string, error) {
+	rs, dir, _, err := loadOffline(env)
+	if err == nil && needed(rs.Settings()) == "" {
+		return load(env) // tells which variable is not set
+	}
+	return rs, dir, err
+}
+
+// loadOffline reads the configuration for a command that needs none of its keys.
+func loadOffline(env *cli.Env) (rs *rules.Ruleset, dir string, faults *yamlfile.Faults, err error) {
+	return loadWith(env, rules.LoadOffline)
+}
+
+// What such a command needs: the books, the file of pauses, or where operators reach the bidder, unless its
+// flag says so.
+func storeOf(settings *rules.Settings) string     { return settings.Store }
+func pauseFileOf(settings *rules.Settings) string { return settings.PauseFile }
+
+func adminOr(flag string) func(*rules.Settings) string {
+	return func(settings *rules.Settings) string { return cmp.Or(flag, settings.Server.Admin) }
 }
 
 // loader is rules.Load or rules.LoadOffline.
@@ -75,7 +96,7 @@ func lookup(env *cli.Env) func(string) (string, bool) {
 
 // books opens the configured store to read, beside a bidder that may be running on it.
 func books(ctx context.Context, env *cli.Env) (*rules.Ruleset, store.Store, error) {
-	rs, dir, err := load(env)
+	rs, dir, err := loadToLook(env, storeOf)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -36,7 +36,7 @@ func disputeCommand(env *cli.Env) *cobra.Command {
 			if wrong := asked.Check(); wrong != "" {
 				return cli.Usage("%s", wrong)
 			}
-			rs, _, err := load(env)
+			rs, _, err := loadToLook(env, adminOr(address))
 			if err != nil {
 				return err
 			}

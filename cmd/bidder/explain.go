@@ -45,7 +45,7 @@ func explainCommand(env *cli.Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			agent, err := lookingAgent(cmd.Context(), rs, dir, now)
+			agent, err := lookingAgent(cmd.Context(), env, rs, dir, now)
 			if err != nil {
 				return err
 			}
@@ -84,28 +84,40 @@ func instant(text string) (time.Time, error) {
 
 // lookingAgent is an Agent over the money that the books say is left; all of it where there are
 // no books yet, as a bidder would begin.
-func lookingAgent(ctx context.Context, rs *rules.Ruleset, dir string, now time.Time) (*bidder.Agent, error) {
+func lookingAgent(ctx context.Context, env *cli.Env, rs *rules.Ruleset, dir string, now time.Time) (*bidder.Agent, error) {
 	plan := bidder.PlanOf(rs)
-	var uses []budget.CapUse
-	var learned []strategy.Evidence
-	opened, err := server.ReadStore(ctx, rs.Settings().Store, dir)
+	uses, learned, err := fromBooks(ctx, env, rs, dir, plan, now)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		uses = bidder.UnusedCaps(plan, now)
 	case err != nil:
-		return nil, err
-	default:
-		uses, err = opened.Usage(ctx, plan, now)
-		if err == nil {
-			learned, err = server.Taught(ctx, opened, rs, now)
-		}
-		if err = errors.Join(err, opened.Close()); err != nil {
-			return nil, fmt.Errorf("reading what is spent: %w", err)
-		}
+		return nil, reached(err)
 	}
 	agent := bidder.New(0, rs, bidder.FundedBook(plan, now, uses))
 	agent.Outcome(now, learned)
 	return agent, nil
+}
+
+// fromBooks reads what is spent of the caps, and what became of leads. The error is fs.ErrNotExist where
+// there are no books yet, or nobody can tell where.
+func fromBooks(ctx context.Context, env *cli.Env, rs *rules.Ruleset, dir string, plan *budget.Plan,
+	now time.Time) (uses []budget.CapUse, learned []strategy.Evidence, err error) {
+	if rs.Settings().Store == "" {
+		env.Sayf("where the books are takes a variable that is not set here: nothing is taken to be spent")
+		return nil, nil, fs.ErrNotExist
+	}
+	opened, err := server.ReadStore(ctx, rs.Settings().Store, dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	uses, err = opened.Usage(ctx, plan, now)
+	if err == nil {
+		learned, err = server.Taught(ctx, opened, rs, now)
+	}
+	if err = errors.Join(err, opened.Close()); err != nil {
+		return nil, nil, fmt.Errorf("reading what is spent: %w", err)
+	}
+	return uses, learned, nil
 }
 
 // explained is one ping's explanation with the file it came from.

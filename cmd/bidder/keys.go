@@ -77,7 +77,7 @@ func keysRotateCommand(env *cli.Env) *cobra.Command {
 			"exchange you may owe them all the same. What was bought stays as it is, and is credited when returned.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			rs, _, err := load(env)
+			rs, _, err := loadToLook(env, adminOr(address))
 			if err != nil {
 				return err
 			}

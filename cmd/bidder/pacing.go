@@ -40,7 +40,7 @@ func pacingShowCommand(env *cli.Env) *cobra.Command {
 		Long:  "Asks the running bidder; where none runs, shows what was kept in the books last.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			rs, _, err := load(env)
+			rs, _, err := loadToLook(env, adminOr(address))
 			if err != nil {
 				return err
 			}
@@ -154,7 +154,7 @@ func pacingResetCommand(env *cli.Env) *cobra.Command {
 			"same name. It begins again from what is usual. What became of leads stays known, and so does all money.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			rs, _, err := load(env)
+			rs, _, err := loadToLook(env, adminOr(address))
 			if err != nil {
 				return err
 			}

@@ -95,20 +95,22 @@ func changePauses(env *cli.Env, what scope, change func(*bidder.Pauses)) error {
 // configuration than where that is: a bidder goes on by its old rules while the file is faulty, and must
 // be stoppable.
 func pauseFile(env *cli.Env, what scope) (path string, err error) {
-	rs, dir, faults, err := loadQuietly(env)
+	rs, dir, err := loadToLook(env, pauseFileOf)
 	switch {
 	case err == nil:
-		sayWarnings(env, faults)
 		if err := what.known(rs); err != nil {
 			return "", err
 		}
 		path = rs.Settings().PauseFile
-	case faults == nil:
+	case dir == "": // there is no file
 		return "", err
 	case !what.all():
 		return "", cli.Hint(err, "without a name, `bidder pause` and `bidder resume` work with a faulty configuration, too")
 	default:
-		path = rules.PauseFile(os.DirFS(dir), filepath.Base(env.ConfigPath()))
+		path = rules.PauseFile(os.DirFS(dir), filepath.Base(env.ConfigPath()), lookup(env))
+		if path == "" {
+			return "", cli.Hint(err, "only pause_file has to be right, and its variables set: then `bidder pause` stops everything")
+		}
 		env.Sayf("the configuration is faulty (`bidder check` tells how); its pause file is taken to be %s", path)
 	}
 	if !filepath.IsAbs(path) {

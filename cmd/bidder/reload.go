@@ -30,7 +30,7 @@ func reloadCommand(env *cli.Env) *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if address == "" {
-				rs, _, err := load(env) // a faulty file is told without asking anybody
+				rs, _, err := loadToLook(env, adminOr(address)) // a faulty file is told without asking anybody
 				if err != nil {
 					return err
 				}

@@ -39,7 +39,9 @@ func lookAround(ctx context.Context, env *cli.Env, rs *rules.Ruleset, dir string
 	}
 	s := surroundings{dir: dir, file: file, root: file.Root(), all: faults}
 	s.checkTLS(rs.Settings())
-	s.checkStore(ctx, rs)
+	if rs.Settings().Store != "" { // "" where it takes a variable that is not set
+		s.checkStore(ctx, rs)
+	}
 	if folder := rs.Settings().Record.Dir; folder != "" {
 		s.checkFolder(folder, "recordings", "record", "dir")
 	}

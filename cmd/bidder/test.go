@@ -45,11 +45,6 @@ func testCommand(env *cli.Env) *cobra.Command {
 	}
 }
 
-// loadOffline reads the configuration for a command that needs none of its keys.
-func loadOffline(env *cli.Env) (rs *rules.Ruleset, dir string, faults *yamlfile.Faults, err error) {
-	return loadWith(env, rules.LoadOffline)
-}
-
 // defaultTests is where the cases of a configuration are looked for: beside it.
 func defaultTests(config string) string {
 	base := filepath.Base(config)
