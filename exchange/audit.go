@@ -105,6 +105,7 @@ type offerAudit struct {
 	gone     map[string]bool           // buyers that had their turn
 	held     *Event                    // the open hold
 	voiding  bool
+	unknown  *Event // the buyer says since then that it knows no such bid
 	hops     int
 	end      EventKind
 	returned bool
@@ -136,6 +137,8 @@ func (a *offerAudit) add(index int, e *Event) {
 		a.hold(e)
 	case PostRequested, PostUnknown, PostAccepted, VoidRequested, AnsweredLate:
 		a.inFlight(e)
+	case Unacknowledged:
+		a.unacknowledged(e)
 	case PostRejected, Voided:
 		a.release(e)
 	case Returned:
@@ -251,6 +254,17 @@ func (a *offerAudit) inFlight(e *Event) {
 	}
 }
 
+// unacknowledged: only a withdrawal or a return waits for an acknowledgment.
+func (a *offerAudit) unacknowledged(e *Event) {
+	if !a.voiding && !a.returned {
+		a.find("E8", "%v by %s, of whom nothing is awaited", e.Kind, e.Buyer)
+	}
+	a.unknown = nil
+	if e.Reason == pingpost.BidUnknown {
+		a.unknown = e
+	}
+}
+
 // release: the buyer pays nothing, and an unanswered post is released by an acknowledgment only.
 func (a *offerAudit) release(e *Event) {
 	switch {
@@ -258,11 +272,13 @@ func (a *offerAudit) release(e *Event) {
 		a.find("E8", "%v of %s, whose price is not held", e.Kind, e.Buyer)
 	case e.Kind == Voided && e.Reason != pingpost.Voided && a.end == EventNone:
 		a.find("E8", "a withdrawal that %s has not acknowledged frees the lead", e.Buyer)
+	case e.Kind == Voided && e.Reason == pingpost.BidUnknown && (a.unknown == nil || e.At.Sub(a.unknown.At) < awaitGone):
+		a.find("E8", "%s is given up before it has known no such bid for %v", e.Buyer, awaitGone)
 	case (e.Kind == Voided) != a.voiding:
 		a.find("E8", "%v with the post withdrawn: %v", e.Kind, a.voiding)
 	}
 	a.money(e, EntryVoid)
-	a.held, a.voiding = nil, false
+	a.held, a.voiding, a.unknown = nil, false, nil
 	a.gone[e.Buyer] = true
 }
 

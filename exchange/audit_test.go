@@ -97,6 +97,19 @@ func TestAuditFindsEachFault(t *testing.T) {
 			Seq: events[5].Seq + 1, Step: 7, Entries: voidEntries("ann", 40_00)}
 		return append(events[:6], gone)
 	})
+	f("given up too soon", "E8", func(events []Event) []Event {
+		events[5].Kind, events[5].Reason = VoidRequested, pingpost.ReasonNone
+		for i, next := range []Event{
+			{Kind: Withdrawn, Reason: pingpost.Withdrawn}, {Kind: Unacknowledged, Reason: pingpost.BidUnknown},
+			{Kind: Voided, Price: 40_00, Reason: pingpost.BidUnknown, Entries: voidEntries("ann", 40_00)},
+		} {
+			next.Offer, next.Buyer, next.Seq, next.Step, next.At = "a", "ann", events[6+i].Seq, 7+i, events[5].At
+			events[6+i] = next
+		}
+		events[8].At = events[8].At.Add(awaitGone - time.Second)
+		return events[:9]
+	})
+	f("answered by one who is not asked", "E8", at(8, func(e *Event) { e.Kind = Unacknowledged }))
 	f("posted to another", "E8", at(7, func(e *Event) { e.Buyer = "ann" }))
 	f("rejected by another", "E8", at(5, func(e *Event) { e.Buyer = "bob" }))
 	f("voided without a withdrawal", "E8", at(5, func(e *Event) { e.Kind = Voided }))

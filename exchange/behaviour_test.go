@@ -578,3 +578,117 @@ func TestHoldOfABuyerThatCameBack(t *testing.T) {
 	}
 	s.audit()
 }
+
+// waitAnswering lets time pass while the buyers answer each notice that must arrive, and acknowledge none.
+func (s *script) waitAnswering(d time.Duration, unknown bool) (notices int) {
+	for until := s.now.Add(d); ; {
+		due, ok := s.market.Due()
+		if !ok || due.After(until) {
+			s.now = until
+			return notices
+		}
+		s.now = due
+		for _, action := range s.market.Actions(s.do(Tick{}).Events) {
+			if notice, ok := action.(SendNotice); ok && notice.MustArrive {
+				notices++
+				s.do(NoticeAnswered{Offer: notice.Offer, Buyer: notice.Buyer, Outcome: notice.Notice.Outcome, Unknown: unknown})
+			}
+		}
+	}
+}
+
+// TestWithdrawalOfABidThatNobodyKnows withdraws a post from a buyer that knows no such bid. After a day of
+// nothing else, and upon one more such answer, the hold is free; the lead goes to nobody else.
+func TestWithdrawalOfABidThatNobodyKnows(t *testing.T) {
+	config := testConfig()
+	s := newScript(t, config)
+	s.do(testLead("a", pingpost.HVAC))
+	s.close("a", bidOf("ann", 40_00), bidOf("bob", 30_00))
+	f := func(what string, held pingpost.Cents, unsettled int) {
+		t.Helper()
+		if got := s.market.books.balance[Account{HeldFunds, "ann"}]; got != held || s.market.Unsettled() != unsettled {
+			t.Errorf("%s: %v are held, %d unsettled", what, got, s.market.Unsettled())
+		}
+		s.audit()
+		s.checkRebuilt(config)
+	}
+	s.wait(48 * time.Hour)
+	f("no answer at all", 40_00, 1)
+	s.waitAnswering(48*time.Hour, false)
+	f("other answers", 40_00, 1)
+	s.waitAnswering(23*time.Hour, true)
+	f("within a day", 40_00, 1)
+	s.waitAnswering(2*time.Hour, false)
+	s.waitAnswering(23*time.Hour, true)
+	f("within a day of the other answer", 40_00, 1)
+	s.wait(48 * time.Hour)
+	f("out of reach since", 40_00, 1)
+	s.waitAnswering(90*time.Minute, true)
+	f("the same answer after it", 0, 0)
+	if wallet := s.market.books.balance[Account{Wallet, "ann"}]; wallet != 0 {
+		t.Errorf("ann's wallet is %v", wallet)
+	}
+	var told []string
+	for _, e := range s.timeline("a") {
+		if e.Kind == Unacknowledged || e.Kind == Voided || e.Kind == Held {
+			told = append(told, e.Kind.String()+" "+e.Buyer+" "+e.Reason.String())
+		}
+	}
+	want := []string{"held ann ", "unacknowledged ann bid_unknown", "unacknowledged ann ", "unacknowledged ann bid_unknown",
+		"voided ann bid_unknown"}
+	if !slices.Equal(told, want) {
+		t.Errorf("the timeline tells %q", told)
+	}
+}
+
+// TestWithdrawalOfAnOpenOffer: as long as the lead could go to somebody else, nothing but an acknowledgement
+// lets it go.
+func TestWithdrawalOfAnOpenOffer(t *testing.T) {
+	config := testConfig()
+	config.Campaigns[0].Window = 48 * time.Hour
+	s := newScript(t, config)
+	s.do(testLead("a", pingpost.HVAC))
+	s.close("a", bidOf("ann", 40_00), bidOf("bob", 30_00))
+	s.wait(20 * time.Second)
+	s.waitAnswering(47*time.Hour, true)
+	if s.market.books.balance[Account{HeldFunds, "ann"}] != 40_00 {
+		t.Errorf("the hold of an open offer is free: %v", s.kinds("a"))
+	}
+	s.waitAnswering(2*time.Hour, true)
+	if s.market.Unsettled() != 0 || s.market.books.balance[Account{HeldFunds, "bob"}] != 0 {
+		t.Errorf("after its end: %v", s.kinds("a"))
+	}
+	s.audit()
+	s.checkRebuilt(config)
+}
+
+// TestReturnOfABidThatNobodyKnows tells a buyer of a returned lead that knows no such bid: for 90 days, from
+// the second on once a day.
+func TestReturnOfABidThatNobodyKnows(t *testing.T) {
+	config := testConfig()
+	s := newScript(t, config)
+	s.do(testLead("a", pingpost.HVAC))
+	s.close("a", bidOf("ann", 40_00))
+	s.do(accept("a", "ann"))
+	s.do(Return{Offer: "a"})
+	notices := s.waitAnswering(89*24*time.Hour, true)
+	if s.market.Unsettled() != 1 || notices < 100 || notices > 130 {
+		t.Errorf("after 89 days %d are unsettled, told %d times", s.market.Unsettled(), notices)
+	}
+	s.checkRebuilt(config)
+	s.waitAnswering(3*24*time.Hour, true)
+	events := s.timeline("a")
+	if last := events[len(events)-1]; last.Kind != ReturnAcknowledged || last.Reason != pingpost.BidUnknown || s.market.Unsettled() != 0 {
+		t.Errorf("after 92 days %d are unsettled: %+v", s.market.Unsettled(), last)
+	}
+	for _, account := range []Account{{Wallet, "ann"}, {HeldFunds, "ann"}, {Payable, "webform"}, {Kind: Revenue}} {
+		if balance := s.market.books.balance[account]; balance != 0 {
+			t.Errorf("%v is %v", account, balance)
+		}
+	}
+	s.audit()
+	s.checkRebuilt(config)
+	if applied := s.do(NoticeAcked{Offer: "a", Buyer: "ann", Outcome: pingpost.OutcomeReturned}); len(applied.Events) > 0 {
+		t.Errorf("an acknowledgement after it: %+v", applied.Events)
+	}
+}

@@ -90,6 +90,15 @@ type NoticeAcked struct {
 	Outcome pingpost.Outcome
 }
 
+// NoticeAnswered tells that a buyer answered a notice that must arrive, and did not acknowledge it. Unknown is
+// set where it says that it knows no such bid. Where no answer came, there is nothing to tell.
+type NoticeAnswered struct {
+	Offer   OfferID
+	Buyer   string
+	Outcome pingpost.Outcome
+	Unknown bool
+}
+
 // TopUp puts money into a buyer's wallet. ID makes it happen once.
 type TopUp struct {
 	ID     string
@@ -116,16 +125,17 @@ type Pause struct {
 	Paused bool
 }
 
-func (Start) command()        {}
-func (Tick) command()         {}
-func (OpenOffer) command()    {}
-func (CloseAuction) command() {}
-func (PostAnswered) command() {}
-func (NoticeAcked) command()  {}
-func (TopUp) command()        {}
-func (Return) command()       {}
-func (Withdraw) command()     {}
-func (Pause) command()        {}
+func (Start) command()          {}
+func (Tick) command()           {}
+func (OpenOffer) command()      {}
+func (CloseAuction) command()   {}
+func (PostAnswered) command()   {}
+func (NoticeAcked) command()    {}
+func (NoticeAnswered) command() {}
+func (TopUp) command()          {}
+func (Return) command()         {}
+func (Withdraw) command()       {}
+func (Pause) command()          {}
 
 // Applied is what became of a command.
 type Applied struct {

@@ -18,8 +18,8 @@
 //  3. store.Commit(Market.Batch(all Applied)): one synced transaction. Nothing is sent, shown or
 //     answered before it returns.
 //  4. For each Action in Market.Actions(events): send pings, posts and notices from goroutines of
-//     the shell's own, and bring their ends back as CloseAuction, PostAnswered, NoticeAcked.
-//     Nothing has to be remembered about them: what gets lost is asked for again by the Market.
+//     the shell's own, and bring their ends back as CloseAuction, PostAnswered, NoticeAcked,
+//     NoticeAnswered. Nothing has to be remembered about them: what gets lost is asked for again by the Market.
 //  5. Answer the callers. A seller waits for the end of its lead: the first event of that Root
 //     whose Kind.Ends() and is not FellBack (a fallen-back lead goes on as offer Next).
 //  6. Set one timer to Market.Due and apply Tick then.

@@ -24,7 +24,7 @@ const (
 	PostRejected                 // the winner refused it: the hold is void
 	VoidRequested                // the winner is to be told that the post is withdrawn
 	AnsweredLate                 // an answer to a post that is being withdrawn: without effect
-	Voided                       // the winner acknowledged, or is gone for good (not_eligible): the hold is void
+	Voided                       // the winner acknowledged, is gone (not_eligible) or knows no such bid (bid_unknown): the hold is void
 	Sold                         // end: captured, the lead is the winner's
 	FellBack                     // end: no buyer here; the lead went on as another offer
 	Unsold                       // end: no buyer, within the window
@@ -32,7 +32,8 @@ const (
 	Withdrawn                    // end: the seller took it back
 	Returned                     // after Sold: the price was given back
 	ReturnRequested              // after Returned: the buyer is to be told
-	ReturnAcknowledged           // after Returned: the buyer knows, or is gone for good (not_eligible)
+	ReturnAcknowledged           // after Returned: the buyer knows; or is told no more, with the reasons of Voided
+	Unacknowledged               // the buyer says to a notice that must arrive that it knows no such bid (bid_unknown), or no longer that
 	ToppedUp
 	CreditLimitSet
 	BuyerPaused

@@ -116,6 +116,8 @@ func (m *Market) decide(now time.Time, command Command) Applied {
 		return m.postAnswered(now, c)
 	case NoticeAcked:
 		return m.noticeAcked(now, c)
+	case NoticeAnswered:
+		return m.noticeAnswered(now, c)
 	case TopUp:
 		return m.topUp(now, c)
 	case Return:

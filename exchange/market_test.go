@@ -220,7 +220,10 @@ func randomCommand(r *rapid.T) Command {
 		return PostAnswered{Offer: offer, Buyer: buyer, Verdict: pingpost.Verdict{Kind: kind, LeadID: "l"}}
 	case 8:
 		outcome := rapid.SampledFrom([]pingpost.Outcome{pingpost.OutcomeVoided, pingpost.OutcomeReturned}).Draw(r, "outcome")
-		return NoticeAcked{Offer: offer, Buyer: buyer, Outcome: outcome}
+		if rapid.Bool().Draw(r, "acknowledged") {
+			return NoticeAcked{Offer: offer, Buyer: buyer, Outcome: outcome}
+		}
+		return NoticeAnswered{Offer: offer, Buyer: buyer, Outcome: outcome, Unknown: rapid.Bool().Draw(r, "unknown")}
 	case 9:
 		return rapid.SampledFrom([]Command{
 			TopUp{ID: fmt.Sprint(rapid.IntRange(1, 3).Draw(r, "top-up")), Buyer: buyer, Amount: 5_00},

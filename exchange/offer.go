@@ -60,7 +60,8 @@ type hop struct {
 	until   time.Time // the attempt, or the wait for the next one, is over then
 	late    bool      // an answer came after the withdrawal
 
-	goneSince time.Time // the configuration has no such buyer any more; zero where it has
+	goneSince    time.Time // the configuration has no such buyer any more; zero where it has
+	unknownSince time.Time // all that the buyer answers to the notice is that it knows no such bid
 }
 
 // sale is how an offer was sold.
@@ -73,9 +74,10 @@ type sale struct {
 
 // owedNotice is a notice that must arrive.
 type owedNotice struct {
-	attempt   int
-	until     time.Time
-	goneSince time.Time // as a hop's
+	attempt      int
+	until        time.Time
+	goneSince    time.Time // as a hop's
+	unknownSince time.Time
 }
 
 // settled reports an offer that has ended and owes nothing to anyone.
@@ -217,10 +219,29 @@ func (o *offer) fold(e *Event) {
 	case Returned:
 		o.sale.returned = true
 	case ReturnRequested:
-		o.owed = &owedNotice{attempt: e.Attempt, until: e.Until, goneSince: e.GoneSince}
+		owed := &owedNotice{attempt: e.Attempt, until: e.Until, goneSince: e.GoneSince}
+		if o.owed != nil {
+			owed.unknownSince = o.owed.unknownSince
+		}
+		o.owed = owed
 	case ReturnAcknowledged:
 		o.owed = nil
+	case Unacknowledged:
+		o.noteUnknown(e)
 	}
+}
+
+// noteUnknown keeps since when the buyer has known no such bid.
+func (o *offer) noteUnknown(e *Event) {
+	var since time.Time
+	if e.Reason == pingpost.BidUnknown {
+		since = e.At
+	}
+	if o.hop != nil {
+		o.hop.unknownSince = since
+		return
+	}
+	o.owed.unknownSince = since
 }
 
 // drop takes a buyer out of the auction and keeps why. It gives the index of its answer.

@@ -255,10 +255,10 @@ func (m *Market) StateHash() [32]byte {
 		}
 		write([]any{o.state(), o.facts, o.phase, o.due, o.targets, o.answers, o.out, o.passed, o.posted})
 		if h := o.hop; h != nil {
-			write([]any{h.buyer, h.price, h.bid, h.bidID, h.postBy, h.attempt, h.until, h.late, h.goneSince})
+			write([]any{h.buyer, h.price, h.bid, h.bidID, h.postBy, h.attempt, h.until, h.late, h.goneSince, h.unknownSince})
 		}
 		if o.owed != nil {
-			write([]any{o.owed.attempt, o.owed.until, o.owed.goneSince})
+			write([]any{o.owed.attempt, o.owed.until, o.owed.goneSince, o.owed.unknownSince})
 		}
 	}
 	return [32]byte(hash.Sum(nil))

@@ -283,9 +283,16 @@ func noticeRetryDelay(attempt int) time.Duration {
 	return delays[min(attempt, len(delays))-1]
 }
 
-// awaitGone is how long a buyer that the configuration no longer has is waited for: one who was left out by
-// mistake can be put back and be told.
-const awaitGone = 24 * time.Hour
+const (
+	// awaitGone is how long a buyer that the configuration no longer has is waited for: one who was left out by
+	// mistake can be put back and be told. So long is one waited for that knows no such bid: it may have gone
+	// back to older books, or somebody else may answer at its address.
+	awaitGone = 24 * time.Hour
+
+	// awaitReturn is how long a buyer that knows no such bid is told of a returned lead. Its money is back
+	// already, and what the notice gives back is in its own books: it costs little to go on.
+	awaitReturn = 90 * 24 * time.Hour
+)
 
 // goneSince tells since when a notice has had nobody to arrive at: the configuration has no such buyer, or no
 // address of it. before is what was found at the last attempt.
@@ -301,13 +308,18 @@ func (m *Market) goneSince(now time.Time, buyer string, before time.Time) time.T
 
 // isGone tells whether a notice has had nobody to arrive at for long enough.
 func (m *Market) isGone(now time.Time, buyer string, since time.Time) bool {
-	return !since.IsZero() && now.Sub(since) >= awaitGone && !m.goneSince(now, buyer, since).IsZero()
+	return lasts(now, since, awaitGone) && !m.goneSince(now, buyer, since).IsZero()
 }
 
-// releaseGone frees the hold of a buyer that can never acknowledge the withdrawal. Its offer is over, and
+// lasts tells whether something that began at an instant, if it did, has gone on for so long.
+func lasts(now, since time.Time, long time.Duration) bool {
+	return !since.IsZero() && now.Sub(since) >= long
+}
+
+// releaseGone frees the hold of a buyer that will never acknowledge the withdrawal. Its offer is over, and
 // the lead goes to nobody else: the buyer may have taken it, and pays nothing.
-func (m *Market) releaseGone(now time.Time, o *offer) {
-	m.emitFor(now, o, Event{Kind: Voided, Buyer: o.hop.buyer, Price: o.hop.price, Reason: pingpost.NotEligible,
+func (m *Market) releaseGone(now time.Time, o *offer, reason pingpost.Reason) {
+	m.emitFor(now, o, Event{Kind: Voided, Buyer: o.hop.buyer, Price: o.hop.price, Reason: reason,
 		Entries: voidEntries(o.hop.buyer, o.hop.price)})
 }
 
@@ -332,6 +344,40 @@ func (m *Market) noticeAcked(now time.Time, c NoticeAcked) Applied {
 	return Applied{Repeat: true}
 }
 
+// noticeAnswered takes an answer that acknowledges nothing. A buyer that says nothing but that it knows no
+// such bid is given up after some time, upon one more such answer: one that was out of reach meanwhile is
+// asked again first.
+func (m *Market) noticeAnswered(now time.Time, c NoticeAnswered) Applied {
+	o := m.offers[c.Offer]
+	switch {
+	case o == nil:
+		return Applied{Refused: pingpost.NotEligible}
+	case c.Outcome == pingpost.OutcomeVoided && o.phase == voiding && o.hop.buyer == c.Buyer:
+		m.noteUnknown(now, o, c, o.hop.unknownSince)
+		if o.end != EventNone && lasts(now, o.hop.unknownSince, awaitGone) {
+			m.releaseGone(now, o, pingpost.BidUnknown)
+		}
+		return Applied{}
+	case c.Outcome == pingpost.OutcomeReturned && o.owed != nil && o.sale.buyer == c.Buyer:
+		m.noteUnknown(now, o, c, o.owed.unknownSince)
+		if lasts(now, o.owed.unknownSince, awaitReturn) {
+			m.emitFor(now, o, Event{Kind: ReturnAcknowledged, Buyer: c.Buyer, Reason: pingpost.BidUnknown})
+		}
+		return Applied{}
+	}
+	return Applied{Repeat: true}
+}
+
+// noteUnknown writes down where a buyer begins to know no such bid, or ends to. since is since when it has.
+func (m *Market) noteUnknown(now time.Time, o *offer, c NoticeAnswered, since time.Time) {
+	switch {
+	case c.Unknown && since.IsZero():
+		m.emitFor(now, o, Event{Kind: Unacknowledged, Buyer: c.Buyer, Reason: pingpost.BidUnknown})
+	case !c.Unknown && !since.IsZero():
+		m.emitFor(now, o, Event{Kind: Unacknowledged, Buyer: c.Buyer})
+	}
+}
+
 // overdue does what an offer's time has come for.
 func (m *Market) overdue(now time.Time, o *offer) {
 	closed := o.end == EventNone && !now.Before(o.facts.WindowEnd)
@@ -353,7 +399,7 @@ func (m *Market) overdue(now time.Time, o *offer) {
 		m.void(now, o, 1)
 	case o.phase == voiding && !o.hop.until.After(now):
 		if o.end != EventNone && m.isGone(now, o.hop.buyer, o.hop.goneSince) {
-			m.releaseGone(now, o)
+			m.releaseGone(now, o, pingpost.NotEligible)
 			break
 		}
 		m.void(now, o, o.hop.attempt+1)
@@ -422,12 +468,16 @@ func (m *Market) returnLead(now time.Time, c Return) Applied {
 	return Applied{}
 }
 
-// requestReturn asks for the notice that a lead was taken back, for the n-th time.
+// requestReturn asks for the notice that a lead was taken back, for the n-th time: once a day of a buyer that
+// has known no such bid for a day.
 func (m *Market) requestReturn(now time.Time, o *offer, attempt int) {
-	before := time.Time{}
+	before, delay := owedNotice{}, noticeRetryDelay(attempt)
 	if o.owed != nil {
-		before = o.owed.goneSince
+		before = *o.owed
+	}
+	if lasts(now, before.unknownSince, awaitGone) {
+		delay = awaitGone
 	}
 	m.emitFor(now, o, Event{Kind: ReturnRequested, Buyer: o.sale.buyer, Price: o.sale.price, Attempt: attempt,
-		Until: now.Add(noticeRetryDelay(attempt)), GoneSince: m.goneSince(now, o.sale.buyer, before)})
+		Until: now.Add(delay), GoneSince: m.goneSince(now, o.sale.buyer, before.goneSince)})
 }

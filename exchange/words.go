@@ -8,6 +8,7 @@ var eventWords = [...]string{
 	"", "opened", "targeted", "cleared", "passed_over", "held", "post_requested", "post_unknown",
 	"post_accepted", "post_rejected", "void_requested", "answered_late", "voided", "sold", "fell_back",
 	"unsold", "expired", "withdrawn", "returned", "return_requested", "return_acknowledged",
+	"unacknowledged",
 	"topped_up", "credit_limit_set", "buyer_paused", "buyer_resumed",
 }
 

@@ -3,6 +3,7 @@ package pinger
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/url"
@@ -173,8 +174,10 @@ func (c *client) notify(deadline time.Time, notice *pingpost.Notice) error {
 		return errors.New("no answer in time")
 	case err != nil:
 		return errors.New(describe(err))
+	case refused != nil:
+		return fmt.Errorf("%w: %w", ErrAnswered, refused)
 	}
-	return refused
+	return nil
 }
 
 func isTimeout(err error) bool {

@@ -1,6 +1,7 @@
 package pinger
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -173,6 +174,10 @@ func (p *Pinger) Post(until time.Time, buyer string, post *pingpost.Post) (pingp
 	}
 	return client.post(time.Now().Add(left), post)
 }
+
+// ErrAnswered is in the error of a notice that the buyer answered without acknowledging it. Where it says that
+// it knows no such bid, wire.ErrUnknownBid is, too.
+var ErrAnswered = errors.New("answered, but not acknowledged")
 
 // Notify tells a buyer what became of its bid and reports, by an error without content, where it
 // did not acknowledge that by an instant. Notify tries once.

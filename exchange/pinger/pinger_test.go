@@ -1,6 +1,7 @@
 package pinger
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -278,6 +279,7 @@ func TestPostWithoutAnAnswerIsUnknown(t *testing.T) {
 		"garbage":  status(200, `<html>`),
 		"rejects":  status(200, `{"ping_id":"p-1","status":"rejected","reason":"duplicate_lead"}`),
 		"other":    status(200, `{"ping_id":"p-9","status":"accepted","lead_id":"l"}`),
+		"unknown":  status(404, `{"error":{"code":"bid_unknown"}}`),
 	})
 	t.Cleanup(func() { close(release) })
 	post := &pingpost.Post{PingID: "p-1", BidID: "b-1", Price: 100, Service: pingpost.HVAC, ZIP: 60614}
@@ -285,6 +287,7 @@ func TestPostWithoutAnAnswerIsUnknown(t *testing.T) {
 		"hangs": pingpost.VerdictUnknown, "resets": pingpost.VerdictUnknown, "closed": pingpost.VerdictUnknown,
 		"busy": pingpost.VerdictBusy, "conflict": pingpost.VerdictConflict, "garbage": pingpost.VerdictError,
 		"rejects": pingpost.VerdictRejected, "other": pingpost.VerdictError, "nobody": pingpost.VerdictUnknown,
+		"unknown": pingpost.VerdictError,
 	} {
 		allowed := time.Minute
 		if buyer == "hangs" {
@@ -298,6 +301,10 @@ func TestPostWithoutAnAnswerIsUnknown(t *testing.T) {
 		err := p.Notify(time.Now().Add(allowed), buyer, &pingpost.Notice{PingID: "p-1", BidID: "b", Outcome: pingpost.OutcomeVoided})
 		if err == nil {
 			t.Errorf("a withdrawal counts as acknowledged by %s", buyer)
+		}
+		answered := want != pingpost.VerdictUnknown
+		if errors.Is(err, ErrAnswered) != answered || errors.Is(err, wire.ErrUnknownBid) != (buyer == "unknown") {
+			t.Errorf("%s: %v", buyer, err)
 		}
 	}
 }

@@ -222,10 +222,20 @@ func (d *desk) expect(c call, applied exchange.Applied) {
 	}
 }
 
+// tellGivenUp logs where a notice that must arrive never did.
+func (d *desk) tellGivenUp(e *exchange.Event) {
+	gone := e.Reason == pingpost.BidUnknown || e.Reason == pingpost.NotEligible
+	if gone && (e.Kind == exchange.Voided || e.Kind == exchange.ReturnAcknowledged) {
+		d.log.Warn().Str("offer", string(e.Offer)).Str("buyer", e.Buyer).Stringer("price", e.Price).Stringer("reason", e.Reason).
+			Msg("a notice was never acknowledged: the buyer pays nothing, and may hold the lead")
+	}
+}
+
 // tell passes on how leads ended. A lead that fell back goes on as another offer.
 func (d *desk) tell(events []exchange.Event) {
 	for _, e := range events {
 		d.meters.happened(&e)
+		d.tellGivenUp(&e)
 		if !e.Kind.Ends() || e.Kind == exchange.FellBack {
 			continue
 		}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"leadbid/exchange"
 	"leadbid/exchange/pinger"
 	"leadbid/pingpost"
+	"leadbid/pingpost/wire"
 )
 
 const (
@@ -78,11 +80,7 @@ func (s *sender) post(a exchange.SendPost) {
 
 func (s *sender) notice(a exchange.SendNotice) {
 	if a.MustArrive {
-		s.spawn(func() {
-			if s.notify(a, a.Until) == nil {
-				s.bring(exchange.NoticeAcked{Offer: a.Offer, Buyer: a.Buyer, Outcome: a.Notice.Outcome})
-			}
-		})
+		s.spawn(func() { s.mustArrive(a) })
 		return
 	}
 	select {
@@ -97,6 +95,16 @@ func (s *sender) notice(a exchange.SendNotice) {
 	})
 }
 
+func (s *sender) mustArrive(a exchange.SendNotice) {
+	switch err := s.notify(a, a.Until); {
+	case err == nil:
+		s.bring(exchange.NoticeAcked{Offer: a.Offer, Buyer: a.Buyer, Outcome: a.Notice.Outcome})
+	case errors.Is(err, pinger.ErrAnswered):
+		s.bring(exchange.NoticeAnswered{Offer: a.Offer, Buyer: a.Buyer, Outcome: a.Notice.Outcome,
+			Unknown: errors.Is(err, wire.ErrUnknownBid)})
+	}
+}
+
 func (s *sender) notify(a exchange.SendNotice, until time.Time) error {
 	if limit := s.clock.now().Add(noticeTime); limit.Before(until) {
 		until = limit
@@ -105,6 +113,9 @@ func (s *sender) notify(a exchange.SendNotice, until time.Time) error {
 	result := "acknowledged"
 	if err != nil {
 		result = "failed"
+		if errors.Is(err, wire.ErrUnknownBid) {
+			result = "bid_unknown"
+		}
 		s.log.Debug().Err(err).Str("offer", string(a.Offer)).Stringer("outcome", a.Notice.Outcome).Msg("notice")
 	}
 	s.meters.notices.WithLabelValues(a.Buyer, a.Notice.Outcome.String(), result).Inc()

@@ -164,15 +164,16 @@ type named struct {
 	need []field
 }
 
-func (l loader) readReply(m *replyMessage, node yamlfile.Node, allowed []field, outcomes []named) {
+// readReply reads the outcomes of a reply. It gives the map that they stand in, for what else may stand there.
+func (l loader) readReply(m *replyMessage, node yamlfile.Node, allowed []field, outcomes []named, also ...string) yamlfile.Map {
 	m.read = &body{}
 	var keys []string
 	for _, o := range outcomes {
 		keys = append(keys, o.key)
 	}
-	each, ok := node.Map(keys)
+	each, ok := node.Map(slices.Concat(keys, also))
 	if !ok || !node.Exists() {
-		return
+		return each
 	}
 	shape := shapeReader{allowed: allowed}
 	for _, o := range outcomes {
@@ -202,12 +203,14 @@ func (l loader) readReply(m *replyMessage, node yamlfile.Node, allowed []field, 
 	}
 	m.read.paths(&m.paths)
 	m.tellApart(node, keys)
+	return each
 }
 
 // readAcknowledgement wants a constant and an id in it: a withdrawal counts as done by it, and any page
 // that somebody's proxy answers must not be taken for one.
 func (l loader) readAcknowledgement(node yamlfile.Node) {
-	l.readReply(&l.acknowledgement, node, ackFields, []named{{"noted", 0, nil}})
+	each := l.readReply(&l.acknowledgement, node, ackFields, []named{{"noted", 0, nil}}, "unknown")
+	l.readUnknownBid(each.Get("unknown"))
 	for i := range l.acknowledgement.outcomes {
 		noted := &l.acknowledgement.outcomes[i]
 		noted.only = false // its status alone says nothing
@@ -216,6 +219,19 @@ func (l loader) readAcknowledgement(node yamlfile.Node) {
 			node.Fault("this could be an answer to anything",
 				"a constant and the notice's $ping_id or $bid_id in the body, such as {ping_id: $ping_id, status: ok}", "")
 		}
+	}
+}
+
+// readUnknownBid reads how a buyer says of a notice that it knows no such bid: by a status alone, as whoever
+// answers in its place would.
+func (l loader) readUnknownBid(node yamlfile.Node) {
+	parts, ok := node.Map([]string{"status"})
+	if !ok || !node.Exists() {
+		return
+	}
+	status, _ := parts.Need("status", "status: 404").Int(100, 599)
+	if l.unknownBid = int(status); l.acknowledgement.knows(l.unknownBid) {
+		node.Fault("noted and unknown cannot be told apart", "another status", "")
 	}
 }
 

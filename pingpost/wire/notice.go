@@ -50,10 +50,17 @@ func (p *Profile) AppendNotice(dst []byte, n *pingpost.Notice) []byte {
 // errAcknowledgement never quotes the answer: it may be anybody's page.
 var errAcknowledgement = errors.New("wire: the answer does not acknowledge this notice")
 
+// ErrUnknownBid is what Acknowledged says of an answer by which the buyer knows no such bid. Not only the
+// buyer may say so: a proxy that does not find it answers alike.
+var ErrUnknownBid = errors.New("wire: the buyer knows no such bid")
+
 // Acknowledged reads the answer to a notice. It is nil only where the buyer says, in the way of the
 // profile, that it has noted this one: its id and outcome stand in the answer wherever the profile has
 // a place for them. Any other answer leaves open what the buyer did, and the notice may be sent again.
 func (p *Profile) Acknowledged(n *pingpost.Notice, body []byte, status int) error {
+	if status == p.unknownBid {
+		return ErrUnknownBid
+	}
 	d := decoder{reader: reader{scanner: scanner{body: body}}, profile: p, paths: &p.acknowledgement.paths}
 	if _, err := d.reply(&p.acknowledgement.reply, status); err != nil {
 		return err

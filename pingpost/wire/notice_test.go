@@ -1,6 +1,7 @@
 package wire_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -44,7 +45,12 @@ func TestAcknowledgements(t *testing.T) {
 	f(200, `{"ping_id":7,"outcome":"voided","status":"ok"}`, false)
 	f(200, `<html>secret</html>`, false)
 	f(200, ``, false)
-	for _, status := range []int{201, 202, 204, 301, 404, 500, 503} {
+	for _, status := range []int{201, 202, 204, 301, 404, 410, 500, 503} {
 		f(status, `{"ping_id":"p-1","outcome":"voided","status":"ok"}`, false)
+		for unknown, profile := range map[int]*wire.Profile{404: profile, 410: contrary(t)} {
+			if err := profile.Acknowledged(&notice, nil, status); errors.Is(err, wire.ErrUnknownBid) != (status == unknown) {
+				t.Errorf("HTTP %d where %d says that no such bid is known: %v", status, unknown, err)
+			}
+		}
 	}
 }

@@ -20,6 +20,7 @@ type Profile struct {
 	ping, post, notice message
 	answer, verdict    replyMessage
 	acknowledgement    replyMessage // of a notice
+	unknownBid         int          // the HTTP status by which a buyer says of a notice that it knows no such bid; 0: it cannot
 }
 
 // message is a request: one body, and what must be in it.

@@ -94,6 +94,9 @@ func TestProfileFaults(t *testing.T) {
 	f("an acknowledgement like any page", "ping_id: $ping_id, outcome: $outcome, status: ok", "outcome: $outcome, status: ok",
 		"this could be an answer to anything")
 	f("an acknowledgement without a constant", "outcome: $outcome, status: ok", "outcome: $outcome", "this could be an answer to anything")
+	f("an unknown bid like a noted one", "status: 404", "status: 200", "noted and unknown cannot be told apart")
+	f("an unknown bid without a status", "unknown:\n    status: 404", "unknown: {}", `key "status" is missing`)
+	f("an unknown bid with a body", "status: 404", "status: 404\n    body: {a: b}", "body")
 	f("a list in a body", "test: $test", "test: [1]", "a list cannot stand in a body")
 	f("a word that is not ours", "ping:\n  need", "words: {service: {hvca: X}}\nping:\n  need", "hvac")
 	f("no defaults", "commitment: binding", "committment: binding", "commitment")
