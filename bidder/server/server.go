@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -92,6 +93,10 @@ func New(ctx context.Context, options Options) (*Server, error) {
 		return nil, err
 	}
 	s.inForce.Store(first)
+	certificate, err := s.certificate()
+	if err != nil {
+		return nil, err
+	}
 	if s.store, err = openStore(ctx, settings.Store, options.Dir, store.Options{
 		Clock: s.clock.now, VerifyRest: verifyRest, Told: func(words string) { s.log.Warn().Msg(words) },
 	}); err != nil {
@@ -114,6 +119,7 @@ func New(ctx context.Context, options Options) (*Server, error) {
 	s.public = httpguard.NewServer(s.handle, httpguard.Options{
 		MaxBody: maxPostBody, BodyLimit: bodyLimit,
 		MaxInFlight: maxInFlight, Overloaded: s.overloaded, Panicked: s.panicked,
+		Certificate: certificate,
 	})
 	s.admin = httpguard.NewAdminServer(s.adminRoutes())
 	return s, nil
@@ -186,17 +192,22 @@ func (s *Server) Start(ctx context.Context) error {
 			s.log.Error().Err(err).Msg("delivery stopped")
 		}
 	})
-	s.spawn(func() { s.listened("pings", s.servePublic(public)) })
+	s.spawn(func() { s.listened("pings", httpguard.Serve(s.public, public)) })
 	s.spawn(func() { s.listened("operators", s.admin.Serve(admin)) })
 	return nil
 }
 
-func (s *Server) servePublic(listener net.Listener) error {
+// certificate is nil where none is configured.
+func (s *Server) certificate() (*tls.Certificate, error) {
 	settings := s.options.Rules.Settings().Server
-	if settings.TLSCert != "" {
-		return s.public.ServeTLS(httpguard.LazyDeadlines(listener), s.path(settings.TLSCert), s.path(settings.TLSKey))
+	if settings.TLSCert == "" {
+		return nil, nil
 	}
-	return s.public.Serve(httpguard.LazyDeadlines(listener))
+	pair, err := httpguard.LoadCertificate(s.path(settings.TLSCert), s.path(settings.TLSKey))
+	if err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
+	return pair, nil
 }
 
 func (s *Server) path(name string) string {
@@ -247,6 +258,14 @@ func (s *Server) giveUp(why error) {
 
 // Addr is the public listener's address, after Start.
 func (s *Server) Addr() string { return s.publicListener.Addr().String() }
+
+// URL is where pings are answered, after Start: https where there is a certificate.
+func (s *Server) URL() string {
+	if s.public.TLSConfig != nil {
+		return "https://" + s.Addr()
+	}
+	return "http://" + s.Addr()
+}
 
 // AdminAddr is the operator's listener's address, after Start.
 func (s *Server) AdminAddr() string { return s.adminListener.Addr().String() }

@@ -2,11 +2,15 @@ package server_test
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,6 +22,7 @@ import (
 	"leadbid/bidder/backtest"
 	"leadbid/bidder/server"
 	"leadbid/budget/store"
+	"leadbid/internal/httpguard"
 	"leadbid/internal/sqlstore"
 	"leadbid/rules"
 )
@@ -427,5 +432,72 @@ func TestLostListenerIsToldOf(t *testing.T) {
 	}
 	if !strings.Contains(r.log.String(), "pings ended by itself") {
 		t.Errorf("the log says nothing of it: %s", r.log)
+	}
+}
+
+func TestPingsOverTLS(t *testing.T) {
+	dir := t.TempDir()
+	trusting := writeCertificate(t, dir)
+	text := strings.Replace(configuration, `admin: "127.0.0.1:0"}`, `admin: "127.0.0.1:0", tls: {cert: cert.pem, key: key.pem}}`, 1)
+	r := start(t, dir, text)
+	if url := r.server.URL(); url != "https://"+r.server.Addr() {
+		t.Errorf("it says that pings are answered at %s", url)
+	}
+	request, err := http.NewRequest(http.MethodPost, r.server.URL()+"/v1/ping/north", strings.NewReader(pingBody("p-1")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+northKey)
+	response, err := trusting.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if answer, err := io.ReadAll(response.Body); err != nil || parse(t, string(answer)).Status != "bid" {
+		t.Errorf("a ping over TLS got %s, %v", answer, err)
+	}
+}
+
+// writeCertificate puts cert.pem and key.pem into a folder and gives a client that trusts them.
+func writeCertificate(t *testing.T, dir string) *http.Client {
+	t.Helper()
+	lender := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(lender.Close)
+	pair := lender.TLS.Certificates[0]
+	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, block := range map[string]*pem.Block{
+		"cert.pem": {Type: "CERTIFICATE", Bytes: pair.Certificate[0]}, "key.pem": {Type: "PRIVATE KEY", Bytes: key},
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return lender.Client()
+}
+
+func TestRefusesToListenWithoutItsCertificate(t *testing.T) {
+	dir := t.TempDir()
+	writeCertificate(t, dir)
+	refuses := func(cert, key string) {
+		t.Helper()
+		tls := fmt.Sprintf(`admin: "127.0.0.1:0", tls: {cert: %s, key: %s}}`, cert, key)
+		rs, _ := rules.Load(configFS(t, dir, strings.Replace(configuration, `admin: "127.0.0.1:0"}`, tls, 1)), "bidder.yaml",
+			func(name string) (string, bool) { return name + northKey, true })
+		s, err := server.New(t.Context(), server.Options{Rules: rs, Dir: dir})
+		if err == nil {
+			_ = s.Close(t.Context())
+		}
+		if !errors.Is(err, httpguard.ErrCertificate) {
+			t.Errorf("with %s and %s: %v", cert, key, err)
+		}
+	}
+	refuses("nowhere.pem", "key.pem")
+	refuses("cert.pem", "nowhere.pem")
+	refuses("key.pem", "cert.pem")
+	if _, err := os.Stat(filepath.Join(dir, "data")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it opened the books before: %v", err)
 	}
 }

@@ -40,6 +40,9 @@ func serveCommand(env *cli.Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := checkCertificate(env, rs, dir); err != nil {
+				return err
+			}
 			again := &reloader{env: env}
 			options := server.Options{
 				Rules: rs, Dir: dir, Log: logger, AllowPrivate: allowPrivate, Load: again.load,
@@ -77,7 +80,7 @@ func serve(ctx context.Context, env *cli.Env, rs *rules.Ruleset, options server.
 		err = sayToday(ctx, env, rs, s)
 	}
 	if err == nil {
-		env.Sayf("answering pings at http://%s, operators at http://%s", s.Addr(), s.AdminAddr())
+		env.Sayf("answering pings at %s, operators at http://%s", s.URL(), s.AdminAddr())
 		err = reloadUntil(ctx, s, hangups, changed)
 		env.Sayf("stopping: open requests are answered, leases given back")
 	}

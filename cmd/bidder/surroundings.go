@@ -33,11 +33,10 @@ type surroundings struct {
 // lookAround is the third stage of a check. It changes nothing: folders that `serve` would make
 // only have to be makeable.
 func lookAround(ctx context.Context, env *cli.Env, rs *rules.Ruleset, dir string, faults *yamlfile.Faults) {
-	file := yamlfile.Read(os.DirFS(dir), filepath.Base(env.ConfigPath()), lookup(env), faults)
-	if file == nil {
+	s := newSurroundings(env, dir, faults)
+	if s == nil {
 		return
 	}
-	s := surroundings{dir: dir, file: file, root: file.Root(), all: faults}
 	s.checkTLS(rs.Settings())
 	if rs.Settings().Store != "" { // "" where it takes a variable that is not set
 		s.checkStore(ctx, rs)
@@ -55,6 +54,25 @@ func lookAround(ctx context.Context, env *cli.Env, rs *rules.Ruleset, dir string
 	}
 	s.checkOutcomes(rs.Settings())
 	s.checkTests(env, rs)
+}
+
+// newSurroundings is nil where the configuration cannot be read as YAML, which is a fault.
+func newSurroundings(env *cli.Env, dir string, faults *yamlfile.Faults) *surroundings {
+	file := yamlfile.Read(os.DirFS(dir), filepath.Base(env.ConfigPath()), lookup(env), faults)
+	if file == nil {
+		return nil
+	}
+	return &surroundings{dir: dir, file: file, root: file.Root(), all: faults}
+}
+
+// checkCertificate is the one thing of a check without which a bidder would listen and answer nobody.
+func checkCertificate(env *cli.Env, rs *rules.Ruleset, dir string) error {
+	faults := &yamlfile.Faults{}
+	if s := newSurroundings(env, dir, faults); s != nil {
+		s.readCertificate(rs.Settings())
+	}
+	faults.Under(dir)
+	return cli.Faults(faults.Err())
 }
 
 // checkOutcomes warns of lines that say nothing. None of them keeps the bidder from serving.
@@ -116,8 +134,21 @@ func (s *surroundings) fault(message, expected string, path ...string) {
 }
 
 func (s *surroundings) checkTLS(settings *rules.Settings) {
-	if settings.Server.TLSCert == "" {
+	pair := s.readCertificate(settings)
+	if pair == nil {
 		return
+	}
+	leaf, err := x509.ParseCertificate(pair.Certificate[0])
+	if err == nil && time.Now().After(leaf.NotAfter) {
+		s.fault("the certificate ended on "+leaf.NotAfter.Format(time.DateOnly), "a certificate that is valid",
+			"server", "tls", "cert")
+	}
+}
+
+// readCertificate is nil where none is named, and where the one that is named cannot be used.
+func (s *surroundings) readCertificate(settings *rules.Settings) *tls.Certificate {
+	if settings.Server.TLSCert == "" {
+		return nil
 	}
 	missing := false
 	for key, name := range map[string]string{"cert": settings.Server.TLSCert, "key": settings.Server.TLSKey} {
@@ -127,19 +158,15 @@ func (s *surroundings) checkTLS(settings *rules.Settings) {
 		}
 	}
 	if missing {
-		return
+		return nil
 	}
 	pair, err := tls.LoadX509KeyPair(s.path(settings.Server.TLSCert), s.path(settings.Server.TLSKey))
 	if err != nil {
 		s.fault("the certificate and its key cannot be used: "+plain(err), "the paths of a PEM certificate and its key",
 			"server", "tls")
-		return
+		return nil
 	}
-	leaf, err := x509.ParseCertificate(pair.Certificate[0])
-	if err == nil && time.Now().After(leaf.NotAfter) {
-		s.fault("the certificate ended on "+leaf.NotAfter.Format(time.DateOnly), "a certificate that is valid",
-			"server", "tls", "cert")
-	}
+	return &pair
 }
 
 func (s *surroundings) checkStore(ctx context.Context, rs *rules.Ruleset) {

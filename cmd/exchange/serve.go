@@ -16,6 +16,7 @@ import (
 	"leadbid/exchange/server"
 	"leadbid/exchange/store"
 	"leadbid/internal/cli"
+	"leadbid/internal/httpguard"
 	"leadbid/internal/lifecycle"
 	"leadbid/internal/sqlstore"
 )
@@ -51,6 +52,8 @@ func serveCommand(env *cli.Env) *cobra.Command {
 		switch {
 		case errors.Is(err, errBooksFailed):
 			return cli.Hint(err, "all that was answered is in the books: see to the disk, then start again")
+		case errors.Is(err, httpguard.ErrCertificate):
+			return cli.Hint(cli.Faults(err), "server.tls names the files of a certificate and its key, both in PEM")
 		case errors.Is(err, sqlstore.ErrDamaged):
 			return cli.Hint(err, "the books without their last part would be opened, and what was sold then be forgotten: "+
 				"restore them from a backup, or move the log away to go on without that part")

@@ -83,8 +83,8 @@ type Server struct {
 }
 
 // New makes a Server of a checked configuration. Nothing runs and nothing listens yet. The error
-// names what cannot be used: a buyer's profile or address, two equal keys, an operators' listener
-// that other machines could reach.
+// names what cannot be used: a buyer's profile or address, two equal keys, a certificate, an operators'
+// listener that other machines could reach.
 func New(options Options) (*Server, error) {
 	s := &Server{
 		config: options.Config, store: options.Store, log: options.Log, dir: options.Dir, seed: options.Seed,
@@ -106,6 +106,10 @@ func New(options Options) (*Server, error) {
 	if err := s.openKeys(); err != nil {
 		return nil, err
 	}
+	limits, err := s.limits()
+	if err != nil {
+		return nil, err
+	}
 	if err := s.openPinger(); err != nil {
 		return nil, err
 	}
@@ -115,14 +119,25 @@ func New(options Options) (*Server, error) {
 		notices: make(chan struct{}, maxNotices),
 	}
 	s.table = s.routes()
-	guard := httpguard.Options{MaxBody: 64 << 10, MaxInFlight: maxInFlight, Panicked: s.panicked}
-	if s.config.Server.TLSCert != "" {
-		guard.MaxConnsPerIP = maxConnsPerIP // with a certificate of our own there is no proxy before us
-	}
-	s.public = httpguard.NewServer(s.handle, guard)
+	s.public = httpguard.NewServer(s.handle, limits)
 	s.meters.watch(options.Registry, s)
 	s.admin = httpguard.NewAdminServer(s.adminRoutes(options.Registry))
 	return s, nil
+}
+
+// limits are those of the public listener.
+func (s *Server) limits() (httpguard.Options, error) {
+	limits := httpguard.Options{MaxBody: 64 << 10, MaxInFlight: maxInFlight, Panicked: s.panicked}
+	if s.config.Server.TLSCert == "" {
+		return limits, nil
+	}
+	pair, err := httpguard.LoadCertificate(s.path(s.config.Server.TLSCert), s.path(s.config.Server.TLSKey))
+	if err != nil {
+		return limits, fmt.Errorf("exchange/server: %w", err)
+	}
+	// With a certificate of our own there is no proxy before us.
+	limits.Certificate, limits.MaxConnsPerIP = pair, maxConnsPerIP
+	return limits, nil
 }
 
 func (s *Server) openKeys() (err error) {
@@ -189,20 +204,12 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	s.listener, s.publicAddr, s.adminAddr = public, public.Addr(), admin.Addr()
 	s.running.Go(func() { s.desk.run(s.life) })
-	s.running.Go(func() { s.listened("leads", s.servePublic(public)) })
+	s.running.Go(func() { s.listened("leads", httpguard.Serve(s.public, public)) })
 	s.running.Go(func() { s.listened("operators", s.admin.Serve(admin)) })
 	s.ready.Store(true)
 	s.log.Info().Stringer("listen", s.publicAddr).Stringer("admin", s.adminAddr).Int("buyers", len(s.config.Buyers)).
 		Int("campaigns", len(s.config.Campaigns)).Msg("exchange ready")
 	return nil
-}
-
-func (s *Server) servePublic(listener net.Listener) error {
-	settings := s.config.Server
-	if settings.TLSCert != "" {
-		return s.public.ServeTLS(httpguard.LazyDeadlines(listener), s.path(settings.TLSCert), s.path(settings.TLSKey))
-	}
-	return s.public.Serve(httpguard.LazyDeadlines(listener))
 }
 
 func (s *Server) path(name string) string {

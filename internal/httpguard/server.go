@@ -1,7 +1,9 @@
 package httpguard
 
 import (
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"sync/atomic"
 	"time"
@@ -43,6 +45,9 @@ type Options struct {
 	// closed. Where nil a panic ends the process.
 	Panicked func(value any)
 
+	// Certificate is what the listener proves itself with, over TLS; nil where it speaks plain HTTP.
+	Certificate *tls.Certificate
+
 	// Logger gets fasthttp's own messages, none of which holds a header or a body; nil drops them.
 	Logger fasthttp.Logger
 }
@@ -81,7 +86,32 @@ func NewServer(handler fasthttp.RequestHandler, options Options) *fasthttp.Serve
 			return fasthttp.RequestConfig{MaxRequestBodySize: limit(header.RequestURI())}
 		}
 	}
+	if options.Certificate != nil {
+		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*options.Certificate}}
+	}
 	return server
+}
+
+// ErrCertificate is that a certificate cannot be served with.
+var ErrCertificate = errors.New("the certificate and its key cannot be used")
+
+// LoadCertificate reads a certificate and its key, both in PEM. The error is ErrCertificate.
+func LoadCertificate(certificate, key string) (*tls.Certificate, error) {
+	pair, err := tls.LoadX509KeyPair(certificate, key)
+	if err != nil {
+		return nil, fmt.Errorf("%w (%s, %s): %w", ErrCertificate, certificate, key, err)
+	}
+	return &pair, nil
+}
+
+// Serve serves what a listener accepts, over TLS where the server has a certificate, until the server is
+// shut down or the listener ends.
+func Serve(server *fasthttp.Server, listener net.Listener) error {
+	listener = LazyDeadlines(listener)
+	if server.TLSConfig != nil {
+		return server.ServeTLS(listener, "", "") // its certificate is loaded
+	}
+	return server.Serve(listener)
 }
 
 // bounded refuses what is beyond MaxInFlight without queueing it: late work is lost work.
