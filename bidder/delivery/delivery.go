@@ -23,12 +23,19 @@
 // A target is down once at least five attempts in a row have failed over at least a minute, or once
 // it answered 410 Gone, which disables it: it is sent nothing more until its configuration changes or
 // the process restarts, and its deliveries run through their schedule, so that there is a day to mend
-// it. While it is down otherwise, one delivery is tried every minute in addition to the schedule; after the first
-// success everything that the target is owed is tried at once. Such extra attempts do not count
-// towards the end of the schedule. What is down follows from the attempts in the outbox, so that a
-// restart knows it too; a disabled target is asked once more after one. A target whose every delivery
-// has become a dead letter can be probed with nothing: it stays down, and its campaign buys nothing,
-// until its configuration changes or the process restarts.
+// it. While it is down otherwise, one delivery is tried every minute in addition to the schedule, each in
+// turn; after the first success everything that the target is owed is tried at once. Such extra attempts do
+// not count towards the end of the schedule. What is down follows from the attempts in the outbox, so that a
+// restart knows it too; a disabled target is asked once more after one.
+//
+// An answer of 400, 409, 413, 415 or 422 refuses the one lead: the target is there, and what failed before
+// is over. The lead runs through its schedule. But a target that refuses five different leads over at
+// least a minute, and takes none between them, is down as well, since it may refuse all of them: its contract
+// changed, or something before it answers. A lead counts when it is refused for the first time, and a restart
+// begins to count anew: the outbox does not say what was taken between.
+//
+// A target whose every delivery has become a dead letter can be probed with nothing. It gets another
+// chance: its campaign buys again, and the first lead that fails there, or is refused, puts it down again.
 //
 // A Deliverer has one mutex over its queues, held during look-ups in the outbox and never during an
 // attempt. OnDown is called without it, one call at a time, and must not call the Deliverer.

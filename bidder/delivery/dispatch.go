@@ -94,11 +94,11 @@ func (d *Deliverer) fetch(ctx context.Context, now time.Time) error {
 // fetchEarly queues deliveries ahead of their time: one for each endpoint that is down and due
 // for a probe, and all that is owed to one that has come back.
 func (d *Deliverer) fetchEarly(ctx context.Context, now time.Time) error {
-	wanted := map[address]bool{}
+	wanted := map[address][]store.Delivery{}
 	for at, e := range d.endpoints {
 		probe := e.health.wantsProbe(now) && e.busy == 0 && len(e.queue) == 0
 		if e.known && (probe || e.health.catchUp) {
-			wanted[at] = true
+			wanted[at] = nil
 		}
 	}
 	if len(wanted) == 0 || len(d.held) >= maxHeld {
@@ -110,22 +110,35 @@ func (d *Deliverer) fetchEarly(ctx context.Context, now time.Time) error {
 	}
 	for _, delivery := range owed {
 		at := address{delivery.Campaign, delivery.Target}
-		if !wanted[at] || d.held[delivery.ID] {
-			continue
-		}
-		d.enqueue(job{Delivery: delivery, early: true})
-		if !d.endpoints[at].health.catchUp {
-			delete(wanted, at) // one is enough for a probe
+		if _, is := wanted[at]; is {
+			wanted[at] = append(wanted[at], delivery)
 		}
 	}
-	for _, e := range d.endpoints {
-		if e.health.catchUp {
-			e.health.catchUp = false
-		} else if e.health.wantsProbe(now) {
-			e.health.probeAt = now.Add(probeEvery)
-		}
+	for at, deliveries := range wanted {
+		d.tryEarly(d.endpoints[at], now, deliveries, len(owed) < maxHeld)
 	}
 	return nil
+}
+
+// tryEarly probes an endpoint that is down, or has it catch up, with what it is owed; all says that nothing
+// more than this is. One that is owed nothing gets another chance: with nothing to probe it with, only a
+// lead that is bought can tell how it is. At the first that fails it is down again.
+func (d *Deliverer) tryEarly(e *endpoint, now time.Time, owed []store.Delivery, all bool) {
+	if e.health.catchUp {
+		e.health.catchUp = false
+		for _, delivery := range owed {
+			d.enqueue(job{Delivery: delivery, early: true})
+		}
+		return
+	}
+	e.health.probeAt = now.Add(probeEvery)
+	switch {
+	case len(owed) > 0:
+		d.enqueue(job{Delivery: e.health.nextProbe(owed), early: true})
+	case all:
+		e.health.down = false
+		d.logState(e)
+	}
 }
 
 func (d *Deliverer) enqueue(j job) {
@@ -271,15 +284,19 @@ func (d *Deliverer) finish(e *endpoint, t task, result outcome, finished bool) {
 		return
 	}
 	wasDown := e.health.down
-	e.health.judge(t.began, d.options.Clock(), result)
-	if result.err != nil && t.early {
+	e.health.judge(t.began, d.options.Clock(), t.Delivery, result)
+	if result.err != nil && !result.refused && t.early {
 		// It is still down: what else was to be tried ahead of time waits for its time.
 		d.release(e, func(other job) bool { return other.early })
 	}
 	if e.health.down != wasDown {
-		d.options.Log.Warn().Str("campaign", e.campaign).Str("target", e.target).
-			Bool("down", e.health.down).Int("failures", e.health.failures).Msg("delivery: a target's state changed")
+		d.logState(e)
 	}
+}
+
+func (d *Deliverer) logState(e *endpoint) {
+	d.options.Log.Warn().Str("campaign", e.campaign).Str("target", e.target).Bool("down", e.health.down).
+		Int("failures", e.health.failures).Int("refused", len(e.health.refused)).Msg("delivery: a target's state changed")
 }
 
 // note writes the end of an attempt into the outbox and tries again while that cannot be reached:

@@ -149,7 +149,7 @@ func (o *outbox) Attempted(_ context.Context, result store.Attempt) error {
 				return fmt.Errorf("%s had ended before", r.ID)
 			}
 			r.ended = append(r.ended, result)
-			r.Attempts++
+			r.Attempts, r.Error = r.Attempts+1, result.Error
 			r.done, r.dead, r.next, r.claimed = result.Done, result.Dead, result.Next, time.Time{}
 		}
 	}

@@ -20,8 +20,9 @@ import (
 // outcome is how an attempt ended. err is nil where the target has the lead; its text holds no
 // personal data, nothing of the answer's body, and not the webhook's URL, which may hold a key.
 type outcome struct {
-	err  error
-	gone bool // the receiver answered 410
+	err     error
+	gone    bool // the receiver answered 410
+	refused bool // the receiver is there, and will not have this lead
 }
 
 var (
@@ -101,8 +102,27 @@ func (d *Deliverer) post(ctx context.Context, target rules.Target, j job) outcom
 	case status >= 300 && status < 400:
 		return outcome{err: fmt.Errorf("the receiver answered %d: redirects are not followed", status)}
 	default:
-		return outcome{err: fmt.Errorf("the receiver answered %d", status)}
+		return outcome{err: fmt.Errorf(answered, status), refused: isRefusal(status)}
 	}
+}
+
+const answered = "the receiver answered %d"
+
+// isRefusal tells whether an answer speaks of the lead that was sent, and not of the receiver.
+func isRefusal(status int) bool {
+	switch status {
+	case http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge,
+		http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
+		return true
+	}
+	return false
+}
+
+// wasRefused tells it of the error that an attempt left in the outbox.
+func wasRefused(text string) bool {
+	var status int
+	_, err := fmt.Sscanf(text, answered, &status)
+	return err == nil && isRefusal(status)
 }
 
 // plainError drops the URL that net/http puts into its errors.

@@ -22,7 +22,7 @@ const leadColumns = `l.id, l.exchange, l.campaign, l.ping_id, l.bid_id, l.price_
 	coalesce((SELECT d.note FROM dispute d WHERE d.lead = l.id), ''),
 	coalesce((SELECT max(e.at_ms) FROM entry e WHERE e.lead = l.id AND e.kind = 'credit'), 0)`
 
-const dueDeliveries = `SELECT o.n, o.target, o.attempts, o.first_ms, ` + leadColumns + `
+const dueDeliveries = `SELECT o.n, o.target, o.attempts, o.error, o.first_ms, ` + leadColumns + `
 	FROM outbox o JOIN lead l ON l.id = o.lead
 	WHERE o.state = 'owed' AND o.next_ms <= ?1 AND o.claimed_until_ms NOT BETWEEN ?1 + 1 AND ?1 + 60000 ORDER BY o.next_ms, o.lead, o.n LIMIT ?2`
 
@@ -95,7 +95,7 @@ func (s *books) Due(ctx context.Context, now time.Time, max int) (due []Delivery
 	err = s.each(ctx, dueDeliveries, []any{now.UnixMilli(), reach}, func(rows sqlstore.Rows) error {
 		var d Delivery
 		var n, first int64
-		if err := scanLead(rows, &d.Lead, &n, &d.Target, &d.Attempts, &first); err != nil {
+		if err := scanLead(rows, &d.Lead, &n, &d.Target, &d.Attempts, &d.Error, &first); err != nil {
 			return err
 		}
 		d.ID = deliveryID(d.Lead.ID, n)

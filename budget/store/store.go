@@ -195,6 +195,7 @@ type Delivery struct {
 	Campaign string
 	Target   string
 	Attempts int
+	Error    string // of the last attempt; "" before the first
 	FirstAt  time.Time
 	Lead     Lead
 }

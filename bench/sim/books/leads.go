@@ -131,7 +131,7 @@ func (b *Books) Attempted(_ context.Context, result store.Attempt) error {
 			return nil
 		}
 		remember(b, d)
-		d.delivery.Attempts++
+		d.delivery.Attempts, d.delivery.Error = d.delivery.Attempts+1, result.Error
 		d.done, d.dead = result.Done, result.Dead && !result.Done
 		d.next, d.claimedUntil = milliseconds(result.Next), 0
 		return nil

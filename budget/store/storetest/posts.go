@@ -377,7 +377,7 @@ func testOutbox(t *testing.T, b *bench) {
 		t.Errorf("%+v", now)
 	}
 	b.wait(time.Minute)
-	if again := due(10); len(again) != 1 || again[0].Attempts != 1 || again[0].ID != all[0].ID {
+	if again := due(10); len(again) != 1 || again[0].Attempts != 1 || again[0].Error != "503" || again[0].ID != all[0].ID {
 		t.Errorf("%+v", again)
 	}
 	b.must(b.s.Attempted(ctx, store.Attempt{ID: all[0].ID, At: b.clock(), Dead: true, Error: "410"}))
