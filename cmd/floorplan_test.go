@@ -52,7 +52,9 @@ const floorPlan = `
 
 	# What both shells need. The core uses none of it, yamlfile apart.
 	pingpost < internal/retry, internal/safedial, internal/lifecycle, internal/cli, internal/contact
-	pingpost < internal/sqlstore, internal/httpguard
+	NONE < internal/filelock
+	pingpost, internal/filelock < internal/sqlstore
+	pingpost < internal/httpguard
 	internal/retry, internal/safedial < internal/webhook
 	internal/yamlfile, internal/retry, internal/safedial, internal/lifecycle < TOOLS
 	internal/yamlfile < internal/cli

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -87,12 +86,7 @@ func WriteBooksStop(path string, stop BooksStop) error {
 	if err != nil {
 		return err
 	}
-	if err = os.MkdirAll(filepath.Dir(path), 0o755); err == nil {
-		if err = writeSynced(path+".new", append(text, '\n')); err == nil {
-			err = os.Rename(path+".new", path)
-		}
-	}
-	if err != nil {
+	if err := replaceFile(path, append(text, '\n')); err != nil {
 		return fmt.Errorf("server: writing why the bidding stopped: %w", err)
 	}
 	return nil

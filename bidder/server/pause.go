@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"leadbid/bidder"
+	"leadbid/internal/filelock"
 )
 
 // Pauses live in a small file beside the configuration, so that the kill switch works when the
@@ -46,32 +47,63 @@ func ReadPauses(path string) (bidder.Pauses, error) {
 	return pauses, nil
 }
 
-// WritePauses replaces a file of pauses whole, by renaming, so that the server never reads half.
+// WritePauses replaces a file of pauses whole. Who changes what stands there holds LockPauses meanwhile.
 func WritePauses(path string, pauses bidder.Pauses) error {
 	text, err := json.MarshalIndent(pauses, "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fmt.Errorf("server: writing pauses: %w", err)
-	}
-	fresh := path + ".new"
-	if err := writeSynced(fresh, append(text, '\n')); err != nil {
-		return fmt.Errorf("server: writing pauses: %w", err)
-	}
-	if err := os.Rename(fresh, path); err != nil {
+	if err := replaceFile(path, append(text, '\n')); err != nil {
 		return fmt.Errorf("server: writing pauses: %w", err)
 	}
 	return nil
 }
 
-// writeSynced writes a file so that a rename cannot reach the disk before its content does.
-func writeSynced(path string, text []byte) error {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
+// lockWait bounds how long a change of the pauses waits for others: each takes milliseconds.
+const lockWait = 5 * time.Second
+
+// LockPauses keeps other processes from changing a file of pauses, from reading it until it is written:
+// of two pauses at once neither undoes the other.
+func LockPauses(ctx context.Context, path string) (io.Closer, error) {
+	ctx, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fmt.Errorf("server: locking pauses: %w", err)
+	}
+	lock, err := filelock.Wait(ctx, path+".lock")
+	if err != nil {
+		return nil, fmt.Errorf("server: locking %s: %w", path, err)
+	}
+	return lock, nil
+}
+
+// replaceFile replaces a file whole, by renaming, so that nobody reads half, not even after a crash. Its
+// other name is its own, so that several processes may replace one file.
+func replaceFile(path string, text []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	fresh, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.new")
 	if err != nil {
 		return err
 	}
-	if _, err = file.Write(text); err == nil {
+	if err = writeSynced(fresh, text); err == nil {
+		err = os.Rename(fresh.Name(), path)
+	}
+	if err != nil {
+		err = errors.Join(err, os.Remove(fresh.Name()))
+	}
+	return err
+}
+
+// writeSynced writes a file so that a rename cannot reach the disk before its content does. All may read
+// it: a bidder need not run as the user who pauses it.
+func writeSynced(file *os.File, text []byte) error {
+	_, err := file.Write(text)
+	if err == nil {
+		err = file.Chmod(0o644)
+	}
+	if err == nil {
 		err = file.Sync()
 	}
 	return errors.Join(err, file.Close())

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
@@ -46,8 +47,8 @@ func pauseCommand(env *cli.Env) *cobra.Command {
 		Use:   "pause",
 		Short: "Stop bidding at once, for all or for a campaign or exchange; works without the database",
 		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			return changePauses(env, what, func(p *bidder.Pauses) {
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return changePauses(cmd.Context(), env, what, func(p *bidder.Pauses) {
 				p.All = p.All || what.all()
 				p.Campaigns = union(p.Campaigns, what.campaigns)
 				p.Exchanges = union(p.Exchanges, what.exchanges)
@@ -58,10 +59,15 @@ func pauseCommand(env *cli.Env) *cobra.Command {
 	return command
 }
 
-func changePauses(env *cli.Env, what scope, change func(*bidder.Pauses)) error {
+func changePauses(ctx context.Context, env *cli.Env, what scope, change func(*bidder.Pauses)) error {
 	path, err := pauseFile(env, what)
 	if err != nil {
 		return err
+	}
+	if lock, err := server.LockPauses(ctx, path); err == nil {
+		defer lock.Close()
+	} else { // A pause that is not made is worse than one that another may undo.
+		env.Sayf("%v: changed all the same; look at what `bidder status` says is paused", err)
 	}
 	pauses, err := server.ReadPauses(path)
 	switch {

@@ -33,7 +33,7 @@ func resumeCommand(env *cli.Env) *cobra.Command {
 					return err
 				}
 			}
-			return changePauses(env, what, func(p *bidder.Pauses) {
+			return changePauses(cmd.Context(), env, what, func(p *bidder.Pauses) {
 				if what.all() {
 					*p = bidder.Pauses{}
 					return

@@ -30,6 +30,8 @@ import (
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite" // the driver named "sqlite", too
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"leadbid/internal/filelock"
 )
 
 var (
@@ -133,7 +135,10 @@ func open(ctx context.Context, path string, migrations fs.FS, dir string, opts O
 		return nil, fmt.Errorf("%w: it is a folder: name a file in it", ErrNotSQLite)
 	}
 	if !opts.ReadOnly {
-		if db.lock, err = lockFile(path + ".lock"); err != nil {
+		switch db.lock, err = filelock.Take(path + ".lock"); {
+		case errors.Is(err, filelock.ErrHeld):
+			return nil, ErrBusy
+		case err != nil:
 			return nil, err
 		}
 		if err = checkLog(path); err != nil {

@@ -1,6 +1,6 @@
 //go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
 
-package sqlstore
+package filelock
 
 import (
 	"errors"
@@ -10,9 +10,9 @@ import (
 	"syscall"
 )
 
-// lockFile takes an exclusive lock that the system gives back when the process ends, however it
-// ends. The file itself stays: removing it would let two processes lock two files of one name.
-func lockFile(path string) (io.Closer, error) {
+// Take makes and locks a file until it is closed or the process ends. The error is ErrHeld where another
+// has the lock.
+func Take(path string) (io.Closer, error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
@@ -23,7 +23,7 @@ func lockFile(path string) (io.Closer, error) {
 	}
 	file.Close()
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil, ErrBusy
+		return nil, ErrHeld
 	}
 	return nil, fmt.Errorf("locking %s: %w", path, err)
 }

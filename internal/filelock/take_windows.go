@@ -1,4 +1,4 @@
-package sqlstore
+package filelock
 
 import (
 	"errors"
@@ -10,8 +10,9 @@ import (
 
 const sharingViolation = syscall.Errno(32)
 
-// lockFile opens a file that nobody else may open until it is closed or the process ends.
-func lockFile(path string) (io.Closer, error) {
+// Take opens a file that nobody else may open until it is closed or the process ends. The error is ErrHeld
+// where another has it.
+func Take(path string) (io.Closer, error) {
 	name, err := syscall.UTF16PtrFromString(path)
 	if err != nil {
 		return nil, fmt.Errorf("locking %s: %w", path, err)
@@ -20,7 +21,7 @@ func lockFile(path string) (io.Closer, error) {
 	handle, err := syscall.CreateFile(name, syscall.GENERIC_WRITE, shareNothing, nil,
 		syscall.OPEN_ALWAYS, syscall.FILE_ATTRIBUTE_NORMAL, 0)
 	if errors.Is(err, sharingViolation) {
-		return nil, ErrBusy
+		return nil, ErrHeld
 	}
 	if err != nil {
 		return nil, fmt.Errorf("locking %s: %w", path, err)
