@@ -80,6 +80,9 @@ func Compare(s *Statement, books Books) (*Report, error) {
 		if err != nil {
 			return nil, err
 		}
+		if books.From.IsZero() && it.givenBackLate(books) { // else it is found among the leads
+			report.BooksTotal -= it.lead.Price
+		}
 		if what == "" {
 			report.Matched++
 			continue
@@ -169,9 +172,9 @@ func (it *item) difference(books Books) (string, error) {
 		return OtherExchange, nil
 	case it.charges-it.credits > 1:
 		return Twice, nil
-	case books.givenBackLate(it.lead) && it.net == -it.lead.Price:
+	case it.givenBackLate(books) && it.net == -it.lead.Price:
 		return "", nil // a former statement has the charge
-	case books.givenBackLate(it.lead) && it.net <= 0:
+	case it.givenBackLate(books) && it.net <= 0:
 		return NotCredited, nil // or not wholly
 	case books.owed(it.lead) == 0 && it.net != 0:
 		return Returned, nil
@@ -189,11 +192,24 @@ func (it *item) told(what string, books Books) Difference {
 	}
 	if it.lead != nil {
 		d.Lead, d.Ping, d.Exchange, d.Books = it.lead.ID, it.lead.PingID, it.lead.Exchange, books.owed(it.lead)
-		if books.givenBackLate(it.lead) {
+		if it.givenBackLate(books) {
 			d.Books = -it.lead.Price
 		}
 	}
 	return d
+}
+
+// givenBackLate tells of a lead that a former statement charges, and this one gives back. A statement that
+// has no first day tells by itself which those are: a credit without a charge.
+func (it *item) givenBackLate(books Books) bool {
+	switch {
+	case it.lead == nil:
+		return false
+	case !books.From.IsZero():
+		return books.givenBackLate(it.lead)
+	}
+	return it.charges == 0 && it.credits > 0 && it.lead.Exchange == books.Exchange && it.lead.Returned &&
+		books.within(it.lead.ReturnedAt)
 }
 
 // lacking is a lead of which the statement says nothing.

@@ -84,6 +84,46 @@ func TestReadForms(t *testing.T) {
 	f("ping,price,amount\n", `line 1, column 3: both "price" and "amount" look like the price: say which with --column price=NAME`)
 }
 
+// TestDates reads the instant that is meant, or none: hours decide which month a lead belongs to.
+func TestDates(t *testing.T) {
+	f := func(text, want string) {
+		t.Helper()
+		statement, err := reconcile.Read(strings.NewReader("ping,price,date\np,1,"+text+"\n"), nil, chicago)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, line := range statement.Lines {
+			got = line.At.UTC().Format(time.RFC3339)
+		}
+		for _, fault := range statement.Unread {
+			got = fault.Error()
+		}
+		if got != want {
+			t.Errorf("%s is read as %s\nnot %s", text, got, want)
+		}
+	}
+	f("2026-01-31T23:30:00", "2026-02-01T05:30:00Z")
+	f("2026-01-31T23:30:00.123", "2026-02-01T05:30:00Z")
+	f("2026-01-31T23:30:00-0600", "2026-02-01T05:30:00Z")
+	f("2026-01-31T23:30-06:00", "2026-02-01T05:30:00Z")
+	f("2026-01-31 23:30:00-06:00", "2026-02-01T05:30:00Z")
+	f("2026-01-31 23:30:00 -06:00", "2026-02-01T05:30:00Z")
+	f("2026-01-31 23:30:00 -0600", "2026-02-01T05:30:00Z")
+	f("2026-01-31 23:30:00 -06", "2026-02-01T05:30:00Z")
+	f("2026-01-31 23:30:00Z", "2026-01-31T23:30:00Z")
+	f("2026-01-31 23:30Z", "2026-01-31T23:30:00Z")
+	f("2026-01-31 23:30:00 UTC", "2026-01-31T23:30:00Z")
+	f("2026-01-31 23:30:00 GMT", "2026-01-31T23:30:00Z")
+	f("2026-01-31 23:30:00 CST", "2026-02-01T05:30:00Z")
+	f("2026-03-31 23:30:00 CDT", "2026-04-01T04:30:00Z")
+	for _, name := range []string{"EDT", "PST", "IST"} {
+		f("2026-03-31 23:30:00 "+name, fmt.Sprintf(`line 2, column 3 (p): "2026-03-31 23:30:00 %s" is in %s, which has not the same `+
+			"hour everywhere and is no time of America/Chicago: write its distance to UTC instead, such as 2026-03-04 15:04:05-05:00",
+			name, name))
+	}
+}
+
 func TestCompare(t *testing.T) {
 	day := time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 	lead := func(name string, price pingpost.Cents, change func(*store.Lead)) store.Lead {
@@ -148,6 +188,40 @@ func TestCompare(t *testing.T) {
 	if report.StatementTotal != 116_01 || report.BooksTotal != 88_00 || report.Matched != 4 || report.Leads != 12 || len(report.Unread) != 3 {
 		t.Errorf("%+v", report)
 	}
+}
+
+// TestCompareUndated holds a statement without dates against the books: a credit alone belongs to a lead that
+// a former statement charges.
+func TestCompareUndated(t *testing.T) {
+	f := func(lines, want string, total pingpost.Cents, change func(*store.Lead)) {
+		t.Helper()
+		day := time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
+		lead := store.Lead{ID: "lead-1", PingID: "p", Exchange: "north", Price: 20_00, At: day, Returned: true, ReturnedAt: day.AddDate(0, 1, 0)}
+		if change != nil {
+			change(&lead)
+		}
+		statement, err := reconcile.Read(strings.NewReader("ping,price,status\n"+lines), nil, chicago)
+		if err != nil {
+			t.Fatal(err)
+		}
+		report, err := reconcile.Compare(statement, reconcile.Books{Exchange: "north", Leads: []store.Lead{lead}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, d := range report.Differences {
+			got = append(got, fmt.Sprint(d.What, " ", d.Statement, " ", d.Books))
+		}
+		if strings.Join(got, "; ") != want || report.BooksTotal != total {
+			t.Errorf("%q: %q and %s, not %q and %s", lines, got, report.BooksTotal, want, total)
+		}
+	}
+	f("p,20,returned\n", "", -20_00, nil)
+	f("p,4,returned\n", "returned or voided, and not credited on the statement -$4.00 -$20.00", -20_00, nil)
+	f("p,20,sold\np,20,returned\n", "", 0, nil)
+	f("p,20,sold\n", "charged, though returned or voided $20.00 $0.00", 0, nil)
+	f("p,20,returned\n", "credited, and not returned in the books -$20.00 $20.00", 20_00,
+		func(l *store.Lead) { l.Returned, l.ReturnedAt = false, time.Time{} })
 }
 
 // FuzzRead: whatever the file holds, no line is lost, and nothing panics.

@@ -198,18 +198,34 @@ func parsePrice(text string) (amount pingpost.Cents, currency string, err error)
 }
 
 var dateForms = []string{
-	time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02",
-	"2006-01-02 15:04:05 -0700", "2006-01-02 15:04:05 MST", "2006/01/02", "1/2/2006", "1/2/2006 15:04", "1/2/2006 15:04:05",
+	time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05", "2006-01-02T15:04",
+	"2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05Z0700",
+	"2006-01-02 15:04Z07:00", "2006-01-02 15:04:05 Z07:00", "2006-01-02 15:04:05 Z0700", "2006-01-02 15:04:05 -07",
+	namedZone, "2006/01/02", "1/2/2006", "1/2/2006 15:04", "1/2/2006 15:04:05",
 	"1/2/2006 3:04 PM", "1/2/2006 3:04:05 PM", "1/2/06", "Jan 2, 2006", "January 2, 2006", "2 Jan 2006", "Jan 2, 2006 15:04",
 	"Jan 2, 2006 3:04 PM",
 }
 
+const namedZone = "2006-01-02 15:04:05 MST"
+
 // parseDate reads the usual forms; with slashes the month comes first.
 func parseDate(text string, zone *time.Location) (time.Time, error) {
 	for _, form := range dateForms {
-		if at, err := time.ParseInLocation(form, text, zone); err == nil {
-			return at, nil
+		at, err := time.ParseInLocation(form, text, zone)
+		switch {
+		case err != nil:
+			continue
+		case form == namedZone && !isKnown(at.Location(), zone):
+			return time.Time{}, fmt.Errorf("%q is in %s, which has not the same hour everywhere and is no time of %s: write its "+
+				"distance to UTC instead, such as 2026-03-04 15:04:05-05:00", text, at.Location(), zone)
 		}
+		return at, nil
 	}
 	return time.Time{}, fmt.Errorf("%q is no date that is known here: such as 2026-03-04, 2026-03-04 15:04, 2026-03-04T15:04:05Z or 3/4/2026 (month first)", text)
+}
+
+// isKnown tells whether the name of a time zone was understood: one that is neither the business's nor UTC
+// is taken for UTC by Go, under the name that was read.
+func isKnown(read, zone *time.Location) bool {
+	return read == zone || read == time.UTC || read.String() == "GMT"
 }

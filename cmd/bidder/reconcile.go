@@ -119,11 +119,24 @@ func statementTime(s *reconcile.Statement, since, until string, zone *time.Locat
 			return from, to, cli.Usage("--%s %q: say a day, such as 2026-03-01", flag.name, flag.text)
 		}
 	}
-	if since != "" && until != "" && !from.Before(to) {
-		return from, to, cli.Usage("--since %s --until %s: no lead is between them; --until is the first day that no longer counts, "+
-			"and must be after --since", since, until)
+	if !from.IsZero() && !to.IsZero() && !from.Before(to) {
+		return from, to, emptyTime(since, until, from, to)
 	}
 	return from, to, nil
+}
+
+// emptyTime tells that no lead can be between two days, of which at least one is a flag's.
+func emptyTime(since, until string, from, to time.Time) error {
+	switch {
+	case until == "":
+		return cli.Usage("--since %s: no lead is from then on until the statement's last day, which is %s; say --until, too, "+
+			"or an earlier day", since, to.AddDate(0, 0, -1).Format(time.DateOnly))
+	case since == "":
+		return cli.Usage("--until %s: no lead is before that and from the statement's first day on, which is %s; say --since, too, "+
+			"or a later day", until, from.Format(time.DateOnly))
+	}
+	return cli.Usage("--since %s --until %s: no lead is between them; --until is the first day that no longer counts, "+
+		"and must be after --since", since, until)
 }
 
 // refusedIn asks the books whether a post that is no lead was refused, or its bid withdrawn.
