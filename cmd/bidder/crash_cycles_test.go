@@ -96,6 +96,7 @@ func TestCrashCycles(t *testing.T) {
 	}
 	took := time.Since(began)
 	wait(ctx, 300*time.Millisecond) // the last life works, too
+	waitFor(patience, func() bool { return callers.taken() > 0 && seller.sold() > 0 })
 	stop()
 	<-load
 
@@ -323,6 +324,12 @@ func TestUnacknowledgedWithdrawalsAreFound(t *testing.T) {
 	f(withdrawing, -time.Second, false)   // the bidder may have been dead, and the next attempt is minutes away
 	f(exchange.OfferState{End: exchange.Expired, Settled: true}, time.Second, false)
 	f(exchange.OfferState{}, time.Second, false)
+}
+
+// sold is how many leads the exchange has sold to the bidder.
+func (s *seller) sold() int {
+	s.t.Helper()
+	return len(s.offers(marketstore.OfferFilter{Buyer: buyerName, End: exchange.Sold}))
 }
 
 // check holds what the exchange sold to the bidder against what that booked and did not give back.

@@ -142,8 +142,9 @@ const (
 	underWay         = 48
 )
 
-// drive brings homeowners to the exchange, and tells at the end what became of them.
-func (m *market) drive(length time.Duration) <-chan simulate.Driven {
+// drive brings homeowners to the exchange until end is called, which lets those under way come to
+// their end and tells what became of all.
+func (m *market) drive() (end func() simulate.Driven) {
 	start := time.Date(2026, time.March, 3, 16, 0, 0, 0, time.UTC) // ten in the morning in Chicago
 	settings := simulate.DefaultSettings(m.seed, start)
 	settings.PerDay = homeownersPerDay
@@ -153,22 +154,28 @@ func (m *market) drive(length time.Duration) <-chan simulate.Driven {
 	}
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: underWay}, Timeout: patience}
 	seller := &simulate.Seller{URL: "http://" + m.server.Addr() + "/v1/leads", Key: sellerKey, Client: client}
-	done, ended := make(chan simulate.Driven, 1), make(chan struct{})
+	ctx, stop := context.WithCancel(m.t.Context())
+	var driven simulate.Driven
+	ended := make(chan struct{})
 	m.t.Cleanup(func() { <-ended }) // at once: the test's context has ended by then
 	go func() {
 		defer close(ended)
 		defer client.CloseIdleConnections()
-		drive := simulate.Drive{Clock: simulate.NewClock(start, virtualSpeed), For: length, InFlight: underWay}
-		driven, err := drive.Run(m.t.Context(), generator, func(ctx context.Context, h simulate.Homeowner) error {
-			_, err := seller.Sell(ctx, &h)
+		drive := simulate.Drive{Clock: simulate.NewClock(start, virtualSpeed), InFlight: underWay}
+		var err error
+		driven, err = drive.Run(ctx, generator, func(_ context.Context, h simulate.Homeowner) error {
+			_, err := seller.Sell(m.t.Context(), &h)
 			return err
 		})
 		if err != nil {
 			m.t.Error(err)
 		}
-		done <- driven
 	}()
-	return done
+	return func() simulate.Driven {
+		stop()
+		<-ended
+		return driven
+	}
 }
 
 // drain waits until the exchange owes nothing. The bidder may have been down at each of a notice's

@@ -272,6 +272,13 @@ func (tap *tap) promises() map[string]promise {
 	return promises
 }
 
+// cutShort is how many posts were left without an answer.
+func (tap *tap) cutShort() int {
+	tap.mu.Lock()
+	defer tap.mu.Unlock()
+	return tap.cut
+}
+
 func (tap *tap) String() string {
 	promised := len(tap.promises())
 	tap.mu.Lock()

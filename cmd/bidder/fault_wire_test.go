@@ -53,9 +53,10 @@ func TestWireUnderFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	market := startMarket(t, seed, "http://"+proxy.Addr())
-	traffic := market.drive(length + lastLife)
+	endTraffic := market.drive()
 	faults := spoil(rand.New(rand.NewPCG(seed, seed)), length, proxy, market)
-	driven := <-traffic
+	bidder.live(lastLife)
+	driven := endTraffic()
 	market.drain()
 	bidder.awaitDelivered()
 	bidder.stop()
@@ -72,21 +73,32 @@ func TestWireUnderFaults(t *testing.T) {
 	bidder.verify()
 	t.Logf("LEADBID_CRASH_SEED=%d: %v; %d homeowners", seed, faults, driven.Offered)
 	t.Logf("exchange: %v; bidder: %d leads, %d of them given back", market.dealings, len(leads), returned(leads))
-	if len(leads) == 0 || market.dealings.counted(exchange.PostUnknown) == 0 || market.dealings.counted(exchange.Voided) == 0 {
+	if !sawFaults(market) {
 		t.Error("too little happened for the test to mean anything")
 	}
 }
 
-// spoil makes one fault after another, each kind as often as any other, and ends with a good line. Before
-// each, what passes takes a while, so that there are posts on their way.
+// sawFaults tells whether the bidder bought something, and a post was left without an answer and withdrawn.
+func sawFaults(market *market) bool {
+	return market.dealings.counted(exchange.PostAccepted) > 0 &&
+		market.dealings.counted(exchange.PostUnknown) > 0 && market.dealings.counted(exchange.Voided) > 0
+}
+
+// spoil makes one fault after another, each kind as often as any other, until the time is over and they
+// were seen, and ends with a good line. Before each, what passes takes a while, so that there are posts
+// on their way; once the time is over it waits for one also where the exchange lets the bidder rest.
 func spoil(random *rand.Rand, length time.Duration, proxy *faultproxy.Proxy, market *market) string {
 	done := make([]int, len(wireFaults))
-	for end := time.Now().Add(length); time.Now().Before(end); {
+	forPost := time.Second
+	for began := time.Now(); time.Since(began) < length || time.Since(began) < length+2*patience && !sawFaults(market); {
+		if time.Since(began) >= length {
+			forPost = patience
+		}
 		for _, i := range random.Perm(len(wireFaults)) {
 			fault := &wireFaults[i]
 			proxy.Set(faultproxy.Weather{Latency: between(random, 40*time.Millisecond, 80*time.Millisecond), Jitter: 40 * time.Millisecond})
 			before := market.dealings.counted(exchange.PostRequested)
-			waitFor(time.Second, func() bool { return market.dealings.counted(exchange.PostRequested) > before })
+			waitFor(forPost, func() bool { return market.dealings.counted(exchange.PostRequested) > before })
 			proxy.Set(fault.weather)
 			if fault.reset && !fault.weather.DownCut {
 				proxy.Reset()
