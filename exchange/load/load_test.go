@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -24,7 +25,8 @@ import (
 // A server that freezes for 300 ms in every 3 s must show as a p99 near 270 ms. The arithmetic:
 // sends are spread evenly over time, so one in ten is due in a freeze, and waits for its end,
 // evenly between 0 and 300 ms. The slowest 1 % of all sends are then the slowest tenth of the
-// frozen ones: those that wait for more than nine tenths of 300 ms.
+// frozen ones: those that wait for more than nine tenths of 300 ms. Where the machine has the
+// server freeze for longer or shorter, what is expected follows from what the server measured.
 //
 // Two freezes meet eight requests on four connections, one in three hundred. A generator that
 // waits for answers, or counts from the actual send, would see only those, and a p99 of nothing.
@@ -46,11 +48,14 @@ func TestFreezesAreSeen(t *testing.T) {
 func seeFreezes(t *testing.T) error {
 	const period, freeze = 3 * time.Second, 300 * time.Millisecond
 	native := nativeProfile(t)
+	var frozen freezes
 	start := time.Now()
 	target := serve(t, func(ctx *fasthttp.RequestCtx) {
 		// The freeze is in the middle of the period, so that two periods hold two whole freezes.
-		if into := time.Since(start)%period - period/2; into >= 0 && into < freeze {
+		at := time.Since(start)
+		if into := at%period - period/2; into >= 0 && into < freeze {
 			<-time.After(freeze - into)
+			frozen.note(int(at/period), at, time.Since(start))
 		}
 		answerNoBid(ctx, native)
 	})
@@ -61,22 +66,51 @@ func seeFreezes(t *testing.T) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	step := result.Steps[0]
-	if step.Answered != 2400 || step.Dropped != 0 || step.Errors != 0 {
-		t.Errorf("answered %d, dropped %d, errors %d of 2,400 sends", step.Answered, step.Dropped, step.Errors)
-	}
-	if step.Latency.P99 < 255 {
-		t.Errorf("p99 is %.1f ms, expected near 270: freezes were not seen", step.Latency.P99)
-	}
+	step, want := result.Steps[0], frozen.p99(result.Steps[0].Seconds)
 	switch {
-	case step.Latency.P99 > 310:
-		return fmt.Errorf("p99 is %.1f ms, expected near 270", step.Latency.P99)
+	case step.Answered != 2400 || step.Dropped != 0 || step.Errors != 0:
+		return fmt.Errorf("answered %d, dropped %d, errors %d of 2,400 sends", step.Answered, step.Dropped, step.Errors)
+	case want < 200:
+		return fmt.Errorf("the server hardly froze: a p99 of %.1f ms would be right", want)
+	case step.Latency.P99 < want-10:
+		return fmt.Errorf("p99 is %.1f ms, expected near %.1f: freezes were not seen", step.Latency.P99, want)
+	case step.Latency.P99 > want+40:
+		return fmt.Errorf("p99 is %.1f ms, expected near %.1f", step.Latency.P99, want)
 	case step.Latency.P50 > 50:
 		return fmt.Errorf("p50 is %.1f ms, though nine sends in ten meet no freeze", step.Latency.P50)
 	case step.Lag.P99 > 150:
 		return fmt.Errorf("the freezes were charged to the generator: lag p99 is %.1f ms", step.Lag.P99)
 	}
 	return nil
+}
+
+// freezes is what a server measured of its two freezes: when the first request was held, and when the
+// first one was let go.
+type freezes struct {
+	mu       sync.Mutex
+	from, to [2]time.Duration
+}
+
+func (f *freezes) note(which int, from, to time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if which >= len(f.from) {
+		return // the schedule is over
+	}
+	if f.to[which] == 0 {
+		f.from[which], f.to[which] = from, to
+	}
+	f.from[which], f.to[which] = min(f.from[which], from), min(f.to[which], to)
+}
+
+// p99 is the wait in milliseconds that one send in a hundred exceeds, where sends are due evenly over
+// so many seconds: those due in the first part of each freeze, up to that wait before its end.
+func (f *freezes) p99(seconds float64) float64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	one, other := (f.to[0] - f.from[0]).Seconds(), (f.to[1] - f.from[1]).Seconds()
+	slowest := seconds / 100
+	return 1000 * max(one-slowest, other-slowest, (one+other-slowest)/2)
 }
 
 func TestEverySendHasAnEnd(t *testing.T) {
