@@ -185,7 +185,8 @@ func (b *syncBuffer) text() string {
 	return b.Buffer.String()
 }
 
-// configFor is an exchange of two sellers, one auction campaign and the given buyers.
+// configFor is an exchange of two sellers, one auction campaign and the given buyers. It waits long
+// for their answers, so that a slow machine is no silent buyer; who tests silence says giveUpSoon.
 func configFor(buyers ...*buyer) *exchange.Config {
 	config := &exchange.Config{
 		Name: "Test Exchange", Location: time.UTC,
@@ -196,8 +197,8 @@ func configFor(buyers ...*buyer) *exchange.Config {
 		},
 		Campaigns: []exchange.Campaign{{
 			Name: "hvac", Services: []pingpost.Service{pingpost.HVAC}, Window: time.Minute,
-			Auction: exchange.Auction{Price: pingpost.AuctionFirst, Deadline: time.Second, Reserve: 500,
-				PostTimeout: 300 * time.Millisecond, PostDeadline: time.Second, Reroute: exchange.RerouteOn, Hops: 3},
+			Auction: exchange.Auction{Price: pingpost.AuctionFirst, Deadline: 30 * time.Second, Reserve: 500,
+				PostTimeout: 30 * time.Second, PostDeadline: time.Minute, Reroute: exchange.RerouteOn, Hops: 3},
 		}},
 	}
 	for _, b := range buyers {
@@ -206,6 +207,13 @@ func configFor(buyers ...*buyer) *exchange.Config {
 			Ping: &exchange.Endpoint{Profile: "native", URL: b.url, Exchange: "test", Key: "ping-key-of-" + b.name},
 		})
 	}
+	return config
+}
+
+// giveUpSoon has an exchange wait only a moment for the answer to a post, and for some seconds try it again.
+func giveUpSoon(config *exchange.Config) *exchange.Config {
+	auction := &config.Campaigns[0].Auction
+	auction.PostTimeout, auction.PostDeadline = 300*time.Millisecond, 3*time.Second
 	return config
 }
 

@@ -94,6 +94,7 @@ func TestRejectedLeadGoesToTheNext(t *testing.T) {
 // A post without an answer is tried again with the same ids, then withdrawn; only when that is
 // acknowledged does the lead go on. A buyer that knows no such bid is told again: it may know it later.
 func TestUnknownPostIsVoidedBeforeTheLeadGoesOn(t *testing.T) {
+	t.Parallel()
 	first, second := startBuyer(t, "first", 4000), startBuyer(t, "second", 3000)
 	first.post = busy
 	first.notice = func(attempt int, ctx *fasthttp.RequestCtx) {
@@ -104,7 +105,7 @@ func TestUnknownPostIsVoidedBeforeTheLeadGoesOn(t *testing.T) {
 			ctx.SetStatusCode(404)
 		}
 	}
-	m := startMarket(t, configFor(first, second))
+	m := startMarket(t, giveUpSoon(configFor(first, second)))
 	_, view := m.public("POST", "/v1/leads?wait=1", "seller-key-of-webform", aLead)
 	m.drain()
 	posts, notices, _ := first.seen()
@@ -378,8 +379,8 @@ func TestRestartInTheMiddleOfAPost(t *testing.T) {
 		}
 		accept(attempt, ctx)
 	}
-	config := configFor(b)
-	config.Campaigns[0].Auction.PostDeadline = 20 * time.Second
+	config := giveUpSoon(configFor(b))
+	config.Campaigns[0].Auction.PostDeadline = time.Minute
 	m := startMarket(t, config)
 	_, view := m.public("POST", "/v1/leads", "seller-key-of-webform", aLead)
 	<-entered
@@ -404,11 +405,12 @@ func TestRestartInTheMiddleOfAPost(t *testing.T) {
 // TestClockSetBackBetweenRuns starts on books that end an hour ahead of the wall clock: auctions
 // and posts keep their deadlines, and do not wait for the hour to pass.
 func TestClockSetBackBetweenRuns(t *testing.T) {
+	t.Parallel()
 	b, deaf := startBuyer(t, "b", 3000), startBuyer(t, "deaf", 4000)
 	release := make(chan struct{})
 	defer close(release)
 	deaf.post = func(int, *fasthttp.RequestCtx) { <-release }
-	m := startMarket(t, configFor(b, deaf))
+	m := startMarket(t, giveUpSoon(configFor(b, deaf)))
 	m.crash()
 	books, err := store.Open(context.Background(), m.path, store.Options{})
 	if err != nil {
@@ -552,10 +554,7 @@ func TestShutdownFinishesWhatIsUnderWay(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
 	b := startBuyer(t, "b", 3000)
 	b.post = func(n int, ctx *fasthttp.RequestCtx) { entered <- struct{}{}; <-release; accept(n, ctx) }
-	config := configFor(b)
-	config.Campaigns[0].Auction.PostTimeout = 5 * time.Second
-	config.Campaigns[0].Auction.PostDeadline = 10 * time.Second
-	m := startMarket(t, config)
+	m := startMarket(t, configFor(b))
 	_, view := m.public("POST", "/v1/leads", "seller-key-of-webform", aLead)
 	<-entered
 	done := make(chan error)
