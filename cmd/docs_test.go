@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"leadbid/internal/scripttest"
 )
 
 // documents are the pages that a newcomer follows step by step, each in a folder of its own.
@@ -143,8 +145,8 @@ type tour struct {
 
 func newTour(t *testing.T, page, bin string) *tour {
 	d := &tour{t: t, page: page, dir: t.TempDir(), bin: bin}
-	d.env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
-	one, two := freePort(t), freePort(t)
+	d.env = append(scripttest.Environment(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	one, two := fixedPort(t), fixedPort(t)
 	d.ports = strings.NewReplacer(":8080", ":"+one, ":8081", ":"+two)
 	d.shown = strings.NewReplacer(":"+one, ":8080", ":"+two, ":8081")
 	err := filepath.WalkDir("../examples", func(path string, entry os.DirEntry, err error) error {
@@ -168,13 +170,9 @@ func newTour(t *testing.T, page, bin string) *tour {
 	return d
 }
 
-func freePort(t *testing.T) string {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	_, port, err := net.SplitHostPort(listener.Addr().String())
+func fixedPort(t *testing.T) string {
+	t.Helper()
+	_, port, err := net.SplitHostPort(scripttest.FixedAddress(t))
 	if err != nil {
 		t.Fatal(err)
 	}

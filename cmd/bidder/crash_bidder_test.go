@@ -14,6 +14,7 @@ import (
 	"leadbid/bidder/server"
 	"leadbid/budget/store"
 	"leadbid/internal/cli"
+	"leadbid/internal/scripttest"
 )
 
 // leashed is the name under which TestMain installs runLeashed.
@@ -91,12 +92,12 @@ type contractor struct {
 func newBidder(t *testing.T, crmURL string) *contractor {
 	t.Helper()
 	dir := t.TempDir()
-	c := &contractor{dir: dir, config: filepath.Join(dir, "bidder.yaml"), store: "sqlite:data/bidder.db", listen: fixedAddress(t)}
+	c := &contractor{dir: dir, config: filepath.Join(dir, "bidder.yaml"), store: "sqlite:data/bidder.db", listen: scripttest.FixedAddress(t)}
 	c.process = process{
 		t: t, words: []string{leashed, "serve", "--config", c.config, "--allow-private", "--log-level", "warn"},
 		announces: "answering pings at",
 		env: map[string]string{
-			"LISTEN": c.listen, "ADMIN": fixedAddress(t), "EXCHANGE_KEY": exchangeKey,
+			"LISTEN": c.listen, "ADMIN": scripttest.FixedAddress(t), "EXCHANGE_KEY": exchangeKey,
 			"CRM_URL": crmURL, "CRM_SECRET": crmSecret,
 		},
 	}

@@ -18,6 +18,7 @@ import (
 	"leadbid/exchange/simulate"
 	marketstore "leadbid/exchange/store"
 	"leadbid/internal/cli"
+	"leadbid/internal/scripttest"
 )
 
 // TestCrashCycles kills a real bidder, a real exchange, or both, 5 to 65 ms after they answer, under
@@ -197,7 +198,7 @@ func newSeller(t *testing.T, tapURL string) *seller {
 		t: t, words: []string{s.program, "serve", "--config", s.config, "--log-level", "error"},
 		announces: "taking leads at",
 		env: map[string]string{
-			"LISTEN": fixedAddress(t), "ADMIN": fixedAddress(t), "SELLER_KEY": sellerKey,
+			"LISTEN": scripttest.FixedAddress(t), "ADMIN": scripttest.FixedAddress(t), "SELLER_KEY": sellerKey,
 			"OTHER_KEY": otherKey, "TAP_URL": tapURL,
 		},
 	}

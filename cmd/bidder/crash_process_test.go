@@ -3,16 +3,15 @@ package main
 import (
 	"bytes"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"slices"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
 
 	"leadbid/internal/cli"
+	"leadbid/internal/scripttest"
 )
 
 // process is a program that serves, is ended, and is started again.
@@ -40,7 +39,7 @@ func (p *process) start() {
 	p.said, p.ended, p.stopped, p.started = newConsole(p.announces), make(chan struct{}), false, time.Now()
 	words := slices.Concat(p.under, p.words)
 	p.command = exec.Command(words[0], words[1:]...)
-	p.command.Env = os.Environ()
+	p.command.Env = scripttest.Environment()
 	for name, value := range p.env {
 		p.command.Env = append(p.command.Env, name+"="+value)
 	}
@@ -186,25 +185,3 @@ func (c *console) String() string {
 	defer c.mu.Unlock()
 	return string(c.text)
 }
-
-// fixedAddress finds a loopback address that every life of the bidder can have. It lies below the
-// ports that systems hand out by themselves, so that nobody is given it while no bidder is there;
-// another run of these tests, with one of the next process ids, begins elsewhere.
-func fixedAddress(t *testing.T) string {
-	t.Helper()
-	for port := 20_000 + os.Getpid()*101%10_000; port < 32_000; port++ {
-		listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err != nil {
-			continue
-		}
-		defer listener.Close()
-		if _, taken := givenAddresses.LoadOrStore(port, true); !taken {
-			return listener.Addr().String()
-		}
-	}
-	t.Fatal("no port between 20000 and 32000 is free")
-	return ""
-}
-
-// givenAddresses are the ports that fixedAddress gave out.
-var givenAddresses sync.Map

@@ -13,10 +13,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
+	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -56,7 +58,8 @@ var running sync.Map
 
 // Serving makes "serving program args...": starts a program, waits for the line that announcement
 // matches on its stderr, and sets the script's variables of the given names to what its groups
-// matched. The program is stopped by Interrupt, or with the script. It gets the script's environment.
+// matched. The program is stopped by Interrupt, or with the script. It gets Environment, and
+// the script's keys and secrets.
 func Serving(announcement *regexp.Regexp, names ...string) Command {
 	return ServingIn("", announcement, names...)
 }
@@ -107,9 +110,23 @@ func ServingIn(folder string, announcement *regexp.Regexp, names ...string) Comm
 	}
 }
 
-// environment is this process's, with the keys and secrets that the script set.
+// Environment is what a program under test gets of this process's environment: where programs, homes
+// and temporary files are, and what steers Go's runtime and our tests. It has none of the flags and
+// keys that whoever runs the tests may have set for a program of their own.
+func Environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		name, _, _ := strings.Cut(variable, "=")
+		switch name {
+		case "PATH", "HOME", "TMPDIR":
+			return false
+		}
+		return !strings.HasPrefix(name, "GO") && !strings.HasPrefix(name, "LEADBID_")
+	})
+}
+
+// environment is Environment with the keys and secrets that the script set.
 func environment(ts *testscript.TestScript) []string {
-	variables := os.Environ()
+	variables := Environment()
 	for _, name := range strings.Fields(ts.Getenv("SECRETS")) {
 		variables = append(variables, name+"="+ts.Getenv(name))
 	}
@@ -179,6 +196,28 @@ func Tamper(ts *testscript.TestScript, neg bool, args []string) {
 	_, err = database.Exec(args[1])
 	ts.Check(errors.Join(err, database.Close()))
 }
+
+// FixedAddress finds a loopback address that a program can have later, and again in another life. It
+// lies below the ports that systems hand out by themselves, so that nobody is given it while nobody is
+// there; another run of tests, with one of the next process ids, begins elsewhere.
+func FixedAddress(t *testing.T) string {
+	t.Helper()
+	for port := 20_000 + os.Getpid()*101%10_000; port < 32_000; port++ {
+		listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err != nil {
+			continue
+		}
+		defer listener.Close()
+		if _, taken := givenAddresses.LoadOrStore(port, true); !taken {
+			return listener.Addr().String()
+		}
+	}
+	t.Fatal("no port between 20000 and 32000 is free")
+	return ""
+}
+
+// givenAddresses are the ports that FixedAddress gave out.
+var givenAddresses sync.Map
 
 // ClosedPort is "closed-port": sets $CLOSED to a loopback address where nobody listens.
 func ClosedPort(ts *testscript.TestScript, neg bool, args []string) {
