@@ -113,6 +113,20 @@ type DB struct {
 	closed    error
 }
 
+// resolved follows links, as SQLite does: the lock and the log stand beside the database itself, whatever
+// name it is opened by.
+func resolved(path string) (string, error) {
+	real, err := filepath.EvalSymlinks(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return real, err
+	}
+	if _, linked := os.Readlink(path); linked == nil {
+		return "", fmt.Errorf("it is a link to a file that is not there: make the folder and an empty file, or name the file itself: %w", err)
+	}
+	folder, err := filepath.EvalSymlinks(filepath.Dir(path))
+	return filepath.Join(folder, filepath.Base(path)), err
+}
+
 // Open opens or makes the database at path and brings its schema up to date with the goose
 // migrations in dir of the file system. The error wraps ErrBusy, ErrNotSQLite, ErrNewer or ErrOlder in those
 // cases; a SQLite library that could corrupt the file is refused as well.
@@ -133,6 +147,9 @@ func open(ctx context.Context, path string, migrations fs.FS, dir string, opts O
 	}()
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return nil, fmt.Errorf("%w: it is a folder: name a file in it", ErrNotSQLite)
+	}
+	if path, err = resolved(path); err != nil {
+		return nil, err
 	}
 	if !opts.ReadOnly {
 		switch db.lock, err = filelock.Take(path + ".lock"); {

@@ -93,6 +93,42 @@ func TestDamagedLog(t *testing.T) {
 	}
 }
 
+// TestOpenedByALink: what stands beside the database is looked for there, and not beside a link to it.
+func TestOpenedByALink(t *testing.T) {
+	path := leftBehind(t, 20)
+	folder := t.TempDir()
+	for name, target := range map[string]string{"books": filepath.Dir(path), "books.db": path, "away.db": path + "-away"} {
+		if err := os.Symlink(target, filepath.Join(folder, name)); err != nil {
+			t.Skipf("NOT TESTED THROUGH LINKS: none can be made here: %v", err)
+		}
+	}
+	link := filepath.Join(folder, "books.db")
+	whole, err := os.ReadFile(path + "-wal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole[len(whole)/2]++
+	if err := os.WriteFile(path+"-wal", whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{link, filepath.Join(folder, "books", filepath.Base(path))} {
+		if _, err := Open(t.Context(), name, migrations(), "schema", Options{}); !errors.Is(err, ErrDamaged) {
+			t.Errorf("%s with a damaged log: %v", name, err)
+		}
+	}
+	if err := os.Remove(path + "-wal"); err != nil {
+		t.Fatal(err)
+	}
+	db := openAt(t, link, Options{})
+	if _, err := Open(t.Context(), path, migrations(), "schema", Options{}); !errors.Is(err, ErrBusy) {
+		t.Errorf("beside a writer who came by a link: %v", err)
+	}
+	db.Close()
+	if _, err := Open(t.Context(), filepath.Join(folder, "away.db"), migrations(), "schema", Options{}); err == nil || !strings.Contains(err.Error(), "a link to a file that is not there") {
+		t.Errorf("a link to nothing: %v", err)
+	}
+}
+
 // TestLogCutShort cuts a log at every kind of place, as a crash does: that is no damage.
 func TestLogCutShort(t *testing.T) {
 	path := leftBehind(t, 10)
