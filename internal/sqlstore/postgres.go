@@ -134,6 +134,11 @@ func openPostgres(ctx context.Context, config *pgx.ConnConfig, migrations fs.FS,
 		return nil, fmt.Errorf("reading the migrations: %w", err)
 	}
 	db.reading.most = opts.Readers
+	if !opts.ReadOnly && config.ValidateConnect == nil {
+		// Of several servers the one that may be written to: a standby would answer with what was true before.
+		config = config.Copy()
+		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
 	db.reading.DB = stdlib.OpenDB(*with(config, "SET default_transaction_read_only = on",
 		milliseconds("idle_in_transaction_session_timeout", time.Minute)))
 	db.reading.SetMaxOpenConns(opts.Readers)
@@ -327,19 +332,29 @@ func copyTables(ctx context.Context, pool *sql.DB, files fs.FS, version int64) (
 	return "the schema " + where, tx.Commit()
 }
 
-// writing is the configuration of the connection that writes. Of several servers it takes the one
-// that may be written to.
+// writing is the configuration of the connection that writes. pgx would have PostgreSQL cancel what a connection
+// that is given up was about; but a COMMIT that waits for a synchronous standby is then done without it, and the
+// next to ask is told of a lead that no standby has. So nothing is cancelled: the server ends all else by itself.
 func writing(config *pgx.ConnConfig) *pgx.ConnConfig {
 	config = with(config,
 		`SELECT set_config('synchronous_commit', 'on', false)
 			WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')`,
 		milliseconds("idle_in_transaction_session_timeout", idleTimeout),
 		milliseconds("lock_timeout", lockTimeout), milliseconds("statement_timeout", statementTimeout))
-	if config.ValidateConnect == nil {
-		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	dial := config.DialFunc
+	config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if ctx.Value(connecting{}) == nil {
+			return nil, errNoCancel
+		}
+		return dial(ctx, network, address)
 	}
 	return config
 }
+
+// connecting marks the context in which a connection is made to write on it.
+type connecting struct{}
+
+var errNoCancel = errors.New("a commit is never cancelled")
 
 // serverEngine makes transactions on one connection to PostgreSQL, and makes that connection anew.
 type serverEngine struct {
@@ -369,7 +384,7 @@ func (e *serverEngine) connect(ctx context.Context) error {
 		return e.refused
 	}
 	e.conn = nil
-	bounded, cancel := context.WithTimeout(ctx, connectTimeout)
+	bounded, cancel := context.WithTimeout(context.WithValue(ctx, connecting{}, true), connectTimeout)
 	defer cancel()
 	conn, err := pgx.ConnectConfig(bounded, e.config)
 	if err != nil {

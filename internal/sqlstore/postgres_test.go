@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"leadbid/internal/faultproxy"
 	"leadbid/internal/pgtest"
@@ -227,5 +231,53 @@ func TestManyPutOff(t *testing.T) {
 	})
 	if got := notes(t, db); err == nil || len(got) > 0 {
 		t.Errorf("a job that failed with %v left %d rows", err, len(got))
+	}
+}
+
+// TestCommitWaitsForItsStandby has commits wait for a synchronous standby that is away. A write that was given up is
+// not done meanwhile, for nobody: done without the standby, it would be lost with the server.
+func TestCommitWaitsForItsStandby(t *testing.T) {
+	address := pgtest.Address(t)
+	db := openServer(t, address, onServer(), nil)
+	if os.Getenv(pgtest.Variable) != "" && os.Getenv(pgtest.Variable) != "require" {
+		t.Skip("NOT TESTED WITH A STANDBY: the server that was named is left as it is")
+	}
+	admin, err := pgx.Connect(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close(context.Background())
+	standby := func(change string) {
+		for _, statement := range []string{"ALTER SYSTEM " + change, "SELECT pg_reload_conf()"} {
+			if _, err := admin.Exec(context.Background(), statement); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	standby("SET synchronous_standby_names = 'nowhere'")
+	defer standby("RESET synchronous_standby_names")
+	var confirmed []string
+	for { // the server reads its settings in its own time
+		text := fmt.Sprint("note ", len(confirmed))
+		if err = db.Write(t.Context(), insert(text)); err != nil {
+			break
+		}
+		confirmed = append(confirmed, text)
+	}
+	if !errors.Is(err, ErrAway) {
+		t.Errorf("a commit that nobody confirms answered %v", err)
+	}
+	if err := db.Write(t.Context(), insert("later")); !errors.Is(err, ErrAway) {
+		t.Errorf("the write behind it answered %v", err)
+	}
+	if got := notes(t, db); !slices.Equal(got, confirmed) {
+		t.Errorf("%q are read, and standbys have %q", got, confirmed)
+	}
+	standby("RESET synchronous_standby_names")
+	for err = ErrAway; errors.Is(err, ErrAway); {
+		err = db.Write(t.Context(), insert("after"))
+	}
+	if got := notes(t, db); err != nil || len(got) != len(confirmed)+2 || got[len(got)-1] != "after" {
+		t.Errorf("%v; in the end the database has %q", err, got)
 	}
 }
