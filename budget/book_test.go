@@ -567,3 +567,32 @@ func BenchmarkHold(b *testing.B) {
 	b.Run("lost", run(true))
 	b.Run("silent", run(false))
 }
+
+// TestReturnedMoneyIsBidAgain has a lead come back whose lease is closed: nobody tells the Book, which held the
+// cap for bought out. It asks again while pings come, and rarely.
+func TestReturnedMoneyIsBidAgain(t *testing.T) {
+	d := newDesk(t, onePlan(refusable, 50_00, dollars(campaign("hvac"), pingpost.Total, 100_00)))
+	asked := 0
+	tend := func(length time.Duration) {
+		for end := d.now.Add(length); d.now.Before(end); d.wait(time.Second) {
+			if d.upkeep() {
+				asked++
+			}
+			if d.now.Second()%10 == 0 && len(d.store.charges) == 2 {
+				d.wantHold(50_00, pingpost.BudgetExhausted)
+			}
+		}
+	}
+	for range 2 {
+		ticket := d.wantHold(50_00, pingpost.ReasonNone)
+		d.book.Charged(d.now, d.charge(d.seq, ticket.Lease, 50_00))
+	}
+	tend(time.Hour)
+	if asked > 130 {
+		t.Errorf("a cap that is bought out is asked for %d times an hour", asked)
+	}
+	d.store.charges = d.store.charges[:1] // as a returned lead leaves the books
+	d.wantHold(50_00, pingpost.BudgetExhausted)
+	tend(memory + 2*time.Second)
+	d.wantHold(50_00, pingpost.ReasonNone)
+}

@@ -136,8 +136,12 @@ func (b *Book) possible(now time.Time, line *line) bool {
 }
 
 // worthAsking tells whether the caps above the line have enough left that is not bought. Where others
-// have it, replicas or runs that ended, this Book hears that it came back only by asking.
+// have it, replicas or runs that ended, this Book hears that it came back only by asking; and so it does,
+// now and then, where a lead came back whose lease is closed.
 func (b *Book) worthAsking(now time.Time, line *line) bool {
+	if line.active(now) && now.Sub(b.asked) >= memory {
+		return true
+	}
 	return b.possible(now, line) || !slices.ContainsFunc(line.Caps, func(limit Cap) bool {
 		cents, leads := b.bought(now, limit)
 		return limit.reason(cents, leads, line.least()) != pingpost.ReasonNone

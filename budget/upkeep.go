@@ -362,6 +362,7 @@ func (b *Book) instants(now time.Time, at func(time.Time)) {
 		}
 		_, to := b.turn(now, line)
 		at(to)
+		at(b.asked.Add(memory))
 		at(line.wantedAt.Add(tick))
 		at(line.wantedAt.Add(idleRetry))
 		at(line.yielded.Add(memory))
