@@ -56,7 +56,7 @@ func giveCredit(tx *sqlstore.Tx, credit Credit, run uint32, now time.Time) (answ
 		return CreditAnswer{Found: true}, nil
 	}
 	if credit.Outcome == pingpost.OutcomeVoided {
-		if err := mustHit(tx.Exec(`UPDATE post SET voided = 1 WHERE bid_id = ?`, key.BidID)); err != nil {
+		if err := withdraw(tx, post); err != nil {
 			return answer, err
 		}
 	}
@@ -73,9 +73,23 @@ func giveCredit(tx *sqlstore.Tx, credit Credit, run uint32, now time.Time) (answ
 	if answer.Lease, err = lead.giveBack(tx); err != nil {
 		return CreditAnswer{}, err
 	}
-	return answer, note(tx, entry{
+	err = note(tx, entry{
 		run: int64(run), at: now, kind: "credit", lease: lead.lease, lead: lead.id, cents: -lead.price, leads: -1,
 	})
+	if err != nil || answer.Lease == nil {
+		return answer, err
+	}
+	return answer, note(tx, entry{run: int64(run), at: now, kind: "return", lease: lead.lease, cents: lead.price, leads: 1})
+}
+
+// withdraw takes an accepted post back: the lead was never the contractor's, and who may have it now is not to
+// be called by them as well. What was delivered is; what is owed yet is not delivered.
+func withdraw(tx *sqlstore.Tx, post stored) error {
+	if err := mustHit(tx.Exec(`UPDATE post SET voided = 1 WHERE bid_id = ?`, post.key.BidID)); err != nil {
+		return err
+	}
+	_, err := tx.Exec(`DELETE FROM outbox WHERE lead = ? AND state = 'owed'`, post.leadID)
+	return err
 }
 
 // bought is what a credit needs to know of a lead.
@@ -86,14 +100,16 @@ type bought struct {
 	credited int
 }
 
-// giveBack undoes a charge where it was made: in the lease that paid while that is open, else in
-// the caps that it was taken from; and in those that paid or counted the lead itself, or began with it. They
-// are the windows of the bid.
+// giveBack undoes a charge in the caps that it was taken from, and in those that paid or counted the lead
+// itself, or began with it: the windows of the bid. While the lease that paid is open, it gives them back what
+// the lead took and may buy no more than before: a cap that is newer than it, and counts what it may still
+// buy, would otherwise be passed by a lead of an hour before.
 func (l *bought) giveBack(tx *sqlstore.Tx) (*budget.LeaseState, error) {
 	if planted.Is(planted.ForgetUsed) {
 		return nil, l.mark(tx, creditedLease)
 	}
 	lease, open, err := leaseRow(tx, `UPDATE lease SET used_cents = used_cents - ?1, used_leads = used_leads - 1,
+		cents = cents - ?1, leads = leads - 1, returned_cents = returned_cents + ?1, returned_leads = returned_leads + 1,
 		rev = rev + 1 WHERE id = ?2 AND state = 'open' RETURNING `+leaseColumns, l.price, l.lease)
 	if err != nil {
 		return nil, err
@@ -101,6 +117,11 @@ func (l *bought) giveBack(tx *sqlstore.Tx) (*budget.LeaseState, error) {
 	closed := l.lease
 	if open {
 		closed = 0
+		_, err = tx.Exec(`UPDATE cap SET leased_cents = leased_cents - ?1, leased_leads = leased_leads - 1
+			WHERE id IN (SELECT cap FROM lease_cap WHERE lease = ?2)`, l.price, l.lease)
+		if err != nil {
+			return nil, err
+		}
 	}
 	_, err = tx.Exec(`UPDATE cap SET spent_cents = spent_cents - ?1, spent_leads = spent_leads - 1
 		WHERE id IN (SELECT cap FROM lease_cap WHERE lease = ?2 UNION SELECT cap FROM lead_cap WHERE lead = ?3)`,

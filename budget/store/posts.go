@@ -473,6 +473,9 @@ func (p *posting) claimContacts() (refused pingpost.Reason, err error) {
 			continue
 		}
 		hit, err := p.tx.Exec(newContacts.single(), hash[:], p.post.LeadID, at, free)
+		if err == nil && hit == 0 {
+			hit, err = p.tx.Exec(contactOfWithdrawn, hash[:], p.post.LeadID, at)
+		}
 		if err != nil {
 			return 0, err
 		}
@@ -485,6 +488,10 @@ func (p *posting) claimContacts() (refused pingpost.Reason, err error) {
 
 var newContacts = newBulk(`INSERT OR FAIL INTO contact (hash, lead, at_ms)`, ` ON CONFLICT (hash) DO UPDATE
 	SET lead = excluded.lead, at_ms = excluded.at_ms WHERE contact.at_ms <= ? OR contact.lead = excluded.lead`)
+
+// contactOfWithdrawn takes a contact over from a lead that was withdrawn, so was never bought.
+const contactOfWithdrawn = `UPDATE contact SET lead = ?2, at_ms = ?3 WHERE hash = ?1 AND EXISTS (
+	SELECT 1 FROM lead JOIN post ON post.bid_id = lead.bid_id WHERE lead.id = contact.lead AND post.voided = 1)`
 
 // owe writes one delivery for each target.
 func (p *posting) owe() {

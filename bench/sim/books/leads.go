@@ -14,16 +14,19 @@ func (b *Books) lead(l *leadRow) store.Lead {
 	c := &l.post.Charge
 	lead := store.Lead{
 		ID: l.id, Exchange: c.Exchange, Campaign: c.Line.Campaign, PingID: c.PingID, BidID: c.BidID, Price: c.Price,
-		At: instant(l.at), Returned: l.credited, Post: l.post.Lead, Owed: len(l.post.Deliveries),
+		At: instant(l.at), Returned: l.credited, Post: l.post.Lead,
 		Dispute: l.dispute, ReturnedAt: instant(l.givenAt),
 	}
 	for _, d := range b.outbox {
-		if d.lead == l && d.done {
+		switch {
+		case d.lead != l:
+			continue
+		case d.done:
 			lead.Delivered++
-		}
-		if d.lead == l && d.dead {
+		case d.dead:
 			lead.Dead++
 		}
+		lead.Owed++
 	}
 	return lead
 }

@@ -133,6 +133,11 @@ func (b *Books) keep(run store.Run, plan *budget.Plan, inForce []*capRow, now ti
 		return
 	}
 	b.change(l)
+	b.takeBack(l, back)
+}
+
+// takeBack takes room out of an open lease that is about to change.
+func (b *Books) takeBack(l *leaseRow, back room) {
 	l.state.Cents -= pingpost.Cents(back.cents)
 	l.state.Leads -= back.leads
 	l.returned = l.returned.plus(back)

@@ -216,7 +216,7 @@ func (b *Books) claimContacts(lead *leadRow) bool {
 	for _, hash := range lead.post.Contacts {
 		before, taken := b.contact[hash]
 		age := lead.at - before.at
-		if taken && before.lead != lead.id && lead.post.DedupeFor > 0 && age < lead.post.DedupeFor.Milliseconds() {
+		if taken && before.lead != lead.id && !b.withdrawn(before.lead) && lead.post.DedupeFor > 0 && age < lead.post.DedupeFor.Milliseconds() {
 			return false
 		}
 		put(b, b.contact, hash, contactRow{lead.id, lead.at})
@@ -260,11 +260,12 @@ func (b *Books) Credit(_ context.Context, credit store.Credit) (answer store.Cre
 		if !p.accepted {
 			return nil
 		}
+		lead := b.byBid[key.BidID]
 		if voided {
 			remember(b, p)
 			p.voided = true
+			b.deliverNoMore(lead)
 		}
-		lead := b.byBid[key.BidID]
 		if answer.Repeat = lead.credited; !lead.credited {
 			answer.Credited, answer.Lease = lead.post.Charge.Price, b.giveBack(lead, credit.At)
 		}
@@ -276,7 +277,25 @@ func (b *Books) Credit(_ context.Context, credit store.Credit) (answer store.Cre
 	return answer, nil
 }
 
-// giveBack undoes a charge where it was made: in the lease while that is open, else in the caps.
+// withdrawn tells whether the post of a lead was taken back.
+func (b *Books) withdrawn(lead string) bool {
+	at := slices.IndexFunc(b.leads, func(l *leadRow) bool { return l.id == lead })
+	return at >= 0 && b.posts[b.leads[at].post.Charge.BidID].voided
+}
+
+// deliverNoMore takes back what is owed of a lead.
+func (b *Books) deliverNoMore(lead *leadRow) {
+	remember(b, &b.outbox)
+	b.outbox = slices.DeleteFunc(slices.Clone(b.outbox), func(d *deliveryRow) bool {
+		withdrawn := d.lead == lead && !d.done && !d.dead
+		if withdrawn {
+			put(b, b.byOwed, d.delivery.ID, nil)
+		}
+		return withdrawn
+	})
+}
+
+// giveBack undoes a charge in the caps: a lease that is still open may buy no more than before.
 func (b *Books) giveBack(lead *leadRow, asked time.Time) *budget.LeaseState {
 	remember(b, lead)
 	lead.credited, lead.givenAt, lead.credits = true, milliseconds(b.now()), lead.credits+1
@@ -301,6 +320,7 @@ func (b *Books) giveBack(lead *leadRow, asked time.Time) *budget.LeaseState {
 	b.change(lead.lease)
 	lead.lease.state.UsedCents -= lead.post.Charge.Price
 	lead.lease.state.UsedLeads--
+	b.takeBack(lead.lease, lead.room())
 	state := b.told(lead.lease.state, asked)
 	return &state
 }

@@ -120,7 +120,7 @@ func (b *Books) checkLead(l *leadRow) {
 		b.report("B2", "lead %s was charged %d times and credited %d times", l.id, l.charges, l.credits)
 	}
 	for i := range l.post.Deliveries {
-		if b.byOwed[fmt.Sprintf("%s-%d", l.id, i+1)] == nil {
+		if b.byOwed[fmt.Sprintf("%s-%d", l.id, i+1)] == nil && (p == nil || !p.voided) {
 			b.report("B6", "lead %s is not owed to target %d", l.id, i+1)
 		}
 	}

@@ -59,12 +59,34 @@ func testReturnToNewerCap(t *testing.T, b *bench) {
 	b.upkeep(with, budget.Upkeep{})
 	month(33_00, 15_00, "when it is new")
 	b.credit(first, pingpost.OutcomeReturned)
-	month(13_00, 35_00, "when its open lease has a lead back")
+	month(13_00, 15_00, "when a lead of its open lease came back")
 	b.wait(lease.CloseAt.Sub(b.clock()))
 	b.upkeep(with, budget.Upkeep{})
 	b.credit(second, pingpost.OutcomeReturned)
 	b.credit(third, pingpost.OutcomeReturned)
 	month(0, 0, "when all came back")
+	b.verify()
+}
+
+// testReturnBesideNewCap gives back a lead of the hour before to an open lease, beside an hour's cap that came
+// later and counts what that lease may still buy: it may not buy more for it.
+func testReturnBesideNewCap(t *testing.T, b *bench) {
+	b.wait(39*time.Minute + 40*time.Second) // 12:59:40
+	without := planOf(business(pingpost.Total, 1000_00))
+	with := planOf(business(pingpost.Total, 1000_00), cents(pingpost.Hour, 50_00))
+	lease := b.lease(without, 40_00, 10)
+	early := b.post(without, lease.ID, 40_00) // its hold ends before it is posted,
+	b.wait(25 * time.Second)
+	again := b.post(without, lease.ID, 40_00) // so the same money is bid once more, at 13:00:05
+	b.accepted(early)
+	b.begin()
+	b.accepted(b.post(with, b.lease(with, 50_00, 10).ID, 50_00))
+	b.credit(early, pingpost.OutcomeVoided)
+	again.Charge.Caps = budget.WindowsOf(with.Lines[0].Caps, again.Charge.BidAt, with.Location)
+	b.refused(again, pingpost.BudgetExhausted)
+	if hour := b.use(with, 1); hour.UsedCents != 50_00 {
+		t.Errorf("an hour of $50 has bought for %v", hour.UsedCents)
+	}
 	b.verify()
 }
 
