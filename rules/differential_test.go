@@ -155,7 +155,7 @@ func (d drawer) configuration() string {
 business: {name: Lakeview, timezone: America/Chicago, budget: {day: $500}}
 exchanges:
   north: {auth: {bearer: "${NORTHSIDE_KEY}"}, auction: second}
-  south: {auth: {bearer: "${NORTHSIDE_KEY}"}}
+  south: {auth: {bearer: "${KEY_OF_SOUTH}"}}
 lists: {rich: ["60614", 60043], good_sources: [google-1, bing]}
 tables: {tier: {values: {"60614": 30, "60043": 12.5}}, factor: {values: {google-1: 1.2}, default: 1}}
 campaigns:

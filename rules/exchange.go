@@ -38,6 +38,7 @@ func (l *loader) loadExchanges(node yamlfile.Node) {
 	if ok && len(entries) == 0 {
 		node.Fault("there is no exchange to buy on", "at least one exchange", "")
 	}
+	keyed := map[string]yamlfile.Node{} // by key: where it stands first
 	for i, value := range entries {
 		if i == maxExchanges {
 			value.Key().Fault(fmt.Sprintf("there are more than %d exchanges", maxExchanges), "", "")
@@ -47,8 +48,22 @@ func (l *loader) loadExchanges(node yamlfile.Node) {
 			continue
 		}
 		exchange := l.loadExchange(value.Key().Raw(), value)
+		ownKey(exchange.Bearer, value.At("auth", "bearer"), keyed)
 		l.rs.exchangeIndex[exchange.Name] = len(l.rs.exchanges)
 		l.rs.exchanges = append(l.rs.exchanges, exchange)
+	}
+}
+
+// ownKey refuses a key that another exchange shows, too, whatever the variables of the two are called.
+func ownKey(key string, node yamlfile.Node, keyed map[string]yamlfile.Node) {
+	first, taken := keyed[key]
+	switch {
+	case key == "":
+	case taken:
+		node.Fault(fmt.Sprintf("this is also the key on line %d", first.Line()),
+			"a key of its own for each exchange: with this one either could speak for the other", "")
+	default:
+		keyed[key] = node
 	}
 }
 
@@ -181,6 +196,9 @@ func loadKey(node yamlfile.Node, suggestedName string) string {
 
 // variableName makes an environment variable's name out of a name: NORTHSIDE for northside.
 func variableName(name string) string {
+	if name[0] >= '0' && name[0] <= '9' { // which no variable begins with
+		name = "exchange_" + name
+	}
 	return strings.Map(func(r rune) rune {
 		if r == '.' || r == '-' {
 			return '_'

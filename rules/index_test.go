@@ -122,7 +122,7 @@ func TestPartitionIsTheSets(t *testing.T) {
 func TestManyExchanges(t *testing.T) {
 	text := "version: 1\nbusiness: {name: L, timezone: UTC, budget: {day: $5}}\nexchanges:\n"
 	for i := range maxExchangeBit + 2 {
-		text += fmt.Sprintf("  x%d: {auth: {bearer: \"${NORTHSIDE_KEY}\"}}\n", i)
+		text += fmt.Sprintf("  x%d: {auth: {bearer: \"${KEY_OF_%d}\"}}\n", i, i)
 	}
 	text += "campaigns:\n  c: {services: [hvac], area: {zips: [60614]}, rules: [{bid: 1, when: 'exchange == \"x25\"'}, {bid: 2, when: 'exchange != \"x0\"'}, {bid: 3}]}\n"
 	rs, faults := load(fstest.MapFS{"b.yaml": {Data: []byte(text)}}, "b.yaml", testenv, options{})

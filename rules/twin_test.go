@@ -269,7 +269,7 @@ func TestIndexAndMachineAgreeWithTheirTwins(t *testing.T) {
 business: {name: Lakeview, timezone: America/Chicago, budget: {day: $500}}
 exchanges:
   north: {auth: {bearer: "${NORTHSIDE_KEY}"}}
-  south: {auth: {bearer: "${NORTHSIDE_KEY}"}}
+  south: {auth: {bearer: "${KEY_OF_SOUTH}"}}
 lists:
   rich: ["60614", 60043]
   good_sources: [google-1, bing]

@@ -253,7 +253,7 @@ func TestPauseFileWorksOnARunningBidder(t *testing.T) {
 }
 
 func pauseFile(t *testing.T) string {
-	rs, _ := rules.Load(configFS(t, "", configuration), "bidder.yaml", func(string) (string, bool) { return northKey, true })
+	rs, _ := rules.Load(configFS(t, "", configuration), "bidder.yaml", func(name string) (string, bool) { return northKey + name, true })
 	if rs == nil {
 		t.Fatal("the configuration does not load")
 	}

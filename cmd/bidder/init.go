@@ -182,10 +182,27 @@ func startExchanges(said []string) ([]startExchange, error) {
 		if !exchangeName.MatchString(name) || !slices.Contains(wire.Names(), profile) {
 			return nil, cli.Usage("--exchange %q: say NAME=PROFILE, the profile one of %s", pair, yamlfile.OneOf(wire.Names()))
 		}
-		variable := strings.NewReplacer(".", "_", "-", "_").Replace(strings.ToUpper(name)) + "_KEY"
+		variable := keyVariable(name)
+		for _, other := range exchanges {
+			switch {
+			case other.Name == name:
+				return nil, cli.Usage("--exchange %q: %s is named twice", pair, name)
+			case other.Variable == variable:
+				return nil, cli.Usage("--exchange %q: its key would stand in %s, as that of %s: name one of them otherwise",
+					pair, variable, other.Name)
+			}
+		}
 		exchanges = append(exchanges, startExchange{name, profile, variable})
 	}
 	return exchanges, nil
+}
+
+// keyVariable is the variable that holds an exchange's key. None begins with a digit.
+func keyVariable(exchange string) string {
+	if exchange[0] >= '0' && exchange[0] <= '9' {
+		exchange = "exchange_" + exchange
+	}
+	return strings.NewReplacer(".", "_", "-", "_").Replace(strings.ToUpper(exchange)) + "_KEY"
 }
 
 // cases tries every rule, both adjustments, and the three ways to get no bid that matter most.
