@@ -154,20 +154,12 @@ func ReadStore(ctx context.Context, name, dir string) (store.Store, error) {
 func (s *Server) targets(campaign string) []rules.Target { return s.inForce.Load().targets(campaign) }
 
 // Start listens on both addresses and returns once pings are answered. Before that it asks the
-// store for a first lease of each line, so that the first ping finds money. ctx bounds only the
+// store for a first lease of each line, so that the first ping finds money: but only where it has
+// both addresses, as what a start that failed has leased is missing elsewhere. ctx bounds only the
 // start.
 func (s *Server) Start(ctx context.Context) error {
 	background, stop := context.WithCancel(context.Background())
 	s.stop = stop
-	if err := s.pauses.load(s.pauseFile()); err != nil {
-		return err
-	}
-	if err := s.beginBooks(ctx); err != nil {
-		return err
-	}
-	s.applyPauses()
-	s.tendLeases(ctx)
-	s.learnOutcomes(ctx)
 	settings := s.options.Rules.Settings().Server
 	public, err := httpguard.Listen(settings.Listen, s.shortOf("pings"))
 	if err != nil {
@@ -176,6 +168,9 @@ func (s *Server) Start(ctx context.Context) error {
 	admin, err := httpguard.Listen(settings.Admin, s.shortOf("operators"))
 	if err != nil {
 		return errors.Join(fmt.Errorf("server: listening for operators: %w", err), public.Close())
+	}
+	if err := s.prepare(ctx); err != nil {
+		return errors.Join(err, public.Close(), admin.Close())
 	}
 	s.publicListener, s.adminListener = public, admin
 	s.spawn(func() { s.leaseLoop(background) })
@@ -194,6 +189,20 @@ func (s *Server) Start(ctx context.Context) error {
 	})
 	s.spawn(func() { s.listened("pings", httpguard.Serve(s.public, public)) })
 	s.spawn(func() { s.listened("operators", s.admin.Serve(admin)) })
+	return nil
+}
+
+// prepare does what comes before the first ping. Where it fails, nothing is leased.
+func (s *Server) prepare(ctx context.Context) error {
+	if err := s.pauses.load(s.pauseFile()); err != nil {
+		return err
+	}
+	if err := s.beginBooks(ctx); err != nil {
+		return err
+	}
+	s.applyPauses()
+	s.tendLeases(ctx)
+	s.learnOutcomes(ctx)
 	return nil
 }
 

@@ -478,6 +478,34 @@ func writeCertificate(t *testing.T, dir string) *http.Client {
 	return lender.Client()
 }
 
+// TestFailedStartLeasesNothing takes an address away from a bidder, as a second one does on the same
+// machine: what it leased would be missing to the others until the leases end.
+func TestFailedStartLeasesNothing(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for _, key := range []string{"listen", "admin"} {
+		dir := t.TempDir()
+		text := strings.Replace(configuration, key+`: "127.0.0.1:0"`, key+`: "`+taken.Addr().String()+`"`, 1)
+		rs, _ := rules.Load(configFS(t, dir, text), "bidder.yaml", func(name string) (string, bool) { return name + northKey, true })
+		s, err := server.New(t.Context(), server.Options{Rules: rs, Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Start(t.Context()); err == nil {
+			t.Errorf("%s: it listens where another does", key)
+		}
+		if err := s.Close(t.Context()); err != nil {
+			t.Errorf("%s: closing: %v", key, err)
+		}
+		if counts := books(t, dir); counts.OpenLeases != 0 {
+			t.Errorf("%s: after a start that failed %d leases are open", key, counts.OpenLeases)
+		}
+	}
+}
+
 func TestRefusesToListenWithoutItsCertificate(t *testing.T) {
 	dir := t.TempDir()
 	writeCertificate(t, dir)
