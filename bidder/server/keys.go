@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"time"
 
@@ -90,14 +89,12 @@ func (s *Server) serveRotate(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), leaseTimeout)
 	defer cancel()
 	how := store.Rotation{Revoke: r.URL.Query().Get("revoke") == "true"}
-	w.Header().Set("Content-Type", "application/json")
-	done := KeyRotated{Revoked: how.Revoke}
+	status, done := http.StatusOK, KeyRotated{Revoked: how.Revoke}
 	if _, err := s.rotateKeys(ctx, how); err != nil {
-		done.Error = err.Error()
-		w.WriteHeader(http.StatusServiceUnavailable)
+		status, done.Error = http.StatusServiceUnavailable, err.Error()
 	} else {
 		newest := s.keys.Load().Newest()
 		done.Key, done.SignsFrom = newest.ID, newest.SignsFrom
 	}
-	_ = json.NewEncoder(w).Encode(done)
+	answerAdmin(w, status, done)
 }

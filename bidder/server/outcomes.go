@@ -258,9 +258,7 @@ type RefusedOutcome struct {
 // by a mistake, and nobody on the machine tells them without leave.
 func (s *Server) serveOutcomes(w http.ResponseWriter, r *http.Request) {
 	status, answer := s.takeRequest(r)
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(answer)
+	answerAdmin(w, status, answer)
 }
 
 func (s *Server) takeRequest(r *http.Request) (status int, answer OutcomesAnswer) {

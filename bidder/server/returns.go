@@ -228,9 +228,7 @@ func (s *Server) serveDispute(w http.ResponseWriter, r *http.Request) {
 	} else if answer.Error = asked.Check(); answer.Error == "" {
 		status, answer = s.dispute(context.WithoutCancel(r.Context()), asked)
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(answer)
+	answerAdmin(w, status, answer)
 }
 
 func (s *Server) dispute(ctx context.Context, asked DisputeRequest) (status int, answer DisputeAnswer) {

@@ -330,9 +330,9 @@ func (s *Server) ready() error {
 	return s.degraded()
 }
 
-func (s *Server) panicked(value any) {
+func (s *Server) panicked(what string, stack []byte) {
 	s.meters.panics.Inc()
-	s.log.Error().Str("panic", fmt.Sprint(value)).Msg("a request panicked; it got status 500")
+	s.log.Error().Str("panic", what).Bytes("stack", stack).Msg("a request panicked; it got status 500")
 }
 
 // shutdownStep bounds each store call while stopping, so that a store that hangs cannot keep the

@@ -211,13 +211,30 @@ func TestReasonsOnlyWhereConfigured(t *testing.T) {
 }
 
 func TestStoreAway(t *testing.T) {
-	r := start(t, t.TempDir(), configuration)
+	r := start(t, t.TempDir(), configuration+"outcomes: {key: \"${SOUTH}\"}\n")
 	b := r.ask("p-1")
 	if err := r.server.Store().Close(); err != nil {
 		t.Fatal(err)
 	}
 	if status, _ := r.take(b, 1); status != http.StatusServiceUnavailable {
 		t.Errorf("a post without books got %d, want 503", status)
+	}
+	for path, body := range map[string]string{
+		"/-/dispute": `{"lead":"l-1","reason":"bad_phone"}`, "/-/keys/rotate": "", "/v1/outcomes": `{"lead_id":"l-1","outcome":"lost"}`,
+	} {
+		request, err := http.NewRequest(http.MethodPost, "http://"+r.server.AdminAddr()+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer "+southKey)
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != http.StatusServiceUnavailable || response.Header.Get("Retry-After") == "" {
+			t.Errorf("%s without books got %d, Retry-After %q", path, response.StatusCode, response.Header.Get("Retry-After"))
+		}
 	}
 	if again := r.ask("p-2"); again.Status != "bid" {
 		t.Errorf("with a lease in hand: %+v, want a bid", again)

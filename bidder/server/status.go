@@ -121,6 +121,16 @@ func (s *Server) state(pauses bidder.Pauses) string {
 	return "live"
 }
 
+// answerAdmin answers an operator. What the books were out of reach for may be sent again in a second.
+func answerAdmin(w http.ResponseWriter, status int, answer any) {
+	w.Header().Set("Content-Type", "application/json")
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(answer)
+}
+
 // adminRoutes are the operator's: health, metrics, profiles, the status, and reloading.
 func (s *Server) adminRoutes() http.Handler {
 	routes := httpguard.AdminMux(s.meters.registry, s.ready)

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -320,8 +319,7 @@ func (s *Server) shutdown(ctx context.Context) error {
 }
 
 // panicked notes a handler that failed. The client got 500, and the Market was not in its hands: a
-// panic there is a broken invariant of money and ends the process. The panic's text may quote the
-// request, so only the place is logged.
-func (s *Server) panicked(any) {
-	s.log.Error().Bytes("stack", debug.Stack()).Msg("a handler panicked")
+// panic there is a broken invariant of money and ends the process.
+func (s *Server) panicked(what string, stack []byte) {
+	s.log.Error().Str("panic", what).Bytes("stack", stack).Msg("a request panicked; it got status 500")
 }

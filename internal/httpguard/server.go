@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -41,9 +43,10 @@ type Options struct {
 	// Overloaded answers a request beyond MaxInFlight; where nil it is 503 with Retry-After.
 	Overloaded fasthttp.RequestHandler
 
-	// Panicked is told of a panic in the handler; the client gets 500 and the connection is
-	// closed. Where nil a panic ends the process.
-	Panicked func(value any)
+	// Panicked is told of a panic in the handler, in words and with the stack, neither of which holds
+	// anything of the request; the client gets 500 and the connection is closed. Where nil a panic
+	// ends the process.
+	Panicked func(what string, stack []byte)
 
 	// Certificate is what the listener proves itself with, over TLS; nil where it speaks plain HTTP.
 	Certificate *tls.Certificate
@@ -140,14 +143,14 @@ func busy(ctx *fasthttp.RequestCtx) {
 	WriteError(ctx, fasthttp.StatusServiceUnavailable, "overload", "too many requests at one time", "")
 }
 
-func recovering(handler fasthttp.RequestHandler, panicked func(any)) fasthttp.RequestHandler {
+func recovering(handler fasthttp.RequestHandler, panicked func(string, []byte)) fasthttp.RequestHandler {
 	if panicked == nil {
 		return handler
 	}
 	return func(ctx *fasthttp.RequestCtx) {
 		defer func() {
 			if value := recover(); value != nil {
-				panicked(value)
+				panicked(panicText(value), debug.Stack())
 				ctx.Response.Reset()
 				WriteError(ctx, fasthttp.StatusInternalServerError, "internal", "the request could not be handled", "")
 				ctx.SetConnectionClose()
@@ -155,6 +158,15 @@ func recovering(handler fasthttp.RequestHandler, panicked func(any)) fasthttp.Re
 		}()
 		handler(ctx)
 	}
+}
+
+// panicText says what happened without a word of the request: Go's own errors hold numbers and types
+// only, while any other text may quote what was being read, and the stack tells where that was.
+func panicText(value any) string {
+	if err, ok := value.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("a %T, whose text may quote the request", value)
 }
 
 // answerUnreadable answers what fasthttp could not read as a request; it closes the connection

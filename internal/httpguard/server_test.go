@@ -221,20 +221,30 @@ func TestOverloadIsAnsweredAtOnce(t *testing.T) {
 }
 
 func TestPanicIsAnswered(t *testing.T) {
-	told := make(chan any, 1)
-	listener := start(t, func(ctx *fasthttp.RequestCtx) {
-		if string(ctx.Path()) == "/boom" {
-			ctx.SetBodyString("half an answer")
-			panic("broken")
+	var none []int
+	f := func(panics func(), want string) {
+		t.Helper()
+		told := make(chan string, 2)
+		listener := start(t, func(ctx *fasthttp.RequestCtx) {
+			if string(ctx.Path()) == "/boom" {
+				ctx.SetBodyString("half an answer")
+				panics()
+			}
+		}, httpguard.Options{Panicked: func(what string, stack []byte) { told <- what; told <- string(stack) }})
+		statuses, bodies := exchange(t, listener, "GET /boom HTTP/1.1\r\nHost: h\r\n\r\n")
+		if len(statuses) != 1 || statuses[0] != 500 || strings.Contains(bodies, "half") || strings.Contains(bodies, "Canary") {
+			t.Fatalf("%v %q", statuses, bodies)
 		}
-	}, httpguard.Options{Panicked: func(value any) { told <- value }})
-	statuses, bodies := exchange(t, listener, "GET /boom HTTP/1.1\r\nHost: h\r\n\r\n")
-	if len(statuses) != 1 || statuses[0] != 500 || strings.Contains(bodies, "half") || strings.Contains(bodies, "broken") {
-		t.Fatalf("%v %q", statuses, bodies)
+		if what := <-told; what != want {
+			t.Errorf("it is told as %q, want %q", what, want)
+		}
+		if stack := <-told; !strings.Contains(stack, "TestPanicIsAnswered") || strings.Contains(stack, "Canary") {
+			t.Errorf("the stack is %s", stack)
+		}
 	}
-	if value := <-told; value != "broken" {
-		t.Fatal(value)
-	}
+	f(func() { none[len(none)] = 1 }, "runtime error: index out of range [0] with length 0")
+	f(func() { panic("reading Canary") }, "a string, whose text may quote the request")
+	f(func() { panic(errors.New("reading Canary")) }, "a *errors.errorString, whose text may quote the request")
 }
 
 func TestListenAddresses(t *testing.T) {
