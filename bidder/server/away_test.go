@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -78,6 +79,80 @@ func TestReplicaCutOffFromItsStore(t *testing.T) {
 		cut = &cutStore{Store: books}
 		return cut
 	}, func(away bool) { cut.away.Store(away) })
+}
+
+// hungStore begins with what it is asked and comes to no end, whatever its caller's patience, until it is let go.
+type hungStore struct {
+	store.Store
+	hung chan struct{}
+}
+
+func (s *hungStore) Upkeep(ctx context.Context, run store.Run, plan *budget.Plan, ask budget.Upkeep) (budget.UpkeepAnswer, error) {
+	<-s.hung
+	return s.Store.Upkeep(context.WithoutCancel(ctx), run, plan, ask)
+}
+
+func (s *hungStore) Close() error {
+	<-s.hung
+	return s.Store.Close()
+}
+
+// TestStoreThatHangs lets the disk hang in the middle of a question: that is told, and the answer is taken
+// however late it comes.
+func TestStoreThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, hung := serverThatHangs(t)
+		answered := make(chan struct{})
+		go func() {
+			s.tendLeases(t.Context())
+			close(answered)
+		}()
+		time.Sleep(leaseTimeout)
+		synctest.Wait()
+		if err := s.ready(); err != nil {
+			t.Errorf("while the question has its time: %v", err)
+		}
+		time.Sleep(hangsAfter - leaseTimeout)
+		synctest.Wait()
+		if err := s.ready(); err == nil || !strings.Contains(err.Error(), "does its disk hang?") {
+			t.Errorf("with a disk that hangs it is ready: %v", err)
+		}
+		close(hung)
+		<-answered
+		if err := s.ready(); err != nil {
+			t.Errorf("after the answer: %v", err)
+		}
+		if _, body, _ := s.call(t, "ping", `{"ping_id":"p-1","tmax_ms":2000,"service":"hvac","zip":"60614","state":"IL","exclusive":true}`); !strings.Contains(body, `"bid_id"`) {
+			t.Errorf("with the lease that came late: %s", body)
+		}
+	})
+}
+
+func TestHungStoreIsLeftBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, hung := serverThatHangs(t)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		began := time.Now()
+		if err := s.Close(ctx); err == nil || time.Since(began) != 10*time.Second+lastWait {
+			t.Errorf("closing a store that hangs took %v: %v", time.Since(began), err)
+		}
+		close(hung)
+	})
+}
+
+// serverThatHangs has a store that hangs until the channel is closed.
+func serverThatHangs(t *testing.T) (*Server, chan struct{}) {
+	t.Helper()
+	hung := make(chan struct{})
+	servers, _, _ := quietServersOn(t, awayConfiguration, 1, func(clock func() time.Time) store.Store {
+		books, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "books.db"), store.Options{Clock: clock})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &hungStore{books, hung}
+	})
+	return servers[0], hung
 }
 
 func TestReplicaCutOffFromPostgres(t *testing.T) {

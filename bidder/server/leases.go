@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,8 +13,13 @@ const (
 	leaseStepMin = 20 * time.Millisecond // between two questions, however much there is to ask
 	leaseStepMax = time.Second           // the loop looks at least this often
 	leaseTimeout = 5 * time.Second       // for one question
+	hangsAfter   = 6 * time.Second       // a question that is not ended by then waits for a disk
 	awayStep     = time.Second           // after a question that failed
 )
+
+// errHangs is why a store is away that neither answers a question nor gives it up: what it has begun
+// may still be written, so that its answer has to be waited for.
+var errHangs = errors.New("it has begun to look after the leases, and does not come to an end: does its disk hang?")
 
 // leaseLoop asks the store for what the Book needs, off the bid path: one question at a time.
 func (s *Server) leaseLoop(ctx context.Context) {
@@ -55,7 +61,15 @@ func (s *Server) tendLeases(ctx context.Context) time.Duration {
 	s.record.upkeep(stamp, bidder.UpkeepRecord{Ask: &ask})
 	bounded, cancel := context.WithTimeout(ctx, leaseTimeout)
 	defer cancel()
+	told := make(chan struct{})
+	hangs := time.AfterFunc(hangsAfter, func() {
+		s.storeAway(errHangs)
+		close(told)
+	})
 	answer, err := s.store.Upkeep(bounded, s.run, s.inForce.Load().plan, ask)
+	if !hangs.Stop() {
+		<-told // so that what comes now is said last
+	}
 	if err != nil {
 		s.storeAway(err)
 		s.record.away(s.agent.Away(s.clock.now()))

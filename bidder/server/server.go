@@ -294,10 +294,27 @@ func (s *Server) Lost() <-chan error { return s.lost }
 func (s *Server) Drain(ctx context.Context) error { return s.mail.Drain(ctx) }
 
 // Close stops gracefully within ctx: no longer ready, open requests answered, free leases given
-// back, the recording flushed, the store closed. It may be called more than once.
+// back, the recording flushed, the store closed. What has come to no end soon after ctx has, because a
+// disk hangs, is left behind. It may be called more than once.
 func (s *Server) Close(ctx context.Context) error {
-	s.closing.Do(func() { s.closeErr = s.close(ctx) })
+	s.closing.Do(func() { s.closeErr = s.closeWithin(ctx) })
 	return s.closeErr
+}
+
+func (s *Server) closeWithin(ctx context.Context) error {
+	closed := make(chan error, 1)
+	go func() { closed <- s.close(ctx) }()
+	select {
+	case err := <-closed:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-closed:
+		return err
+	case <-time.After(lastWait):
+		return errors.New("server: stopping: the books come to no end: does their disk hang?")
+	}
 }
 
 func (s *Server) close(ctx context.Context) error {
@@ -338,3 +355,6 @@ func (s *Server) panicked(what string, stack []byte) {
 // shutdownStep bounds each store call while stopping, so that a store that hangs cannot keep the
 // process alive.
 const shutdownStep = 2 * time.Second
+
+// lastWait is for what ends at once where nothing hangs, after the time for a graceful stop is over.
+const lastWait = 5 * time.Second
