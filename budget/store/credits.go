@@ -76,7 +76,7 @@ func giveCredit(tx *sqlstore.Tx, credit Credit, run uint32, now time.Time) (answ
 	err = note(tx, entry{
 		run: int64(run), at: now, kind: "credit", lease: lead.lease, lead: lead.id, cents: -lead.price, leads: -1,
 	})
-	if err != nil || answer.Lease == nil {
+	if err != nil || answer.Lease == nil || planted.Is(planted.CreditLease) {
 		return answer, err
 	}
 	return answer, note(tx, entry{run: int64(run), at: now, kind: "return", lease: lead.lease, cents: lead.price, leads: 1})
@@ -108,20 +108,13 @@ func (l *bought) giveBack(tx *sqlstore.Tx) (*budget.LeaseState, error) {
 	if planted.Is(planted.ForgetUsed) {
 		return nil, l.mark(tx, creditedLease)
 	}
-	lease, open, err := leaseRow(tx, `UPDATE lease SET used_cents = used_cents - ?1, used_leads = used_leads - 1,
-		cents = cents - ?1, leads = leads - 1, returned_cents = returned_cents + ?1, returned_leads = returned_leads + 1,
-		rev = rev + 1 WHERE id = ?2 AND state = 'open' RETURNING `+leaseColumns, l.price, l.lease)
+	lease, open, err := l.shrink(tx)
 	if err != nil {
 		return nil, err
 	}
 	closed := l.lease
 	if open {
 		closed = 0
-		_, err = tx.Exec(`UPDATE cap SET leased_cents = leased_cents - ?1, leased_leads = leased_leads - 1
-			WHERE id IN (SELECT cap FROM lease_cap WHERE lease = ?2)`, l.price, l.lease)
-		if err != nil {
-			return nil, err
-		}
 	}
 	_, err = tx.Exec(`UPDATE cap SET spent_cents = spent_cents - ?1, spent_leads = spent_leads - 1
 		WHERE id IN (SELECT cap FROM lease_cap WHERE lease = ?2 UNION SELECT cap FROM lead_cap WHERE lead = ?3)`,
@@ -136,6 +129,23 @@ func (l *bought) giveBack(tx *sqlstore.Tx) (*budget.LeaseState, error) {
 		return &lease, l.mark(tx, creditedLease)
 	}
 	return nil, l.mark(tx, creditedCaps)
+}
+
+// shrink takes a lead out of the lease that paid it, if that is open: out of what it used and what it holds.
+func (l *bought) shrink(tx *sqlstore.Tx) (lease budget.LeaseState, open bool, err error) {
+	back := room{l.price, 1}
+	if planted.Is(planted.CreditLease) {
+		back = room{}
+	}
+	lease, open, err = leaseRow(tx, `UPDATE lease SET used_cents = used_cents - ?1, used_leads = used_leads - 1,
+		cents = cents - ?2, leads = leads - ?3, returned_cents = returned_cents + ?2, returned_leads = returned_leads + ?3,
+		rev = rev + 1 WHERE id = ?4 AND state = 'open' RETURNING `+leaseColumns, l.price, back.cents, back.leads, l.lease)
+	if err != nil || !open {
+		return lease, open, err
+	}
+	_, err = tx.Exec(`UPDATE cap SET leased_cents = leased_cents - ?, leased_leads = leased_leads - ?
+		WHERE id IN (SELECT cap FROM lease_cap WHERE lease = ?)`, back.cents, back.leads, l.lease)
+	return lease, open, err
 }
 
 // giveBackOpening gives a lead back to the caps that are newer than it is: they began with it.

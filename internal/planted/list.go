@@ -42,6 +42,7 @@ const (
 	SkipLeadCap       Bug = "skip_lead_cap"
 	ForgetAway        Bug = "forget_away"
 	NewCapAlone       Bug = "new_cap_alone"
+	CreditLease       Bug = "credit_lease"
 	IgnoreLowered     Bug = "ignore_lowered"
 	CutUnasked        Bug = "cut_unasked"
 	WholeRest         Bug = "whole_rest"
@@ -92,6 +93,7 @@ func All() []Mistake {
 		{SkipLeadCap, "budget/store", "a direct charge does not ask for the cap's leads"},
 		{ForgetAway, "budget/store", "what was bought without asking a cap does not count in it"},
 		{NewCapAlone, "budget/store", "open leases that a cap knows nothing of leave it whole"},
+		{CreditLease, "budget/store", "a lead that comes back gives its open lease more to buy than newer caps counted"},
 		{IgnoreLowered, "budget/store", "a lowered limit does not cut leases"},
 		{CutUnasked, "budget/store", "an extension takes back what bids are being made from"},
 		{WholeRest, "budget/store", "one of several replicas is granted all that a cap has left"},
