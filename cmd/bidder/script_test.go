@@ -56,7 +56,9 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: await PATTERN")
 	}
 	pattern := regexp.MustCompile(args[0])
-	for deadline := time.Now().Add(time.Minute); ; {
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for deadline := time.Now().Add(time.Minute); ; <-look.C {
 		response, err := http.Get("http://" + ts.Getenv("ADMIN") + "/status")
 		ts.Check(err)
 		status, err := io.ReadAll(response.Body)

@@ -53,7 +53,7 @@ func TestScripts(t *testing.T) {
 
 var leadsTaken = regexp.MustCompile(`leads_total\{.*result="taken".*\} (\d+)`)
 
-// awaitTaken is "taken COUNT": waits until the exchange at $ADMIN has taken so many leads.
+// awaitTaken is "taken COUNT": waits until the exchange at $ADMIN has taken so many leads, a minute at most.
 func awaitTaken(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: taken COUNT")
@@ -62,7 +62,10 @@ func awaitTaken(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	look := time.NewTicker(10 * time.Millisecond)
 	defer look.Stop()
-	for taken := 0; taken < want; <-look.C {
+	for taken, end := 0, time.Now().Add(time.Minute); taken < want; <-look.C {
+		if time.Now().After(end) {
+			ts.Fatalf("%d of %d leads were taken in a minute", taken, want)
+		}
 		response, err := http.Get(ts.Getenv("ADMIN") + "/metrics")
 		ts.Check(err)
 		body, err := io.ReadAll(response.Body)
