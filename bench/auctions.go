@@ -59,7 +59,7 @@ func (l *lab) auctionSubjects() ([]*subject, error) {
 	var subjects []*subject
 	for _, count := range buyerCounts {
 		name := fmt.Sprintf("exchange-%d", count)
-		p, err := l.measured(name, spec{Exchange: &exchangeSpec{Buyers: count, At: buyers.addr}})
+		p, err := l.measured(name, spec{Exchange: &exchangeSpec{Buyers: count, At: buyers.addr, Waits: l.settings.auction}})
 		if err != nil {
 			return nil, err
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/prometheus/client_golang/prometheus"
@@ -87,7 +88,8 @@ func serveBuyer(ctx *fasthttp.RequestCtx, profile *wire.Profile) {
 // runs it, with so many buyers that it asks over HTTP.
 type exchangeSpec struct {
 	Buyers int
-	At     string // the buyers' address
+	At     string        // the buyers' address
+	Waits  time.Duration // for bids
 }
 
 func startExchange(s exchangeSpec, dir string) (server, error) {
@@ -152,9 +154,9 @@ sellers:
 campaigns:
   metro:
     services: [%s]
-    auction: {price: first, deadline: 300ms, reserve: $4}
+    auction: {price: first, deadline: %v, reserve: $4}
 buyers:
-`, trade)
+`, trade, s.Waits)
 	for i := range s.Buyers {
 		fmt.Fprintf(&text, "  buyer-%02d: {ping: {profile: native, url: \"http://%s/%02d\", exchange: bench, key: \"${BUYER_%02d}\"}, "+
 			"wallet: {credit_limit: $50000000}, tells: result}\n", i, s.At, i, i)

@@ -50,6 +50,7 @@ type settings struct {
 	people      int           // different homeowners
 	connections int           // of the closed loop
 	salesAtOnce int           // leads that are on sale at one time
+	auction     time.Duration // how long an auction waits for bids
 	log         io.Writer
 }
 
@@ -66,7 +67,7 @@ func defaultSettings() settings {
 	return settings{
 		slice: time.Second, pairs: 6, rates: []int{1000, 5000, 10_000}, out: "bench/results",
 		latency: 3 * time.Second, pin: canPin(), comparisons: comparisons,
-		people: 5_000, connections: 32, salesAtOnce: 16, log: os.Stderr,
+		people: 5_000, connections: 32, salesAtOnce: 16, auction: 300 * time.Millisecond, log: os.Stderr,
 	}
 }
 
