@@ -288,11 +288,11 @@ func (m *market) drain() {
 	}
 }
 
-// insist sends a request again where the connection was reset: a server that refuses a body before
-// it has read it closes the connection, and the reset may overtake its answer.
+// insist sends a request again where the connection was reset or broken: a server that refuses a body
+// before it has read it closes the connection, and that may overtake its answer.
 func insist(client *http.Client, request *http.Request) (*http.Response, error) {
 	response, err := client.Do(request)
-	for tries := 0; errors.Is(err, syscall.ECONNRESET) && tries < 20; tries++ {
+	for tries := 0; tries < 20 && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)); tries++ {
 		if request.Body, err = request.GetBody(); err != nil {
 			return nil, err
 		}
