@@ -47,6 +47,7 @@ func TestPausedTransactionFreesTheLock(t *testing.T) {
 	address := pgtest.Address(t)
 	paused, other := openServer(t, address, onServer(), nil), openServer(t, address, onServer(), nil)
 	began, woken, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	started := time.Now()
 	go func() {
 		ended <- paused.Write(context.Background(), func(tx *Tx) error {
 			err := insert("paused")(tx)
@@ -56,11 +57,10 @@ func TestPausedTransactionFreesTheLock(t *testing.T) {
 		})
 	}()
 	<-began
-	started := time.Now()
-	if err := other.Write(t.Context(), insert("other")); err != nil {
+	if err := other.Write(t.Context(), insert("other")); err != nil { // lock_timeout's, where it waits too long
 		t.Errorf("behind a paused transaction: %v", err)
 	}
-	if waited := time.Since(started); waited < idleTimeout/2 || waited > lockTimeout {
+	if waited := time.Since(started); waited < idleTimeout {
 		t.Errorf("it waited %v", waited)
 	}
 	close(woken)
