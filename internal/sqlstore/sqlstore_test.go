@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 
@@ -425,29 +426,47 @@ func TestFullDiskStopsTheWriter(t *testing.T) {
 func TestCloseFinishesWhatIsQueued(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
 	db := openAt(t, path, Options{})
+	busy, release := make(chan struct{}), make(chan struct{})
 	var group sync.WaitGroup
-	written := make([]bool, 64)
-	for i := range written {
+	group.Go(func() {
+		err := db.Write(context.Background(), func(*Tx) error { close(busy); <-release; return nil })
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	<-busy
+	const queued = 32
+	for i := range queued {
 		group.Go(func() {
-			err := db.Write(context.Background(), insert(fmt.Sprint(i)))
-			if written[i] = err == nil; err != nil && !errors.Is(err, ErrAway) {
+			if err := db.Write(context.Background(), insert(fmt.Sprint(i))); err != nil {
+				t.Errorf("queued before the end: %v", err)
+			}
+		})
+	}
+	for len(db.writer.queue) < queued {
+		runtime.Gosched()
+	}
+	var more atomic.Int64 // of those that come while it closes
+	for i := range 32 {
+		group.Go(func() {
+			switch err := db.Write(context.Background(), insert(fmt.Sprint("late ", i))); {
+			case err == nil:
+				more.Add(1)
+			case !errors.Is(err, ErrAway):
 				t.Error(err)
 			}
 		})
 	}
-	db.Close()
+	group.Go(func() { close(release) })
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
 	group.Wait()
 	if err := db.Close(); err != nil {
 		t.Error(err)
 	}
-	count := 0
-	for _, done := range written {
-		if done {
-			count++
-		}
-	}
-	if got := notes(t, openAt(t, path, Options{})); len(got) != count {
-		t.Errorf("%d writes were answered, %d are there", count, len(got))
+	if got := notes(t, openAt(t, path, Options{})); len(got) != queued+int(more.Load()) {
+		t.Errorf("%d and %d writes were answered, %d are there", queued, more.Load(), len(got))
 	}
 }
 
