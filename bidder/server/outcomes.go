@@ -332,6 +332,9 @@ func readOutcomeRequests(body io.Reader) ([]OutcomeRequest, error) {
 	if err := decoder.Decode(&asked); err != nil {
 		return nil, fmt.Errorf(`the body is no outcome such as {"lead_id":"...","outcome":"booked","amount":9000.00,"at":"2026-03-04T15:04:05Z"}: %w`, err)
 	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New(`the body goes on after its first outcome: send several as {"outcomes": [{...}, {...}]}`)
+	}
 	if asked.Outcomes == nil {
 		return []OutcomeRequest{asked.OutcomeRequest}, nil
 	}
