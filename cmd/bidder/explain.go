@@ -137,13 +137,18 @@ func explainAll(env *cli.Env, agent *bidder.Agent, from *rules.Exchange, now tim
 	read := pingReader{from.Name, profile}
 	all := []explained{} // [] in JSON, not null
 	var unread []string
+	told, missing := 0, 0
 	for _, file := range files {
 		for asked, err := range pingsOf(env.Stdin, file, read) {
 			if err != nil {
 				env.Sayf("%s: %v", asked.label, err)
 				unread = append(unread, asked.label)
+				if errors.Is(err, fs.ErrNotExist) {
+					missing++
+				}
 				continue
 			}
+			told++
 			one := explained{File: asked.label, Ping: asked.ping.ID}
 			if asked.at.IsZero() {
 				one.Explanation = agent.Explain(now, asked.ping)
@@ -165,8 +170,11 @@ func explainAll(env *cli.Env, agent *bidder.Agent, from *rules.Exchange, now tim
 	if len(unread) == 0 {
 		return nil
 	}
-	return cli.Hint(fmt.Errorf("not explained: %s", strings.Join(unread, ", ")),
-		"a ping is a file of JSON such as those in examples/pings")
+	err = fmt.Errorf("not explained: %s", strings.Join(unread, ", "))
+	if told == 0 && missing == len(unread) {
+		err = cli.Usage("%w", err)
+	}
+	return cli.Hint(err, "a ping is a file of JSON such as those in examples/pings")
 }
 
 // explainThen explains a recorded ping at its instant. What was spent then is not known: nothing.

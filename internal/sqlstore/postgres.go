@@ -168,6 +168,10 @@ func openPostgres(ctx context.Context, config *pgx.ConnConfig, migrations fs.FS,
 	return db, nil
 }
 
+// shortestSecret is from how many characters on a password is taken out of what is told. pgx shows none
+// itself, and one that is shorter, no secret anyway, is part of every other word.
+const shortestSecret = 6
+
 // noAnswer says why a connection could not be made, in one line, without what pgx knows of the
 // configuration.
 func noAnswer(err error, config *pgx.ConnConfig) error {
@@ -179,7 +183,7 @@ func noAnswer(err error, config *pgx.ConnConfig) error {
 		return fmt.Errorf("%w: %s (SQLSTATE %s)", ErrNoAnswer, refused.Message, refused.Code)
 	}
 	words := strings.Join(strings.Fields(err.Error()), " ")
-	if config.Password != "" {
+	if len(config.Password) >= shortestSecret {
 		words = strings.ReplaceAll(words, config.Password, "[redacted]")
 	}
 	return fmt.Errorf("%w: %s", ErrNoAnswer, words)

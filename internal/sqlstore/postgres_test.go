@@ -31,6 +31,23 @@ func onServer(more ...string) fstest.MapFS {
 	return files
 }
 
+// TestNoAnswerKeepsThePassword takes a password out of what is told, and not each letter of a short one.
+func TestNoAnswerKeepsThePassword(t *testing.T) {
+	f := func(password, want string) {
+		t.Helper()
+		config, err := pgx.ParseConfig("postgres://bidder:" + password + "@127.0.0.1/books")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := noAnswer(errors.New("dial tcp: lookup hunter2: no such host"), config).Error()
+		if got != ErrNoAnswer.Error()+": "+want {
+			t.Errorf("%s: %s", password, got)
+		}
+	}
+	f("p", "dial tcp: lookup hunter2: no such host")
+	f("hunter2", "dial tcp: lookup [redacted]: no such host")
+}
+
 func openServer(t *testing.T, address string, files fstest.MapFS, told func(string)) *DB {
 	t.Helper()
 	db, err := OpenPostgres(t.Context(), address, files, "schema", Options{Told: told})
