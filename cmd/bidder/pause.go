@@ -64,9 +64,13 @@ func changePauses(ctx context.Context, env *cli.Env, what scope, change func(*bi
 	if err != nil {
 		return err
 	}
-	if lock, err := server.LockPauses(ctx, path); err == nil {
+	lock, err := server.LockPauses(ctx, path)
+	switch {
+	case err == nil:
 		defer lock.Close()
-	} else { // A pause that is not made is worse than one that another may undo.
+	case ctx.Err() != nil:
+		return ctx.Err()
+	default: // A pause that is not made is worse than one that another may undo.
 		env.Sayf("%v: changed all the same; look at what `bidder status` says is paused", err)
 	}
 	pauses, err := server.ReadPauses(path)
