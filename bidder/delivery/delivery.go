@@ -11,7 +11,8 @@
 // # What is promised
 //
 // Every delivery is made at least once, or ends as a visible dead letter. A webhook gets the same
-// webhook-id at every attempt, by which its receiver knows a repeat; a file gets each lead once.
+// webhook-id at every attempt, by which its receiver knows a repeat; a file gets each lead once, also where
+// replicas on one machine share it (which takes a system with locks on files, as all but Windows have).
 // Attempts follow the schedule of internal/webhook (at once, then after 1, 3, 10, 30 s and so on to
 // 10 h, twelve in all). Within a target the oldest delivery goes first, several at a time; targets
 // do not wait for each other. Of several replicas one at a time has a delivery: it claims it in the outbox

@@ -35,13 +35,17 @@ func (j *journals) at(path string) *journal {
 // under way when a process dies. The file is opened anew for each append, so that it may be moved
 // away (rotated) at any time; one that was moved before a crash cannot be read back, and the lead
 // may then be in both.
+//
+// Replicas on one machine may share a file. Each locks it for its append, and first reads what others
+// have added since its last one. Where the system has no such locks the file is read back only once:
+// a lead is then in it twice where the replica that appended it died before its note.
 type journal struct {
 	path string
 
-	mu     sync.Mutex
-	loaded bool
-	seen   map[string]bool
-	order  []string // of seen, oldest first
+	mu    sync.Mutex
+	left  fs.FileInfo // the file after our last append; nil where it has to be read back
+	seen  map[string]bool
+	order []string // of seen, oldest first
 }
 
 const (
@@ -53,23 +57,21 @@ const (
 func (j *journal) append(id string, line []byte) (err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	created, err := j.prepare()
-	if err != nil {
-		return err
-	}
 	if j.seen[id] {
 		return nil
 	}
-	// Leads are personal data: the file is its owner's only.
-	file, err := os.OpenFile(j.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	file, created, err := j.open()
 	if err != nil {
-		return plainPathError("opening", err)
+		return err
 	}
 	defer func() {
 		if closing := file.Close(); err == nil && closing != nil {
 			err = plainPathError("closing", closing)
 		}
 	}()
+	if err := j.readAdded(file); err != nil || j.seen[id] {
+		return err
+	}
 	end, err := file.Seek(0, io.SeekEnd)
 	if err != nil {
 		return plainPathError("measuring", err)
@@ -78,7 +80,7 @@ func (j *journal) append(id string, line []byte) (err error) {
 		err = file.Sync()
 	}
 	if err != nil {
-		j.loaded = false // should half a line stay, it is mended before the next one
+		j.left = nil // should half a line stay, it is mended before the next one
 		return errors.Join(plainPathError("appending to", err), file.Truncate(end))
 	}
 	if created {
@@ -87,43 +89,56 @@ func (j *journal) append(id string, line []byte) (err error) {
 		}
 	}
 	j.remember(id)
+	if j.left, err = file.Stat(); err != nil {
+		j.left = nil
+	}
 	return nil
 }
 
-// prepare makes the folder, reads the ids back at the first call, and reports whether the file
-// will be created.
-func (j *journal) prepare() (created bool, err error) {
-	if !j.loaded {
-		if err := j.load(); err != nil {
-			return false, err
-		}
-		j.loaded = true
-	}
-	_, err = os.Stat(j.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return true, os.MkdirAll(filepath.Dir(j.path), 0o700)
-	}
-	return false, err
-}
-
-// load reads back the ids at the file's end. A last line without its newline is what a crash left
-// of an append: where it is no whole JSON value it is cut off, as its delivery is still owed.
-func (j *journal) load() error {
-	file, err := os.OpenFile(j.path, os.O_RDWR, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+// open makes the folder and the file where they are missing.
+func (j *journal) open() (file *os.File, created bool, err error) {
+	if _, err = os.Stat(j.path); errors.Is(err, fs.ErrNotExist) {
+		created, err = true, os.MkdirAll(filepath.Dir(j.path), 0o700)
 	}
 	if err != nil {
-		return plainPathError("opening", err)
+		return nil, false, err
 	}
-	defer file.Close()
-	size, err := file.Seek(0, io.SeekEnd)
+	// Leads are personal data: the file is its owner's only.
+	file, err = os.OpenFile(j.path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, false, plainPathError("opening", err)
+	}
+	return file, created, nil
+}
+
+// readAdded locks the file until it is closed, and reads what this process has not read or written itself.
+func (j *journal) readAdded(file *os.File) error {
+	alone, err := lockFile(file)
+	if err != nil {
+		return plainPathError("locking", err)
+	}
+	now, err := file.Stat()
 	if err != nil {
 		return plainPathError("measuring", err)
 	}
-	start := max(size-readBack, 0)
-	tail := make([]byte, size-start)
-	if _, err := file.ReadAt(tail, start); err != nil {
+	from := max(now.Size()-readBack, 0)
+	if j.left != nil {
+		same := os.SameFile(j.left, now)
+		if !alone || same && now.Size() == j.left.Size() {
+			return nil
+		}
+		if same && now.Size() > j.left.Size() {
+			from = max(from, j.left.Size())
+		}
+	}
+	return j.read(file, from, now.Size())
+}
+
+// read takes in the ids in a part of the file that reaches to its end. A last line without its newline is
+// what a crash left of an append: where it is no whole JSON value it is cut off, as its delivery is still owed.
+func (j *journal) read(file *os.File, from, end int64) error {
+	tail := make([]byte, end-from)
+	if _, err := file.ReadAt(tail, from); err != nil {
 		return plainPathError("reading", err)
 	}
 	// What is found here counts as delivered, but a crash may have come between its write and its sync.
@@ -132,7 +147,7 @@ func (j *journal) load() error {
 	}
 	whole := bytes.LastIndexByte(tail, '\n') + 1
 	if torn := tail[whole:]; len(torn) > 0 {
-		if err := mend(file, start+int64(whole), torn); err != nil {
+		if err := mend(file, from+int64(whole), torn); err != nil {
 			return plainPathError("mending the last line of", err)
 		}
 	}
@@ -151,7 +166,7 @@ func (j *journal) load() error {
 // mend ends a last line that lacks its newline, or cuts it off at its start.
 func mend(file *os.File, start int64, torn []byte) error {
 	if json.Valid(torn) {
-		if _, err := file.WriteAt([]byte("\n"), start+int64(len(torn))); err != nil {
+		if _, err := file.Write([]byte("\n")); err != nil {
 			return err
 		}
 	} else if err := file.Truncate(start); err != nil {

@@ -84,6 +84,91 @@ func TestFileThatACrashCutOffIsMended(t *testing.T) {
 	f("the very lead without its newline", `{"delivery_id":"dlv_1"}`, "dlv_1")
 }
 
+// fileOfTwo gives a file that two processes append to, each of which has read it.
+func fileOfTwo(t *testing.T) (o *outbox, first, second *Deliverer, path string) {
+	o, dir := newOutbox(), t.TempDir()
+	path = filepath.Join(dir, "out", "leads.jsonl")
+	first, second = fileTest(o, dir), fileTest(o, dir)
+	for _, d := range []*Deliverer{first, second} {
+		o.add("hvac", "file")
+		drain(t, d)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if alone, err := lockFile(file); !alone {
+		t.Skip("no locks on files here: ", err)
+	}
+	return o, first, second, path
+}
+
+// What one process appended, and died before it noted it, the other one finds there.
+func TestProcessesThatShareAFileAppendEachLeadOnce(t *testing.T) {
+	o, first, second, path := fileOfTwo(t)
+	id := o.add("hvac", "file")
+	drain(t, first)
+	for _, r := range o.rows {
+		r.done = r.ID != id
+	}
+	o.add("hvac", "file")
+	drain(t, second)
+	o.add("hvac", "file")
+	drain(t, first)
+	if got := strings.Join(ids(t, path), " "); got != "dlv_1 dlv_2 dlv_3 dlv_4 dlv_5" {
+		t.Errorf("the file has %s", got)
+	}
+}
+
+// Half a line of a process that died in its append is none of the other's lead.
+func TestAProcessMendsWhatAnotherLeft(t *testing.T) {
+	o, first, _, path := fileOfTwo(t)
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := file.WriteString(`{"delivery_id":"dlv_3","le`); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	o.add("hvac", "file")
+	drain(t, first)
+	if got := strings.Join(ids(t, path), " "); got != "dlv_1 dlv_2 dlv_3" {
+		t.Errorf("the file has %s", got)
+	}
+}
+
+// A process that stands still in its append holds nobody up for longer than an attempt.
+func TestAFileThatStaysLockedIsTriedAgain(t *testing.T) {
+	o, _, _, path := fileOfTwo(t)
+	synctest.Test(t, func(t *testing.T) {
+		third := fileTest(o, filepath.Dir(filepath.Dir(path)))
+		file, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := lockFile(file); err != nil {
+			t.Fatal(err)
+		}
+		id := o.add("hvac", "file")
+		drain(t, third)
+		if got := o.row(id); len(got.ended) != 1 || !strings.Contains(got.ended[0].Error, "another process keeps it locked") {
+			t.Errorf("while it is locked: %+v", got.ended)
+		}
+		if err := file.Close(); err != nil {
+			t.Fatal(err)
+		}
+		o.nextDue()
+		drain(t, third)
+		if !o.row(id).done {
+			t.Errorf("once it is free: %+v", o.row(id).ended)
+		}
+	})
+}
+
 func TestFileThatWasMovedAwayIsBegunAnew(t *testing.T) {
 	o, dir := newOutbox(), t.TempDir()
 	path := filepath.Join(dir, "out", "leads.jsonl")
