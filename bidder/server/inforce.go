@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"time"
 
@@ -25,8 +26,8 @@ type inForce struct {
 	// Where leads go whose campaign a reload took away: what was accepted is delivered.
 	gone map[string][]rules.Target
 
-	// Attributes that the rules in force read, and those before. A request may be under way while
-	// the rules change, and what decided its ping must be in the recording.
+	// Attributes that the rules in force read, and those that any before read. A request may be under
+	// way while the rules change, more than once, and what decided its ping must be in the recording.
 	kept, keptBefore map[string]bool
 }
 
@@ -122,7 +123,9 @@ func (s *Server) takesLeads(rs *rules.Ruleset) error {
 // follow takes over from the generation before what outlives it: exchanges whose bids may still be
 // posted or whose leads may come back, and where the leads of campaigns go that are gone.
 func (f *inForce) follow(before *inForce) {
-	f.generation, f.keptBefore = before.generation+1, before.kept
+	f.generation, f.keptBefore = before.generation+1, map[string]bool{}
+	maps.Copy(f.keptBefore, before.kept)
+	maps.Copy(f.keptBefore, before.keptBefore)
 	for name, x := range before.exchanges {
 		if f.exchanges[name] != nil || !x.returnsUntil.IsZero() && f.since.After(x.returnsUntil) {
 			continue

@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -170,4 +171,33 @@ func TestRecorderRests(t *testing.T) {
 	if len(r.waiting.places) != 0 {
 		t.Error("it was handed over")
 	}
+}
+
+// TestAttributesOutliveReloads lets two reloads overtake a request: what decided its ping is recorded.
+func TestAttributesOutliveReloads(t *testing.T) {
+	generation := func(before *inForce, rule string) *inForce {
+		t.Helper()
+		text := strings.Replace(awayConfiguration, "{bid: 20}", rule, 1)
+		rs, faults := rules.Load(fstest.MapFS{"bidder.yaml": {Data: []byte(text)}}, "bidder.yaml", nil)
+		if rs == nil {
+			t.Fatal(faults)
+		}
+		next := &inForce{rules: rs, generation: 1, kept: rs.KeptAttrs(), gone: map[string][]rules.Target{}}
+		if before != nil {
+			next.follow(before)
+		}
+		return next
+	}
+	first := generation(nil, `{when: attrs.system == "furnace", bid: 20}`)
+	third := generation(generation(first, "{bid: 20}"), `{when: attrs.stories == "2", bid: 20}`)
+	f := func(generation uint32, attr string, want bool) {
+		t.Helper()
+		if got := third.keeps(generation, attr); got != want {
+			t.Errorf("of a ping that generation %d decided %s is kept: %v", generation, attr, got)
+		}
+	}
+	f(3, "stories", true)
+	f(3, "system", false)
+	f(1, "system", true)
+	f(1, "roof", false)
 }
