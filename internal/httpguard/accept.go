@@ -74,8 +74,8 @@ func passes(err error) bool {
 // Close may be called more than once.
 func (l *patientListener) Close() (err error) {
 	l.closing.Do(func() {
-		close(l.closed)
 		err = l.Listener.Close()
+		close(l.closed)
 	})
 	return err
 }
