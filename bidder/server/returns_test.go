@@ -19,7 +19,7 @@ import (
 )
 
 func TestReturnOf(t *testing.T) {
-	bought := time.Date(2036, time.March, 6, 12, 0, 0, 0, time.UTC)
+	bought := time.Date(2092, time.March, 6, 12, 0, 0, 0, time.UTC)
 	for _, c := range []struct {
 		within, after time.Duration
 		state         string
