@@ -147,10 +147,13 @@ func (c *contractor) awaitDelivered() {
 	}
 }
 
-// owed is how many deliveries `bidder status` says are owed.
+// owed is how many deliveries `bidder status` says are owed. It is asked again where the bidder is too
+// busy to answer it in time.
 func (c *contractor) owed() int64 {
 	c.t.Helper()
-	code, out, words := c.run("status")
+	var code int
+	var out, words string
+	waitFor(patience, func() bool { code, out, words = c.run("status"); return code == int(cli.CodeOK) })
 	var status server.Status
 	if err := json.Unmarshal([]byte(out), &status); code != int(cli.CodeOK) || err != nil {
 		c.t.Fatalf("bidder status exits %d: %s\n%s", code, words, c.said)

@@ -105,12 +105,18 @@ func TestReplicasUnderFaults(t *testing.T) {
 	t.Logf("LEADBID_CRASH_SEED=%d: %d faults in %v: %v", seed, faults, time.Since(began).Round(time.Second), tally)
 	t.Logf("under faults: %v", callers)
 
-	// From now on nothing stands in the way: the money is used up but for what leases may keep.
+	// From now on nothing stands in the way: the money is used up but for what leases may keep. That takes
+	// as long as it takes, while more and more of it is used.
 	callers.pause.Store(0)
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); wait(t.Context(), time.Second) {
+	used := pingpost.Cents(0)
+	for grew := time.Now(); time.Since(grew) < patience; wait(t.Context(), time.Second) {
 		leads := all[0].leads()
-		if spent(leads, "comfort")*100 >= largeCap*97 && smallCap-spent(leads, "water") <= replicas*largestBid {
+		large, small := spent(leads, "comfort"), spent(leads, "water")
+		if large*100 >= largeCap*97 && smallCap-small <= replicas*largestBid {
 			break
+		}
+		if large+small > used {
+			used, grew = large+small, time.Now()
 		}
 	}
 	stop()
