@@ -99,7 +99,7 @@ func fileOfTwo(t *testing.T) (o *outbox, first, second *Deliverer, path string) 
 	}
 	defer file.Close()
 	if alone, err := lockFile(file); !alone {
-		t.Skip("no locks on files here: ", err)
+		t.Skip("NOT TESTED WITH TWO PROCESSES: no locks on files here: ", err)
 	}
 	return o, first, second, path
 }
