@@ -59,7 +59,7 @@ func exchange(t *testing.T, listener *fasthttputil.InmemoryListener, raw string)
 		_, _ = io.WriteString(conn, raw)
 		_, _ = io.WriteString(conn, "GET /after HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
 	}()
-	if err := conn.SetReadDeadline(time.Now().Add(3 * time.Second)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	reader := bufio.NewReader(conn)
