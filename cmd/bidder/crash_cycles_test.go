@@ -237,6 +237,7 @@ func (s *seller) bringHomeowners(ctx context.Context, seed uint64) (done <-chan 
 func (s *seller) verify() {
 	s.t.Helper()
 	command := exec.Command(s.program, "verify", "--store", s.books, "--output", "json")
+	command.Env = scripttest.Environment()
 	text, err := command.CombinedOutput()
 	var report struct {
 		OK bool `json:"ok"`

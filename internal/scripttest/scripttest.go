@@ -1,5 +1,5 @@
-// Package scripttest is what the scripts that test our commands share: commands of testscript for
-// exit codes, programs that serve, and books that somebody tampered with.
+// Package scripttest is what the tests of our commands share: commands of testscript for exit codes,
+// programs that serve, and books that somebody tampered with; addresses; a clean environment.
 //
 // It is called by tests only. What a script starts is ended with the script, by its process.
 package scripttest
