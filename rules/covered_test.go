@@ -13,7 +13,8 @@ import (
 // price one.
 func TestNeverAskedIsTrue(t *testing.T) {
 	warned, priced := 0, 0
-	draw := func(t *rapid.T) {
+	enough := func() bool { return warned >= 20 && priced >= 200 }
+	checkUntil(t, enough, func(t *rapid.T) {
 		text := `version: 1
 business: {name: Lakeview, timezone: America/Chicago, budget: {day: $500}}
 exchanges:
@@ -60,11 +61,18 @@ campaigns:
 				t.Fatalf("rule %d priced %+v, though %s in\n%s", price.Rule+1, ping, message, text)
 			}
 		}
-	}
-	for rounds := 0; rounds < 20 && (warned < 20 || priced < 200); rounds++ {
-		rapid.Check(t, draw)
-	}
-	if warned < 20 || priced < 200 {
+	})
+	if !enough() {
 		t.Errorf("only %d warnings and %d prices were compared", warned, priced)
+	}
+}
+
+// checkUntil draws cases of a property until they showed enough, in 20 rounds at most: with -short a
+// round has few.
+func checkUntil(t *testing.T, enough func() bool, property func(*rapid.T)) {
+	t.Helper()
+	rapid.Check(t, property)
+	for rounds := 1; rounds < 20 && !enough() && !t.Failed(); rounds++ {
+		rapid.Check(t, property)
 	}
 }

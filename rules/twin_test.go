@@ -264,7 +264,8 @@ func drawPing(t *rapid.T) *pingpost.Ping {
 
 func TestIndexAndMachineAgreeWithTheirTwins(t *testing.T) {
 	compared := 0
-	rapid.Check(t, func(t *rapid.T) {
+	enough := func() bool { return compared >= 10_000 }
+	checkUntil(t, enough, func(t *rapid.T) {
 		text := `version: 1
 business: {name: Lakeview, timezone: America/Chicago, budget: {day: $500}}
 exchanges:
@@ -319,7 +320,7 @@ campaigns:
 			}
 		}
 	})
-	if compared < 10_000 {
+	if !enough() {
 		t.Errorf("only %d comparisons", compared)
 	}
 }
