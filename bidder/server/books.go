@@ -74,7 +74,8 @@ func ReadBooksStop(path string) (stop BooksStop, err error) {
 	return stop, nil
 }
 
-// WriteBooksStop replaces the file of a stop whole, or removes it where it would say nothing.
+// WriteBooksStop replaces the file of a stop whole, or removes it where it would say nothing. Who lifts one
+// holds LockPauses of the file of pauses meanwhile, since a bidder adds later findings to it.
 func WriteBooksStop(path string, stop BooksStop) error {
 	if !stop.Stopped() && len(stop.Accepted) == 0 {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -244,6 +245,11 @@ func (s *Server) followStop() {
 		s.books.unwritten = err != nil
 		s.tellOnce(err)
 		return
+	}
+	if s.books.changed { // what a person lifts between reading and writing is not to be written again
+		if lock, err := LockPauses(context.Background(), s.pauseFile()); err == nil {
+			defer lock.Close()
+		} // where there is no lock they may have to lift it twice
 	}
 	stop, err := ReadBooksStop(path)
 	s.tellOnce(err)

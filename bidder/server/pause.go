@@ -62,8 +62,8 @@ func WritePauses(path string, pauses bidder.Pauses) error {
 // lockWait bounds how long a change of the pauses waits for others: each takes milliseconds.
 const lockWait = 5 * time.Second
 
-// LockPauses keeps other processes from changing a file of pauses, from reading it until it is written:
-// of two pauses at once neither undoes the other.
+// LockPauses keeps other processes from changing a file of pauses, or the stop beside it, from reading it until
+// it is written: of two changes at once neither undoes the other.
 func LockPauses(ctx context.Context, path string) (io.Closer, error) {
 	ctx, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()

@@ -1,12 +1,14 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
 
 	"github.com/rs/zerolog"
 
@@ -92,6 +94,42 @@ func TestStopBesideFaultyPauses(t *testing.T) {
 
 	pauses(`{}`)
 	has(bidder.Pauses{})
+}
+
+// TestLiftedStopStaysLifted has a person lift a stop while the bidder is about to add later findings to it.
+func TestLiftedStopStaysLifted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := pausableServer(t)
+		finding := store.Finding{ID: "B1", What: "cap 1: more was granted than its limit"}
+		if err := WriteBooksStop(s.booksStopFile(), BooksStop{Findings: []store.Finding{finding}}); err != nil {
+			t.Fatal(err)
+		}
+		s.lookAtPauses()
+		s.found(s.clock.now(), store.Report{Findings: []store.Finding{finding, {ID: "B3", What: "lead 1: it cost too much"}}})
+		lock, err := LockPauses(t.Context(), s.pauseFile())
+		if err != nil {
+			t.Fatal(err)
+		}
+		looked := make(chan struct{})
+		go func() {
+			s.lookAtPauses()
+			close(looked)
+		}()
+		synctest.Wait()
+		select {
+		case <-looked:
+			t.Error("the bidder does not wait for who is changing the stop")
+		default:
+		}
+		if err := errors.Join(WriteBooksStop(s.booksStopFile(), BooksStop{}), lock.Close()); err != nil {
+			t.Fatal(err)
+		}
+		<-looked
+		s.lookAtPauses()
+		if stop, err := ReadBooksStop(s.booksStopFile()); err != nil || stop.Stopped() || s.books.why() != "" {
+			t.Errorf("a person lifted it, and it is %+v, %v: %s", stop, err, s.books.why())
+		}
+	})
 }
 
 // pausableServer is as much of a bidder as its pauses need, with a folder of its own.

@@ -64,15 +64,11 @@ func changePauses(ctx context.Context, env *cli.Env, what scope, change func(*bi
 	if err != nil {
 		return err
 	}
-	lock, err := server.LockPauses(ctx, path)
-	switch {
-	case err == nil:
-		defer lock.Close()
-	case ctx.Err() != nil:
-		return ctx.Err()
-	default: // A pause that is not made is worse than one that another may undo.
-		env.Sayf("%v: changed all the same; look at what `bidder status` says is paused", err)
+	release, err := lockPauses(ctx, env, path)
+	if err != nil {
+		return err
 	}
+	defer release()
 	pauses, err := server.ReadPauses(path)
 	switch {
 	case err != nil && what.all(): // The kill switch needs nothing of what stood there.
@@ -99,6 +95,20 @@ func changePauses(ctx context.Context, env *cli.Env, what scope, change func(*bi
 		paused.Add("exchange", name)
 	}
 	return env.Print(pauses, paused)
+}
+
+// lockPauses keeps others from changing the pauses and the stop beside them until release.
+func lockPauses(ctx context.Context, env *cli.Env, path string) (release func(), err error) {
+	lock, err := server.LockPauses(ctx, path)
+	switch {
+	case err == nil:
+		return func() { lock.Close() }, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	}
+	// A pause that is not made is worse than one that another may undo.
+	env.Sayf("%v: changed all the same; look at what `bidder status` says is paused", err)
+	return func() {}, nil
 }
 
 // pauseFile finds the file that a running bidder looks at. Pausing everything takes no more of the

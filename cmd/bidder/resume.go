@@ -71,7 +71,7 @@ func liftStop(ctx context.Context, env *cli.Env, accept bool) error {
 	findings := stop.Against(report.Findings)
 	if len(findings) == 0 {
 		env.Sayf("the books hold: the stop is lifted")
-		return server.WriteBooksStop(path, server.BooksStop{Accepted: stop.Accepted})
+		return writeStop(ctx, env, pauses, server.BooksStop{Accepted: stop.Accepted})
 	}
 	for _, finding := range findings {
 		env.Sayf("%s: %s", finding.ID, finding.What)
@@ -85,7 +85,16 @@ func liftStop(ctx context.Context, env *cli.Env, accept bool) error {
 		keys = union(keys, []string{finding.Key()})
 	}
 	env.Sayf("accepted: %s", strings.Join(keys, "; "))
-	return server.WriteBooksStop(path, server.BooksStop{Accepted: keys})
+	return writeStop(ctx, env, pauses, server.BooksStop{Accepted: keys})
+}
+
+func writeStop(ctx context.Context, env *cli.Env, pauses string, stop server.BooksStop) error {
+	release, err := lockPauses(ctx, env, pauses)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return server.WriteBooksStop(server.BooksStopFile(pauses), stop)
 }
 
 func verifyBooks(ctx context.Context, env *cli.Env) (store.Report, error) {
