@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,9 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
+
+	"leadbid/internal/filelock"
 )
 
 // journals are the files that leads are appended to, by path: campaigns may share one.
@@ -113,7 +117,7 @@ func (j *journal) open() (file *os.File, created bool, err error) {
 
 // readAdded locks the file until it is closed, and reads what this process has not read or written itself.
 func (j *journal) readAdded(file *os.File) error {
-	alone, err := lockFile(file)
+	alone, err := own(file)
 	if err != nil {
 		return plainPathError("locking", err)
 	}
@@ -132,6 +136,21 @@ func (j *journal) readAdded(file *os.File) error {
 		}
 	}
 	return j.read(file, from, now.Size())
+}
+
+// lockWait is how long an append waits for others: far longer than one takes.
+const lockWait = 5 * time.Second
+
+// own has the file to ourselves among all that lock it. alone is false where there are no locks. It is an
+// error where another process keeps it, as one that stands still does.
+func own(file *os.File) (alone bool, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
+	defer cancel()
+	err = filelock.Own(ctx, file)
+	if errors.Is(err, filelock.ErrHeld) {
+		return false, errors.New("another process keeps it locked")
+	}
+	return err == nil, nil
 }
 
 // read takes in the ids in a part of the file that reaches to its end. A last line without its newline is

@@ -98,8 +98,8 @@ func fileOfTwo(t *testing.T) (o *outbox, first, second *Deliverer, path string) 
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if alone, err := lockFile(file); !alone {
-		t.Skip("NOT TESTED WITH TWO PROCESSES: no locks on files here: ", err)
+	if alone, err := own(file); !alone {
+		t.Skip("NOT TESTED WITH TWO PROCESSES: no locks on open files here: ", err)
 	}
 	return o, first, second, path
 }
@@ -150,7 +150,7 @@ func TestAFileThatStaysLockedIsTriedAgain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := lockFile(file); err != nil {
+		if _, err := own(file); err != nil {
 			t.Fatal(err)
 		}
 		id := o.add("hvac", "file")

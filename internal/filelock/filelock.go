@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"time"
 )
 
@@ -20,17 +21,32 @@ var ErrHeld = errors.New("filelock: held by another process")
 const lookEvery = 10 * time.Millisecond
 
 // Wait is Take that tries until the context ends; the error is then ErrHeld.
-func Wait(ctx context.Context, path string) (io.Closer, error) {
+func Wait(ctx context.Context, path string) (lock io.Closer, err error) {
+	err = retry(ctx, func() (err error) {
+		lock, err = Take(path)
+		return err
+	})
+	return lock, err
+}
+
+// Own locks an open file itself until it is closed or the process ends, and tries until the context ends; the
+// error is then ErrHeld. Any other says that the system or the file's place has no such locks: Windows has none
+// beside which others could open it.
+func Own(ctx context.Context, file *os.File) error {
+	return retry(ctx, func() error { return lock(file) })
+}
+
+func retry(ctx context.Context, try func() error) error {
 	again := time.NewTicker(lookEvery)
 	defer again.Stop()
 	for {
-		lock, err := Take(path)
+		err := try()
 		if !errors.Is(err, ErrHeld) {
-			return lock, err
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return nil, err
+			return err
 		case <-again.C:
 		}
 	}

@@ -3,6 +3,7 @@ package filelock_test
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -33,5 +34,31 @@ func TestLock(t *testing.T) {
 	}()
 	if err := errors.Join(first.Close(), <-given); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestOwn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "leads.jsonl")
+	over, end := context.WithCancel(t.Context())
+	end()
+	open := func() *os.File {
+		file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	first, second := open(), open()
+	defer second.Close()
+	if err := filelock.Own(t.Context(), first); errors.Is(err, errors.ErrUnsupported) {
+		t.Skip("NOT TESTED: no locks on open files here")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	if err := filelock.Own(over, second); !errors.Is(err, filelock.ErrHeld) {
+		t.Errorf("a file that another has was locked: %v", err)
+	}
+	if err := errors.Join(first.Close(), filelock.Own(over, second)); err != nil {
+		t.Errorf("once it is closed: %v", err)
 	}
 }

@@ -17,13 +17,20 @@ func Take(path string) (io.Closer, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if err == nil {
-		return file, nil
+	if err := lock(file); err != nil {
+		file.Close()
+		return nil, err
 	}
-	file.Close()
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil, ErrHeld
+	return file, nil
+}
+
+func lock(file *os.File) error {
+	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, syscall.EWOULDBLOCK), errors.Is(err, syscall.EINTR):
+		return ErrHeld
 	}
-	return nil, fmt.Errorf("locking %s: %w", path, err)
+	return fmt.Errorf("locking %s: %w", file.Name(), err)
 }
