@@ -29,7 +29,7 @@ var documents = []string{"README.md", "docs/first-rules.md", "docs/strategy.md"}
 //	UPDATE_DOCS=1 go test ./cmd -run TestDocuments     writes the real output into the pages
 func TestDocuments(t *testing.T) {
 	if testing.Short() {
-		t.Skip("-short: runs programs for about half a minute")
+		t.Skip("NOT TESTED with -short, as they take half a minute: the commands that the documents show")
 	}
 	bin := programs(t)
 	for _, page := range documents {

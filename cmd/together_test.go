@@ -52,7 +52,7 @@ func programs(t *testing.T) string {
 // TestTogether runs scripts in which the programs meet, as real processes.
 func TestTogether(t *testing.T) {
 	if testing.Short() {
-		t.Skip("-short: runs programs for some seconds")
+		t.Skip("NOT TESTED with -short, as they run for some seconds: bidder and exchange together")
 	}
 	bin := programs(t)
 	testscript.Run(t, testscript.Params{

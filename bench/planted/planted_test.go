@@ -81,7 +81,7 @@ func constants(t *testing.T) map[string]bool {
 // finds within a day or two.
 func TestMistakesAreCaught(t *testing.T) {
 	if testing.Short() {
-		t.Skip("-short: it builds the simulation")
+		t.Skip("NOT TESTED with -short, as it builds the simulation: that planted mistakes are caught")
 	}
 	t.Chdir("../..")
 	built := t.TempDir()

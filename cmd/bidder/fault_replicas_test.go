@@ -73,7 +73,7 @@ const (
 //	LEADBID_REPLICA_FAULTS=500 go test ./cmd/bidder -run ReplicasUnderFaults -timeout 0 -v
 func TestReplicasUnderFaults(t *testing.T) {
 	if testing.Short() {
-		t.Skip("-short: takes as long as a lease lasts")
+		t.Skip("NOT TESTED with -short, as it takes as long as a lease lasts: replicas under faults")
 	}
 	address := pgtest.Address(t)
 	t.Parallel()

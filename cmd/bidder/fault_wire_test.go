@@ -37,7 +37,7 @@ var wireFaults = []struct {
 // have the same leads at the same prices, and nothing twice. LEADBID_CRASH_FOR makes it longer.
 func TestWireUnderFaults(t *testing.T) {
 	if testing.Short() {
-		t.Skip("-short: runs a market for some seconds")
+		t.Skip("NOT TESTED with -short, as it runs a market for some seconds: a bad line to the exchange")
 	}
 	t.Parallel()
 	seed, length := crashSeed(t), wireLength
