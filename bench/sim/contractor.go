@@ -87,7 +87,8 @@ func (c *contractor) promised(r *replica, ping *pingpost.Ping, decision *bidder.
 }
 
 // covered is B1 where a bid goes out that binds: its lease has the money for it beside what it has paid
-// and what other open bids may still cost. A bid's post is decided once it is in the books.
+// and what other open bids may still cost. A bid's post is decided once it is in the books. What a lease
+// paid for a bid whose hold was over, through another replica, its owner has not heard of when it bids.
 func (c *contractor) covered(r *replica, p *promise, id budget.LeaseID) {
 	var sum pingpost.Cents
 	open := c.open[id][:0]
@@ -99,7 +100,7 @@ func (c *contractor) covered(r *replica, p *promise, id budget.LeaseID) {
 	}
 	c.open[id] = open
 	lease := c.books.Lease(id)
-	if lease.Open && (lease.UsedCents+sum > lease.Cents || lease.UsedLeads+int64(len(open)) > lease.Leads) {
+	if lease.Open && !c.robbed[id] && (lease.UsedCents+sum > lease.Cents || lease.UsedLeads+int64(len(open)) > lease.Leads) {
 		c.w.fail("B1", "%s bids from lease %d of %v and %d leads, which has paid %v and %d, %d binding bids of %v in all", r.name,
 			id, lease.Cents, lease.Leads, lease.UsedCents, lease.UsedLeads, len(open), sum)
 	}
