@@ -114,7 +114,7 @@ func (a *Agent) Notify(now time.Time, outcome pingpost.Outcome, ref budget.BidRe
 }
 
 // NotifyPrices applies an authentic notice. ref is the bid that it names, as its signature says. A
-// lost bid's hold is freed where the exchange's posts can be refused. A voided bid's hold is freed
+// lost bid's hold is freed where the exchange's posts can be refused. A voided bid's hold ends
 // everywhere, and its ping gets no bid any more: the shell calls it for that only once its refusal is
 // durable. The prices are what the win curves of the strategy learn from; no money follows from them.
 func (a *Agent) NotifyPrices(now time.Time, outcome pingpost.Outcome, ref budget.BidRef, prices Prices) Stamp {
@@ -139,7 +139,7 @@ func (a *Agent) NotifyPrices(now time.Time, outcome pingpost.Outcome, ref budget
 		a.desk.Lost(stamp.At, ref.Seq)
 		a.outcomes.note(ref, false)
 	case pingpost.OutcomeVoided:
-		a.book.Release(stamp.At, ref.Seq)
+		a.book.Withdrawn(stamp.At, ref.Seq)
 		a.repeats.withdraw(ref.Seq)
 		a.desk.Dropped(ref.Seq)
 	}

@@ -302,6 +302,16 @@ func (b *Book) Release(now time.Time, seq uint64) (line Line, held bool) {
 	return line, true
 }
 
+// Withdrawn ends the hold of a bid that was sent and is, durably, to be posted no more. Its money waits for a
+// reading: the post may have been paid and given back meanwhile, of which this Book need not have heard, and
+// what a lead gives back is the lease's no longer.
+func (b *Book) Withdrawn(now time.Time, seq uint64) {
+	b.expire(now)
+	if h := b.holds.of(seq); h != nil {
+		b.end(h, now)
+	}
+}
+
 // LineOf tells whose lease it is, while it is open in this run.
 func (b *Book) LineOf(id LeaseID) (line Line, open bool) {
 	l := b.byLease[id]
@@ -335,15 +345,16 @@ func (b *Book) Charged(now time.Time, c Charged) {
 	if h == nil || h.lease.ID != c.Ref.Lease || h.price != c.Ref.Price {
 		return
 	}
+	refused := c.Reason != pingpost.ReasonNone && !h.firm
 	switch {
-	case c.Accepted && c.Repeat:
+	case c.Repeat && (c.Accepted || refused):
 		b.end(h, now)
 	case c.Accepted:
 		if line := h.lease.line; line != nil {
 			line.peak.buy(now, c.Price)
 		}
 		b.free(h)
-	case c.Reason != pingpost.ReasonNone && !h.firm:
+	case refused:
 		b.free(h)
 	}
 }

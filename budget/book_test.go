@@ -183,7 +183,7 @@ func TestBindingHoldsStayUntilTheirEnd(t *testing.T) {
 	d.wantHold(1, pingpost.OpenBids)
 	d.book.Charged(d.now, Charged{Line: hvac, Ref: BidRef{Lease: ticket.Lease, Seq: 1, Price: 60_00}, Reason: pingpost.DuplicateLead})
 	d.wantHold(1, pingpost.OpenBids)
-	d.book.Release(d.now, 1) // never sent, or withdrawn for good
+	d.book.Release(d.now, 1) // never sent
 	d.wantHold(60_00, pingpost.ReasonNone)
 }
 
@@ -207,6 +207,38 @@ func TestRepeatWaitsForAReading(t *testing.T) {
 	d.upkeep()
 	d.wantHold(41_00, pingpost.BudgetExhausted)
 	d.wantHold(40_00, pingpost.ReasonNone)
+}
+
+// TestMoneyWithoutLeadsFindsSome: a lease whose leads are used up holds what no other lease can be carved from.
+func TestMoneyWithoutLeadsFindsSome(t *testing.T) {
+	day := dollars(campaign("hvac"), pingpost.Day, 100_00)
+	day.Leads = Limit{N: 10, Set: true}
+	d := newDesk(t, onePlan(refusable, 25_00, day))
+	for seq := uint64(1); seq <= 4; seq++ {
+		ticket := d.wantHold(5_00, pingpost.ReasonNone)
+		d.book.Charged(d.now, d.charge(seq, ticket.Lease, 5_00))
+	}
+	if have := d.book.byLine[hvac].room(d.now); have.cents != 80_00 || have.leads != 0 {
+		t.Fatalf("%+v in hand", have)
+	}
+	d.wantHold(5_00, pingpost.StoreAway)
+	d.wait(time.Second)
+	d.upkeep()
+	d.wantHold(5_00, pingpost.ReasonNone)
+}
+
+func TestWithdrawnWaitsForAReading(t *testing.T) {
+	d := newDesk(t, onePlan(refusable, 60_00, dollars(campaign("hvac"), pingpost.Day, 60_00)))
+	ticket := d.wantHold(60_00, pingpost.ReasonNone)
+	d.charge(1, ticket.Lease, 60_00) // the answer is lost
+	d.store.void(1)                  // through another replica: what the lease held is the caps' again
+	d.book.Withdrawn(d.now, 1)
+	d.wantHold(60_00, pingpost.OpenBids)
+	d.wait(time.Second)
+	d.upkeep()
+	if ticket := d.wantHold(60_00, pingpost.ReasonNone); ticket.Lease == 1 {
+		t.Error("a bid is made from a lease that has nothing left")
+	}
 }
 
 func TestWhatIsReturnedIsNotBid(t *testing.T) {

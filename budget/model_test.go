@@ -19,9 +19,11 @@ type modelStore struct {
 	from    map[LeaseID][]CapWindow
 	charges []charged
 	posts   map[uint64]bool
+	voided  map[uint64]bool
 }
 
 type charged struct {
+	seq   uint64
 	line  Line
 	at    time.Time // of the bid
 	lease LeaseID   // 0 where the caps paid themselves
@@ -30,7 +32,7 @@ type charged struct {
 
 func newModelStore() *modelStore {
 	return &modelStore{
-		leases: map[LeaseID]*LeaseState{}, from: map[LeaseID][]CapWindow{}, posts: map[uint64]bool{},
+		leases: map[LeaseID]*LeaseState{}, from: map[LeaseID][]CapWindow{}, posts: map[uint64]bool{}, voided: map[uint64]bool{},
 	}
 }
 
@@ -196,6 +198,9 @@ func (m *modelStore) post(seq uint64, line Line, id LeaseID, price pingpost.Cent
 	answer := Charged{Line: line, Ref: BidRef{Lease: id, Seq: seq, Price: price, Expires: noon}, Price: price}
 	l := m.leases[id]
 	switch {
+	case m.voided[seq]:
+		answer.Reason, answer.Repeat = pingpost.Voided, true
+		return answer
 	case m.posts[seq]:
 		answer.Accepted, answer.Repeat = true, true
 		return answer
@@ -212,9 +217,29 @@ func (m *modelStore) post(seq uint64, line Line, id LeaseID, price pingpost.Cent
 			}
 		}
 	}
-	m.charges = append(m.charges, charged{line, at, id, price})
+	m.charges = append(m.charges, charged{seq, line, at, id, price})
 	answer.Accepted, m.posts[seq] = true, true
 	return answer
+}
+
+// void takes a bid back: it is posted no more, and what it bought goes to the caps, out of its lease while that
+// is open. It gives the state of that lease.
+func (m *modelStore) void(seq uint64) (state *LeaseState) {
+	m.voided[seq] = true
+	at := slices.IndexFunc(m.charges, func(c charged) bool { return c.seq == seq })
+	if at < 0 {
+		return nil
+	}
+	c := m.charges[at]
+	m.charges = slices.Delete(m.charges, at, at+1)
+	l := m.leases[c.lease]
+	if l == nil || !l.Open {
+		return nil
+	}
+	l.UsedCents, l.UsedLeads, l.Rev = l.UsedCents-c.price, l.UsedLeads-1, l.Rev+1
+	l.Cents, l.Leads = l.Cents-c.price, l.Leads-1
+	told := *l
+	return &told
 }
 
 // bid is one bid in the twin's list.
@@ -312,6 +337,19 @@ func (m *machine) release() {
 	b.free = true
 }
 
+// withdraw takes a bid back, as this replica hears it or as another one does, which tells of no lease here.
+func (m *machine) withdraw() {
+	b := m.pick()
+	state := m.store.void(b.seq)
+	if state != nil && rapid.Bool().Draw(m.t, "heard here first") {
+		m.book.Answer(m.now, UpkeepAnswer{Leases: []LeaseState{*state}})
+	}
+	m.book.Withdrawn(m.now, b.seq)
+	if b.end.After(m.now) {
+		b.end = m.now
+	}
+}
+
 func (m *machine) post() {
 	b := m.pick()
 	if m.now.After(b.at.Add(62 * time.Second)) {
@@ -325,7 +363,7 @@ func (m *machine) post() {
 	}
 	m.book.Charged(m.now, charged)
 	switch {
-	case charged.Accepted && charged.Repeat:
+	case charged.Repeat && (charged.Accepted || !b.binding):
 		if b.end.After(m.now) {
 			b.end = m.now
 		}
@@ -506,7 +544,7 @@ func TestBookAgainstLists(t *testing.T) {
 		m.book = NewBook(m.plan)
 		do := func(f func()) func(*rapid.T) { return func(*rapid.T) { f() } }
 		t.Repeat(map[string]func(*rapid.T){
-			"hold": do(m.hold), "hold again": do(m.hold), "lost": do(m.lost), "release": do(m.release), "post": do(m.post),
+			"hold": do(m.hold), "hold again": do(m.hold), "lost": do(m.lost), "release": do(m.release), "withdraw": do(m.withdraw), "post": do(m.post),
 			"ask": do(m.ask), "ask again": do(m.ask), "bring": do(m.bring), "wait": do(m.wait), "restore": do(m.restore),
 			"lower": do(m.lower), "new caps": do(m.newCaps), "": m.check,
 		})

@@ -283,19 +283,25 @@ func atLeastOne[T ~int64](part, shares, before, one T) T {
 }
 
 // regroups tells whether a waiting line gives its own scattered rests back, to get them again in
-// one lease that is large enough together with what the caps have left.
+// one lease that is large enough, and has a lead to go with it, together with what the caps have left.
 func (b *Book) regroups(now time.Time, line *line, have room) bool {
-	if b.stopping || !line.starved(now) || have.cents == 0 || have.cents >= line.denied && have.leads < 1 {
+	if b.stopping || have.cents == 0 || !line.starved(now) {
 		return false
 	}
-	left := pingpost.MaxCents
+	left := room{pingpost.MaxCents, int64(pingpost.MaxCents)}
 	for _, limit := range line.Caps {
 		told := b.uses[keyOf(limit)]
-		if limit.Cents.Set && told != nil && told.covers(now) {
-			left = min(left, pingpost.Cents(limit.Cents.N)-told.SpentCents-told.LeasedCents)
+		if told == nil || !told.covers(now) {
+			continue
+		}
+		if limit.Cents.Set {
+			left.cents = min(left.cents, pingpost.Cents(limit.Cents.N)-told.SpentCents-told.LeasedCents)
+		}
+		if limit.Leads.Set {
+			left.leads = min(left.leads, limit.Leads.N-told.SpentLeads-told.LeasedLeads)
 		}
 	}
-	return have.cents+max(left, 0) >= line.denied
+	return have.cents+max(left.cents, 0) >= line.denied && have.leads+max(left.leads, 0) >= 1
 }
 
 // share is the line's fair part of what its caps have neither bought nor held.

@@ -161,7 +161,6 @@ func (w *world) newBusiness(name string, replicas int) *contractor {
 	c.books.OwnTime, c.books.Shared = c.server != nil, c.server != nil
 	db.books, db.store = c.books, c.books
 	if w.twin != nil {
-		c.books.OwnTime = false
 		if twin := w.twin(c, clock); twin != nil {
 			db.store = twin
 		}

@@ -14,8 +14,11 @@ var length = flag.Duration("sim.for", 40*time.Second, "how long to simulate days
 // day draws makes them days like any other.
 var regressions = []uint64{
 	36,     // an answer to a post that was on its way when the post was withdrawn
+	2519,   // money in leases whose leads were used up, while few were left
+	4520,   // and all of it, in one
 	5041,   // a large bid waited for as long as there was room for a small one
 	9034,   // a delivery claimed by a clock that was set back
+	871,    // a bid withdrawn whose post was paid without the owner of the lease hearing of it
 	200120, // a question to the books' server that was heard twice
 
 	1795414986336279352, // a bid whose hold a clock ended was posted to another replica, and its lease's owner bid on

@@ -229,12 +229,14 @@ const (
 // countReplicas notes that this run is live, and counts those that are, apart from this process's own
 // former ones.
 func (u *upkeep) countReplicas(over *sync.Map) error {
-	err := u.tx.Later(`UPDATE run SET seen_ms = ? WHERE id = ? AND seen_ms < ?`,
-		[]any{u.now.UnixMilli(), u.run.ID, u.now.Add(-seenStep).UnixMilli()}, nil)
+	soon := u.now.Add(seenStep).UnixMilli() // what was noted later than that was before the clock was set back
+	err := u.tx.Later(`UPDATE run SET seen_ms = ? WHERE id = ? AND (seen_ms < ? OR seen_ms > ?)`,
+		[]any{u.now.UnixMilli(), u.run.ID, u.now.Add(-seenStep).UnixMilli(), soon}, nil)
 	if err != nil {
 		return err
 	}
-	rows, err := u.tx.Query(`SELECT id FROM run WHERE seen_ms > ? OR id = ?`, u.now.Add(-seenWithin).UnixMilli(), u.run.ID)
+	rows, err := u.tx.Query(`SELECT id FROM run WHERE seen_ms > ? AND seen_ms <= ? OR id = ?`,
+		u.now.Add(-seenWithin).UnixMilli(), soon, u.run.ID)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -231,5 +232,30 @@ func TestLeaseSize(t *testing.T) {
 		if lease := answer.Grants[0].Lease; lease == nil || lease.Cents != cents {
 			t.Errorf("lease %d is %+v, not of %v", i+1, lease, cents)
 		}
+	}
+}
+
+// TestReplicasAfterTheClockIsSetBack: one that ended while the server's clock was an hour ahead is not taken for
+// live until it is that time again, and those that live are counted as soon as they ask.
+func TestReplicasAfterTheClockIsSetBack(t *testing.T) {
+	plan, _ := totalOf(1, 120_00, 10_00)
+	r := newReplicated(t, 3, plan)
+	counts := func(all ...*replica) (counted []int64) {
+		for _, one := range all {
+			answer, err := one.store.Upkeep(t.Context(), one.run, plan, budget.Upkeep{At: r.now})
+			if err != nil {
+				t.Fatal(err)
+			}
+			counted = append(counted, answer.Replicas)
+		}
+		return counted
+	}
+	r.now = noon.Add(time.Hour)
+	if counted := counts(r.all...); !slices.Equal(counted, []int64{1, 2, 3}) {
+		t.Errorf("an hour after they began: %v", counted)
+	}
+	r.now = noon
+	if counted := counts(r.all[0], r.all[1], r.all[0]); !slices.Equal(counted, []int64{1, 2, 2}) {
+		t.Errorf("after the clock was set back, without the third: %v", counted)
 	}
 }

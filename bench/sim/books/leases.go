@@ -61,12 +61,13 @@ func (b *Books) Upkeep(_ context.Context, run store.Run, plan *budget.Plan, ask 
 
 // countReplicas notes that a run is live, and counts those that are.
 func (b *Books) countReplicas(run store.Run, now time.Time) (live int64) {
-	if seen := &b.seen[run.ID-1]; *seen < now.Add(-seenStep).UnixMilli() {
+	soon := now.Add(seenStep).UnixMilli()
+	if seen := &b.seen[run.ID-1]; *seen < now.Add(-seenStep).UnixMilli() || *seen > soon {
 		remember(b, seen)
 		*seen = now.UnixMilli()
 	}
 	for i, seen := range b.seen {
-		if seen > now.Add(-seenWithin).UnixMilli() || uint32(i+1) == run.ID {
+		if seen > now.Add(-seenWithin).UnixMilli() && seen <= soon || uint32(i+1) == run.ID {
 			live++
 		}
 	}
