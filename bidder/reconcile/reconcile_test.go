@@ -47,6 +47,9 @@ func TestReadForms(t *testing.T) {
 	}
 	f("lead_id,price\na,12.50\n", "2 a $12.50 false")
 	f("\ufeffPing ID;Amount (USD);Sold At\r\np-1;\"$1,234.50\";3/4/2026 3:04 PM\r\n\r\n", "2 p-1 $1,234.50 false 2026-03-04T15:04")
+	f("ping;price\rp;1\rq;x\r\rr;3", "2 p $1.00 false", "5 r $3.00 false",
+		`line 3, column 2 (q): "x" is not an amount of dollars, such as 1234.50 or $1,234.50`)
+	f("price,ping,note\r1,p,\"so\rso\"\n2,q,\n", "2 p $1.00 false", "4 q $2.00 false")
 	f("Bid-Id\tCOST\tDate\nb\t12\t2026-03-04\n", "2 b $12.00 false 2026-03-04T00:00")
 	f("ping,price,status\np,5,Sold\np,5,refunded\nq,-3,\nr,($3.00),\n",
 		"2 p $5.00 false", "3 p $5.00 true", "4 q $3.00 true", "5 r $3.00 true")

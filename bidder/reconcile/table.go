@@ -60,8 +60,8 @@ var (
 	pingHeadings = []string{"pingid", "ping", "offerid", "offer", "auctionid", "pingref"}
 )
 
-// table is a kind of file: CSV with a header, separated by commas, semicolons or tabs; a BOM, CRLF and
-// quotes are understood.
+// table is a kind of file: CSV with a header, separated by commas, semicolons or tabs; a BOM, lines that end in
+// CRLF or CR, and quotes are understood.
 type table struct {
 	what   string // it is, in errors
 	header string // that an empty file should have had
@@ -117,6 +117,8 @@ func (t *table) read(from io.Reader, assign func(header []string) (map[meaning]i
 		return nil, Fault{Line: 1, Why: fmt.Sprintf("%s is larger than %d MiB", t.what, maxFile>>20)}
 	}
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
+	text = bytes.ReplaceAll(text, []byte("\r"), []byte("\n")) // the reader of CSV knows no end of line but LF
 	reader := csv.NewReader(bytes.NewReader(text))
 	reader.FieldsPerRecord, reader.Comma = -1, separator(text)
 	reader.TrimLeadingSpace = reader.Comma != '\t' // it would swallow empty fields
