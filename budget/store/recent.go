@@ -19,10 +19,11 @@ const (
 const openLeaseRows = `SELECT count(*) FROM lease WHERE state = 'open'`
 
 // recentInvariants are those of the money that is at stake now, and that do not grow with history: the
-// open leases, what they were carved from, and the leads that they paid.
+// open leases, what they were carved from, and the leads that they paid. What they find has the keys that
+// the same has among invariants.
 var recentInvariants = []invariant{
 	{"B1", "no open lease passed the limits in force when it was granted", openLeaseRows,
-		`SELECT 'lease ' || lc.lease || ': cap ' || lc.cap || ' passed its limit' FROM lease l
+		`SELECT 'lease ' || lc.lease || ' took cap ' || lc.cap || ' past its limits' FROM lease l
 			JOIN lease_cap lc ON lc.lease = l.id
 		 WHERE l.state = 'open' AND (lc.after_cents > lc.limit_cents OR lc.after_leads > lc.limit_leads)`},
 	{"B1", "no open lease used more than it holds", openLeaseRows,
@@ -35,7 +36,8 @@ var recentInvariants = []invariant{
 			FROM lease WHERE state = 'open') AS sums
 		 WHERE used_cents <> cents_sum OR used_leads <> leads_sum`},
 	{"B7", "each cap has leased what its open leases hold", `SELECT count(*) FROM cap`,
-		`SELECT 'cap ' || id || ' has leased something else than its open leases hold' FROM cap
+		`SELECT format('cap %s has leased %s cents and %s leads more than its open leases hold', id,
+			leased_cents - coalesce(c, 0), leased_leads - coalesce(n, 0)) FROM cap
 			LEFT JOIN (SELECT lc.cap AS whose, sum(l.cents) AS c, sum(l.leads) AS n
 			FROM lease l JOIN lease_cap lc ON lc.lease = l.id WHERE l.state = 'open' GROUP BY lc.cap) AS held ON whose = id
 		 WHERE leased_cents <> coalesce(c, 0) OR leased_leads <> coalesce(n, 0)`},

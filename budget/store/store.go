@@ -341,14 +341,21 @@ type Check struct {
 	Rows int64  `json:"rows"`
 }
 
-// Finding is one broken invariant, in words that begin with the row which shows it.
+// Finding is one broken invariant.
 type Finding struct {
-	ID   string `json:"id"`
+	ID string `json:"id"`
+
+	// What begins with the row that shows it and how far it is off. What else moves on with the money, or
+	// is only of use to a person, stands behind a colon.
 	What string `json:"what"`
 }
 
-// Key names the promise and the row, as in "B7 cap 3": it stays the same while amounts move on.
+// Key names the fault, as in "B7 cap 3 has spent 500 cents and 0 leads more than its leases and charges say":
+// it stays the same while amounts move on, and is another one where the fault grows.
 func (f Finding) Key() string {
-	words := append(strings.Fields(f.What), "", "")
-	return strings.TrimSpace(f.ID + " " + words[0] + " " + strings.Trim(words[1], ":,"))
+	what, _, _ := strings.Cut(f.What, ": ")
+	if f.ID == "file" { // in the words of SQLite, which are no row's
+		what = f.What
+	}
+	return f.ID + " " + what
 }

@@ -11,7 +11,7 @@ import (
 type invariant struct {
 	id, what string
 	rows     string
-	broken   string // selects one text for each row that breaks it
+	broken   string // selects one text for each row that breaks it: see Finding.What
 }
 
 // invariants are B1 to B7, recomputed from the rows. The sums on the right of each comparison are
@@ -19,7 +19,7 @@ type invariant struct {
 var invariants = []invariant{
 	{"B1", "no grant and no direct charge passed the limit in force when it was made",
 		`SELECT (SELECT count(*) FROM lease_cap) + (SELECT count(*) FROM lead_cap)`,
-		`SELECT format('%s: cap %s came to %s cents and %s leads, its limits were %s and %s', who, cap, after_cents, after_leads,
+		`SELECT format('%s took cap %s past its limits: it came to %s cents and %s leads, they were %s and %s', who, cap, after_cents, after_leads,
 			coalesce(CAST(limit_cents AS TEXT), 'none'), coalesce(CAST(limit_leads AS TEXT), 'none')) FROM (
 			SELECT 'lease ' || lease AS who, cap, limit_cents, limit_leads, after_cents, after_leads FROM lease_cap
 			UNION ALL
@@ -27,7 +27,7 @@ var invariants = []invariant{
 		 WHERE after_cents > limit_cents OR after_leads > limit_leads`},
 	{"B1", "no cap came to more than its grants, charges and opening allowed",
 		`SELECT count(*) FROM cap`,
-		`SELECT format('cap %s (%s %s from %s) has %s cents and %s leads spent or leased', id, name, period, start_ms,
+		`SELECT format('cap %s (%s %s from %s) has more spent or leased than was ever granted: %s cents and %s leads', id, name, period, start_ms,
 			spent_cents + leased_cents, spent_leads + leased_leads) FROM cap
 		 WHERE (spent_cents + leased_cents > opening_cents
 			AND NOT EXISTS (SELECT 1 FROM lease_cap c WHERE c.cap = cap.id AND c.after_cents >= spent_cents + leased_cents)
@@ -37,7 +37,7 @@ var invariants = []invariant{
 			AND NOT EXISTS (SELECT 1 FROM lead_cap c WHERE c.cap = cap.id AND c.after_leads >= spent_leads + leased_leads))`},
 	{"B1", "no lease used more than it holds",
 		`SELECT count(*) FROM lease`,
-		`SELECT format('lease %s used %s of %s cents and %s of %s leads', id, used_cents, cents, used_leads, leads)
+		`SELECT format('lease %s used more than it holds: %s of %s cents and %s of %s leads', id, used_cents, cents, used_leads, leads)
 		 FROM lease WHERE used_cents NOT BETWEEN 0 AND cents OR used_leads NOT BETWEEN 0 AND leads`},
 	{"B2", "every bid and every ping was charged at most once, each by its own post",
 		`SELECT count(*) FROM lead`,
@@ -69,7 +69,7 @@ var invariants = []invariant{
 			OR e.leads <> CASE e.kind WHEN 'charge' THEN 1 ELSE -1 END`},
 	{"B4", "each lease used exactly what its leads took and did not give back, in cents and leads",
 		`SELECT count(*) FROM lease`,
-		`SELECT format('lease %s used %s cents and %s leads, its leads say %s and %s', id, used_cents, used_leads, cents_sum, leads_sum)
+		`SELECT format('lease %s used something else than its leads say: %s cents and %s leads, not %s and %s', id, used_cents, used_leads, cents_sum, leads_sum)
 		 FROM (SELECT lease.*,
 			(SELECT coalesce(sum(price_cents), 0) FROM lead WHERE lead.lease = lease.id AND credited <> 1) AS cents_sum,
 			(SELECT count(*) FROM lead WHERE lead.lease = lease.id AND credited <> 1) AS leads_sum FROM lease) AS sums
@@ -103,7 +103,7 @@ var invariants = []invariant{
 		 WHERE lead IS NOT NULL AND NOT EXISTS (SELECT 1 FROM lead WHERE lead.id = entry.lead)`},
 	{"B7", "each lease was granted what it used, gave back and still holds",
 		`SELECT count(*) FROM lease`,
-		`SELECT format('lease %s was granted %s cents and %s leads, gave back %s and %s, and holds %s and %s; its entries say %s and %s granted, %s and %s given back',
+		`SELECT format('lease %s was granted something else than it gave back and holds, or than its entries say: %s cents and %s leads granted, %s and %s given back, %s and %s held; the entries say %s and %s granted, %s and %s given back',
 			id, granted_cents, granted_leads, returned_cents, returned_leads, cents, leads, gc, gl, rc, rl)
 		 FROM lease LEFT JOIN (SELECT lease AS whose,
 			sum(CASE kind WHEN 'grant' THEN cents ELSE 0 END) AS gc, sum(CASE kind WHEN 'grant' THEN leads ELSE 0 END) AS gl,
@@ -113,14 +113,15 @@ var invariants = []invariant{
 			OR gc IS DISTINCT FROM granted_cents OR gl IS DISTINCT FROM granted_leads OR rc IS DISTINCT FROM returned_cents OR rl IS DISTINCT FROM returned_leads`},
 	{"B7", "each closed lease has one entry of its close, with what it used, and no open one has any",
 		`SELECT count(*) FROM lease`,
-		`SELECT 'lease ' || id || ' is ' || state || ', and its ' || coalesce(n, 0) || ' entries of a close do not say what it used'
+		`SELECT 'lease ' || id || ' and its entries of a close do not agree: it is ' || state || ', and there are ' || coalesce(n, 0)
 		 FROM lease LEFT JOIN (SELECT lease AS whose, count(*) AS n, sum(cents) AS c, sum(leads) AS l
 			FROM entry WHERE kind = 'close' GROUP BY lease) AS closes ON whose = id
 		 WHERE (state = 'open' AND n IS NOT NULL)
 			OR (state = 'closed' AND (n IS NULL OR n <> 1 OR c <> used_cents OR l <> used_leads))`},
 	{"B7", "each cap has leased what its open leases hold",
 		`SELECT count(*) FROM cap`,
-		`SELECT format('cap %s has leased %s cents and %s leads, its open leases hold %s and %s', id, leased_cents, leased_leads, c, n)
+		`SELECT format('cap %s has leased %s cents and %s leads more than its open leases hold: %s and %s, not %s and %s', id,
+			leased_cents - c, leased_leads - n, leased_cents, leased_leads, c, n)
 		 FROM (SELECT cap.*,
 			(SELECT coalesce(sum(l.cents), 0) FROM lease_cap lc JOIN lease l ON l.id = lc.lease WHERE lc.cap = cap.id AND l.state = 'open') AS c,
 			(SELECT coalesce(sum(l.leads), 0) FROM lease_cap lc JOIN lease l ON l.id = lc.lease WHERE lc.cap = cap.id AND l.state = 'open') AS n
@@ -128,7 +129,8 @@ var invariants = []invariant{
 		 WHERE leased_cents <> c OR leased_leads <> n`},
 	{"B7", "each cap has spent what its closed leases and direct charges used and nobody gave back",
 		`SELECT count(*) FROM cap`,
-		`SELECT format('cap %s has spent %s cents and %s leads, its leases and charges say %s and %s', id, spent_cents, spent_leads, c, n)
+		`SELECT format('cap %s has spent %s cents and %s leads more than its leases and charges say: %s and %s, not %s and %s', id,
+			spent_cents - c, spent_leads - n, spent_cents, spent_leads, c, n)
 		 FROM (SELECT cap.*, opening_cents
 			+ (SELECT coalesce(sum(l.used_cents), 0) FROM lease_cap lc JOIN lease l ON l.id = lc.lease WHERE lc.cap = cap.id AND l.state = 'closed')
 			+ (SELECT coalesce(sum(d.price_cents), 0) FROM lead_cap lc JOIN lead d ON d.id = lc.lead WHERE lc.cap = cap.id AND d.credited = 0)
