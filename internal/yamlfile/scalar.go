@@ -273,19 +273,13 @@ func ZIPHint(text string) (message, typed string) {
 // Duration reads a length of time such as 60s, 5m or 1h30m, from low to high; where high is a day
 // or more, days (90d, of 24 hours) are read too.
 func (n Node) Duration(low, high time.Duration) (length time.Duration, ok bool) {
-	const day = 24 * time.Hour
 	expected := fmt.Sprintf("a length of time from %s to %s, such as %s", showDuration(low),
 		showDuration(high), exampleBetween(low, high))
 	text, ok := n.scalar(expected)
 	if !ok {
 		return 0, false
 	}
-	length, err := time.ParseDuration(text)
-	if days, isDays := strings.CutSuffix(text,
-		"d"); isDays && allDigits(days) && len(days) <= 5 && high >= day {
-		count, _ := strconv.Atoi(days)
-		length, err = time.Duration(count)*day, nil
-	}
+	length, err := parseLength(text, high)
 	switch {
 	case err != nil && allDigits(text):
 		n.Fault(Quote(text)+" lacks its unit", expected, withUnit(text, low, high))
@@ -297,6 +291,16 @@ func (n Node) Duration(low, high time.Duration) (length time.Duration, ok bool) 
 		return length, true
 	}
 	return 0, false
+}
+
+// parseLength reads a length of time, in days only where one of them is not beyond high.
+func parseLength(text string, high time.Duration) (time.Duration, error) {
+	const day = 24 * time.Hour
+	if days, isDays := strings.CutSuffix(text, "d"); isDays && allDigits(days) && len(days) <= 5 && high >= day {
+		count, err := strconv.Atoi(days)
+		return time.Duration(count) * day, err
+	}
+	return time.ParseDuration(text)
 }
 
 // exampleBetween is what somebody could type for a length of time.
@@ -316,14 +320,20 @@ func exampleBetween(low, high time.Duration) string {
 	return showDuration(high)
 }
 
-// withUnit is a bare number with the first unit that makes it fit; "" where none does.
-func withUnit(number string, low, high time.Duration) string {
-	for _, unit := range []string{"s", "ms", "m", "h"} {
-		if length, err := time.ParseDuration(number + unit); err == nil && length >= low && length <= high {
-			return number + unit
+// withUnit is a bare number with its unit where only one fits, else "": what stands there would be typed,
+// and between 72m, 72h and 72d nobody but the contractor can choose.
+func withUnit(number string, low, high time.Duration) (only string) {
+	for _, unit := range []string{"ms", "s", "m", "h", "d"} {
+		length, err := parseLength(number+unit, high)
+		if err != nil || length < low || length > high {
+			continue
 		}
+		if only != "" {
+			return ""
+		}
+		only = number + unit
 	}
-	return ""
+	return only
 }
 
 func showDuration(length time.Duration) string {

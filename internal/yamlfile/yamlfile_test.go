@@ -98,14 +98,22 @@ func TestDuration(t *testing.T) {
 	f("v: 60s", time.Minute, "")
 	f("v: 1h30m", 90*time.Minute, "")
 	f("v: 90d", 90*24*time.Hour, "")
-	f("v: 60", 0, `"60" lacks its unit | 60s`)
+	f("v: 72", 0, `"72" lacks its unit | `) // 72s, 72m, 72h or 72d: none is typed for the contractor
 	f("v: 401d", 0, `"401d" does not fit here | `)
 	f("v: soon", 0, `"soon" is not a length of time | `)
-	short, faults := read(t, "v: 300")
-	_, _ = short.Duration(20*time.Millisecond, 10*time.Second)
-	if got := only(t, faults); got != `"300" lacks its unit | 300ms` {
-		t.Errorf("a bare number that does not fit as seconds: %q", got)
+	suggests := func(number, want string, low, high time.Duration) {
+		t.Helper()
+		node, faults := read(t, "v: "+number)
+		_, _ = node.Duration(low, high)
+		if got := only(t, faults); got != `"`+number+`" lacks its unit | `+want {
+			t.Errorf("%s from %v to %v: %q", number, low, high, got)
+		}
 	}
+	suggests("300", "300ms", 20*time.Millisecond, 10*time.Second)
+	suggests("5", "5s", 20*time.Millisecond, 10*time.Second)
+	suggests("90", "", time.Hour, 365*24*time.Hour)  // 90m, 90h or 90d
+	suggests("400", "", time.Hour, 365*24*time.Hour) // 400m or 400h
+	suggests("20", "20d", 7*24*time.Hour, 30*24*time.Hour)
 	node, faults := read(t, "v: 1d")
 	if _, ok := node.Duration(0, time.Minute); ok || !faults.Any() {
 		t.Error("days were read where the limit is a minute")
