@@ -38,7 +38,8 @@ func TestSwapDecidesAnewAndRepeatsWhatWasSaid(t *testing.T) {
 	if d := agent.Decide(monday.Add(time.Second), ping("p", nil)); !d.Repeat || d.Ref != first.Ref || d.Generation != 1 {
 		t.Errorf("the same ping again: %+v", d)
 	}
-	if d := agent.Decide(monday.Add(time.Second), ping("q", nil)); !d.Bid || d.Price != 40_00 || d.Generation != 2 {
+	// No bid: the limit is lower, too, and the store has not heard of it.
+	if d := agent.Decide(monday.Add(time.Second), ping("q", nil)); d.Bid || d.Price != 40_00 || d.Generation != 2 {
 		t.Errorf("another ping: %+v", d)
 	}
 	if d := agent.Decide(monday.Add(time.Second), ping("r", plumbing)); d.Bid || d.Reason != pingpost.ServiceNotBought {
@@ -99,7 +100,7 @@ func TestManySwapsForgetTheOldest(t *testing.T) {
 	}
 }
 
-// TestSwapLowersLimits holds nothing more than a lowered cap allows, once the store was asked.
+// TestSwapLowersLimits holds nothing more than a lowered cap allows: nothing at all until the store was asked.
 func TestSwapLowersLimits(t *testing.T) {
 	agent := newAgent(t, twoCampaigns)
 	agent.Decide(monday, ping("p", nil))
@@ -107,6 +108,9 @@ func TestSwapLowersLimits(t *testing.T) {
 	stamp := agent.Swap(monday, load(t, otherRules), 2, &after)
 	if after.Stamp != stamp || after.Generation != 2 || after.Rules != agent.Rules().Hash() {
 		t.Errorf("the state after the swap: %+v", after.Stamp)
+	}
+	if d := agent.Decide(monday, ping("r", nil)); d.Bid {
+		t.Errorf("a bid before the store heard of the lowered cap: %+v", d)
 	}
 	ask, ok, _ := agent.Upkeep(monday.Add(2 * time.Second))
 	if !ok || len(ask.Keeps) == 0 {

@@ -92,6 +92,7 @@ type line struct {
 	refused  pingpost.Reason
 	until    time.Time // the end of the window that refused
 	wantedAt time.Time // when the store was last asked for a lease
+	lowered  bool      // a cap above it was, and the store has not been asked since to cut its leases down
 
 	from, to time.Time // the shortest window of its caps that contained the last instant; see turn
 }
@@ -160,6 +161,9 @@ func (b *Book) Hold(now time.Time, key Line, seq uint64, price pingpost.Cents, t
 	}
 	line.lastAsked = now
 	line.largestSeen = max(line.largestSeen, price)
+	if line.lowered {
+		return HoldTicket{}, b.refusal(now, line, price, tmax)
+	}
 	stands := b.standsBack(now, line)
 	for _, lease := range line.leases {
 		if !stands && lease.backs(now, price, tmax) {
@@ -375,9 +379,9 @@ func (b *Book) chargedDirectly(now time.Time, c Charged) {
 }
 
 // SetPlan puts another plan in force. Bids that were made stay promised. Leases carved from other
-// caps than a line has now back no new bids; limits that only became lower cut them at the store,
-// which the next Upkeep asks for. Where the plan promises what the one before did, as after a change
-// of prices, the leases in hand back bids on as if nothing had happened.
+// caps than a line has now back no new bids. Limits that only became lower cut them at the store, and
+// until the next Upkeep has asked for that they back none either. Where the plan promises what the one
+// before did, as after a change of prices, the leases in hand back bids on as if nothing had happened.
 func (b *Book) SetPlan(now time.Time, plan *Plan) {
 	b.changes++
 	b.expire(now)
@@ -415,6 +419,7 @@ func (b *Book) adopt(plan *Plan) {
 		if old := former[lp.Line]; old != nil {
 			same := formerZone.Location.String() == plan.Location.String() && sameWindows(old.Caps, lp.Caps)
 			l.inherit(old, same && lp.Terms.longest() <= old.Terms.longest())
+			l.lowered = old.lowered || lower(old.Caps, lp.Caps)
 		}
 		b.lines = append(b.lines, l)
 		b.byLine[lp.Line] = l
@@ -444,6 +449,15 @@ func (l *line) inherit(old *line, good bool) {
 
 // longest is how long after a bid its post may come.
 func (t Terms) longest() time.Duration { return t.BidTTL + t.Grace }
+
+// lower tells whether a limit of a cap is below what it was.
+func lower(before, now []Cap) bool {
+	return slices.ContainsFunc(now, func(limit Cap) bool {
+		return slices.ContainsFunc(before, func(was Cap) bool {
+			return keyOf(was) == keyOf(limit) && (limit.Cents.below(was.Cents) || limit.Leads.below(was.Leads))
+		})
+	})
+}
 
 // sameWindows tells whether two lists bound the same scopes over the same periods.
 func sameWindows(a, b []Cap) bool {

@@ -264,6 +264,7 @@ type machine struct {
 	bids    []*bid
 	answer  *UpkeepAnswer // done by the store, not yet brought to the Book
 	largest map[string]room
+	lowered map[Line]bool // a cap above it is lower since the store was last asked
 }
 
 func (m *machine) held(id LeaseID) (sum room) {
@@ -298,6 +299,9 @@ func (m *machine) hold() {
 			m.t.Fatalf("refused with %v", reason)
 		}
 		return
+	}
+	if m.lowered[line.Line] {
+		m.t.Fatalf("a bid of %v before the store heard of a lowered cap", price)
 	}
 	lease, held := m.store.leases[ticket.Lease], m.promised(ticket.Lease)
 	if lease == nil || lease.Line != line.Line || !m.now.Add(tmax).Before(lease.BidUntil.Add(-skew)) {
@@ -385,6 +389,7 @@ func (m *machine) ask() {
 	if !asked {
 		return
 	}
+	clear(m.lowered)
 	answer := m.store.upkeep(m.now, m.plan, ask)
 	m.answer = &answer
 	switch rapid.IntRange(0, 9).Draw(m.t, "fate") {
@@ -441,7 +446,9 @@ func (m *machine) lower() {
 	for i, lp := range next.Lines {
 		lp.Caps = slices.Clone(lp.Caps)
 		for j := range lp.Caps {
-			lp.Caps[j].Cents.N = max(lp.Caps[j].Cents.N*percent/100, 10_00)
+			before := lp.Caps[j].Cents
+			lp.Caps[j].Cents.N = max(before.N*percent/100, 10_00)
+			m.lowered[lp.Line] = m.lowered[lp.Line] || lp.Caps[j].Cents.below(before)
 		}
 		next.Lines[i] = lp
 	}
@@ -540,6 +547,7 @@ func TestBookAgainstLists(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &machine{
 			t: t, now: noon.Add(50 * time.Minute), plan: modelPlan(), store: newModelStore(), largest: map[string]room{},
+			lowered: map[Line]bool{},
 		}
 		m.book = NewBook(m.plan)
 		do := func(f func()) func(*rapid.T) { return func(*rapid.T) { f() } }

@@ -47,6 +47,7 @@ type SavedLine struct {
 	Refused     pingpost.Reason `json:"refused,omitempty"`
 	Until       time.Time       `json:"until,omitzero"`
 	WantedAt    time.Time       `json:"wanted_at,omitzero"`
+	Lowered     bool            `json:"lowered,omitempty"`
 }
 
 // SavedLease is a lease in hand.
@@ -89,6 +90,7 @@ func (b *Book) Snapshot() State {
 			PeakLeads: l.peak.leads, WasLeads: l.peak.had,
 			BoughtCents: l.peak.bought, BoughtLeads: l.peak.boughtInLeads,
 			Waiting: l.waiting, Turn: l.turn, Yielded: l.yielded, Refused: l.refused, Until: l.until, WantedAt: l.wantedAt,
+			Lowered: l.lowered,
 		})
 	}
 	for _, l := range b.leases {
@@ -131,7 +133,7 @@ func Restore(plan *Plan, s State) *Book {
 			saved.BoughtCents, saved.BoughtLeads,
 		}
 		l.waiting, l.turn, l.yielded, l.wantedAt = saved.Waiting, saved.Turn, saved.Yielded, saved.WantedAt
-		l.refused, l.until = saved.Refused, saved.Until
+		l.refused, l.until, l.lowered = saved.Refused, saved.Until, saved.Lowered
 		b.queued = b.queued || !l.waiting.IsZero()
 	}
 	for _, saved := range s.Leases {

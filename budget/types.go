@@ -31,6 +31,9 @@ type Limit struct {
 	Set bool  `json:"set"`
 }
 
+// below tells whether a limit leaves less than the one it takes the place of.
+func (l Limit) below(was Limit) bool { return l.Set && (!was.Set || l.N < was.N) }
+
 // Cap bounds what a scope may spend (Cents) and buy (Leads) in each window of a period. At least
 // one of the two limits is set.
 type Cap struct {

@@ -49,6 +49,9 @@ func (b *Book) Upkeep(now time.Time) (ask Upkeep, ok bool) {
 	if ask.empty() || now.Before(b.gate(urgent)) {
 		return Upkeep{}, false
 	}
+	for _, line := range b.lines {
+		line.lowered = false
+	}
 	for _, want := range ask.Wants {
 		b.byLine[want.Line].wantedAt = now
 	}
