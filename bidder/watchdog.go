@@ -107,13 +107,12 @@ func (a *Agent) heardLocked(now time.Time, exchange string) {
 	}
 }
 
-// silentAfter is how long nothing may be heard. It is never less than twice the time in which a bid
-// may be posted, and 0 where an exchange may be silent for ever.
+// silentAfter is how long nothing may be heard of an exchange; 0, for ever, of one that the rules do not name.
 func silentAfter(exchange *rules.Exchange) time.Duration {
-	if exchange == nil || exchange.SilentAfter == 0 {
+	if exchange == nil {
 		return 0
 	}
-	return max(exchange.SilentAfter, 2*(exchange.BidTTL+exchange.Grace))
+	return exchange.SilentAfter()
 }
 
 // send counts a bid, or withholds it.

@@ -68,7 +68,7 @@ func ownKey(key string, node yamlfile.Node, keyed map[string]yamlfile.Node) {
 }
 
 func (l *loader) loadExchange(name string, node yamlfile.Node) *Exchange {
-	exchange := &Exchange{Name: name, Profile: "native", HoldFor: defaultHold, SilentAfter: defaultSilence}
+	exchange := &Exchange{Name: name, Profile: "native", HoldFor: defaultHold, silentAfter: defaultSilence}
 	m, ok := node.Map([]string{"profile", "auth", "commitment", "bid_ttl", "hold_for", "grace",
 		"auction", "tells", "silent_after",
 		"reasons", "mode", "pause", "snooze_until", "budget", "capacity", "returns", "guard"}, "signature", "hmac", "cidr", "mtls", "deadline", "currency", "fee", "vet",
@@ -103,7 +103,7 @@ func (l *loader) loadExchange(name string, node yamlfile.Node) *Exchange {
 		}
 	}
 	if length, ok := durationOrNever(m.Get("silent_after"), time.Minute, 24*time.Hour); ok {
-		exchange.SilentAfter = length
+		exchange.silentAfter = length
 	}
 	if word, ok := m.Get("auction").Word(pingpost.AuctionWords()); ok {
 		exchange.Auction, _ = pingpost.ParseAuction(word)

@@ -176,6 +176,28 @@ func TestSummary(t *testing.T) {
 	}
 }
 
+// TestSummaryOfSilence: what is said of how long an exchange may be silent is what the Agent goes by.
+func TestSummaryOfSilence(t *testing.T) {
+	says := func(keys, want string, length time.Duration) {
+		t.Helper()
+		rs, faults := loadWhole(strings.Replace(frame, "auction: second", "commitment: binding, "+keys, 1) + "    rules: [{bid: 20}]\n")
+		if rs == nil {
+			t.Fatal(faults)
+		}
+		north := rs.Exchange("north")
+		_, got, _ := strings.Cut(north.describe(), "a bid stands "+north.BidTTL.String())
+		if got != want || north.SilentAfter() != length {
+			t.Errorf("%s: %q, %v", keys, got, north.SilentAfter())
+		}
+	}
+	says("bid_ttl: 60s", "", 15*time.Minute)
+	says("bid_ttl: 60s, silent_after: 15m", "", 15*time.Minute)
+	says("bid_ttl: 60s, silent_after: never", ", and may be silent for ever", 0)
+	says("bid_ttl: 60s, silent_after: 20m", ", nothing is bid after 20m0s without a word from it", 20*time.Minute)
+	says("bid_ttl: 60s, grace: 5s, silent_after: 60s", ", nothing is bid after 2m10s without a word from it", 130*time.Second)
+	says("bid_ttl: 24h, grace: 0s", ", nothing is bid after 48h0m0s without a word from it", 48*time.Hour)
+}
+
 // TestConsentAge: how old a consent may be, where that is said; and what is yet to come is not known.
 func TestConsentAge(t *testing.T) {
 	rs, c := one(t, "    require: {consent_age: 30m}\n    rules: [{when: consent.age_minutes <= 10, bid: 30}, {bid: 20}]\n")

@@ -108,10 +108,6 @@ type Exchange struct {
 	Grace      time.Duration
 	Deadline   time.Duration // how long the exchange waits where a ping does not say
 
-	// SilentAfter is how long nothing may be heard while bids go out before they are withheld; 0: for
-	// ever.
-	SilentAfter time.Duration
-
 	Auction  pingpost.Auction
 	Tells    Tells
 	Mode     Mode
@@ -126,7 +122,18 @@ type Exchange struct {
 	// AcceptRate is the share of its posts that the exchange wants accepted; 0 where nothing is said.
 	AcceptRate float64
 
+	silentAfter time.Duration // as written; 0: may be silent for ever
+
 	saysCommitment, saysAuction bool // the configuration itself does, and not only its profile
+}
+
+// SilentAfter is how long nothing may be heard while bids go out before they are withheld. It is never less
+// than twice the time in which a bid may be posted, and 0 where the exchange may be silent for ever.
+func (e *Exchange) SilentAfter() time.Duration {
+	if e.silentAfter == 0 {
+		return 0
+	}
+	return max(e.silentAfter, 2*(e.BidTTL+e.Grace))
 }
 
 // Target is one place that an accepted lead goes to.

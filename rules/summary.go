@@ -153,12 +153,12 @@ func (e *Exchange) describe() string {
 	if e.AcceptRate > 0 {
 		line += ", warned of before less than " + showNumber(100*e.AcceptRate) + " % of its posts are accepted"
 	}
-	switch e.SilentAfter {
+	switch after := e.SilentAfter(); after {
 	case defaultSilence:
 	case 0:
 		line += ", and may be silent for ever"
 	default:
-		line += ", nothing is bid after " + showSeconds(e.SilentAfter) + " without a word from it"
+		line += ", nothing is bid after " + showSeconds(after) + " without a word from it"
 	}
 	if e.Mode == Observe {
 		line += ", observed only: nothing is bid"
