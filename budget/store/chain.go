@@ -166,7 +166,7 @@ func (c *chain) end(e *entry, row *told) {
 }
 
 func (c *chain) finding(format string, args ...any) {
-	if len(c.report.Findings) < findingsPerCheck*(len(invariants)+1) {
-		c.report.Findings = append(c.report.Findings, Finding{ID: c.check.ID, What: fmt.Sprintf(format, args...)})
+	if c.check.More = len(c.report.Findings) >= findingsPerCheck*(len(invariants)+1); !c.check.More {
+		c.check.find(c.report, fmt.Sprintf(format, args...))
 	}
 }

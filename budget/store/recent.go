@@ -53,6 +53,9 @@ func (s *books) Verify(ctx context.Context) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	if len(rows.Checked) == 0 { // a damage that only the reading of the rows came upon
+		file.Checked[0].Broken += int64(len(rows.Findings))
+	}
 	return Report{Checked: append(file.Checked, rows.Checked...), Findings: append(file.Findings, rows.Findings...)}, nil
 }
 
@@ -66,10 +69,11 @@ func (s *books) verifyFile(ctx context.Context) (report Report, err error) {
 	case s.db.Shared():
 		return Report{}, nil
 	}
-	report.Checked = []Check{{ID: "file", What: "SQLite finds its file as it wrote it", Rows: pages}}
+	check := Check{ID: "file", What: "SQLite finds its file as it wrote it", Rows: pages, More: len(faults) >= sqlstore.MostFaults}
 	for _, fault := range faults {
-		report.Findings = append(report.Findings, Finding{ID: "file", What: "SQLite says: " + strings.Join(strings.Fields(fault), " ")})
+		check.find(&report, "SQLite says: "+strings.Join(strings.Fields(fault), " "))
 	}
+	report.Checked = []Check{check}
 	return report, nil
 }
 

@@ -334,11 +334,13 @@ type Report struct {
 	Findings []Finding `json:"findings"`
 }
 
-// Check is one invariant and how many rows it was held against.
+// Check is one invariant, how many rows it was held against, and how many findings there are of it.
 type Check struct {
-	ID   string `json:"id"` // B1 .. B7, as ARCHITECTURE.md lists them; audit; file
-	What string `json:"what"`
-	Rows int64  `json:"rows"`
+	ID     string `json:"id"` // B1 .. B7, as ARCHITECTURE.md lists them; audit; file
+	What   string `json:"what"`
+	Rows   int64  `json:"rows"`
+	Broken int64  `json:"broken"`
+	More   bool   `json:"more,omitempty"` // there may be more findings than that: no more were looked for
 }
 
 // Finding is one broken invariant.

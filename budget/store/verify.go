@@ -151,13 +151,21 @@ func (i *invariant) verify(r sqlstore.Reader, report *Report) error {
 	if _, err := r.Row(i.rows, nil, &check.Rows); err != nil {
 		return err
 	}
-	report.Checked = append(report.Checked, check)
-	return r.Each(i.broken+fmt.Sprintf(" LIMIT %d", findingsPerCheck), nil, func(rows sqlstore.Rows) error {
-		finding := Finding{ID: i.id}
-		if err := rows.Scan(&finding.What); err != nil {
+	err := r.Each(i.broken+fmt.Sprintf(" LIMIT %d", findingsPerCheck), nil, func(rows sqlstore.Rows) error {
+		var what string
+		if err := rows.Scan(&what); err != nil {
 			return err
 		}
-		report.Findings = append(report.Findings, finding)
+		check.find(report, what)
 		return nil
 	})
+	check.More = check.Broken == findingsPerCheck
+	report.Checked = append(report.Checked, check)
+	return err
+}
+
+// find adds a finding to a report, and to what is known of its check.
+func (c *Check) find(report *Report, what string) {
+	report.Findings = append(report.Findings, Finding{ID: c.ID, What: what})
+	c.Broken++
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -97,6 +98,14 @@ func keepBooks(t *testing.T, path string) {
 
 func findings(t *testing.T, path string) (ids []string) {
 	t.Helper()
+	for _, finding := range verified(t, path).Findings {
+		ids = append(ids, finding.ID)
+	}
+	return ids
+}
+
+func verified(t *testing.T, path string) store.Report {
+	t.Helper()
 	s, err := store.OpenSQLite(t.Context(), path, store.Options{ReadOnly: true})
 	if err != nil {
 		t.Fatal(err)
@@ -106,10 +115,7 @@ func findings(t *testing.T, path string) (ids []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, finding := range report.Findings {
-		ids = append(ids, finding.ID)
-	}
-	return ids
+	return report
 }
 
 // TestVerifyFindsEveryHandEditedCent edits one row at a time, as a person with a database shell
@@ -168,6 +174,44 @@ func TestVerifyFindsEveryHandEditedCent(t *testing.T) {
 			t.Errorf("%s: found %v", edit.sql, found)
 		}
 	}
+}
+
+// TestFindingsBelongToTheirCheck: promises share an id, and one that holds is not called broken for another's
+// sake. Where not all findings are listed, that is told.
+func TestFindingsBelongToTheirCheck(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bidder.db")
+	keepBooks(t, path)
+	change := func(query string) {
+		t.Helper()
+		db, err := sql.Open("sqlite", "file:"+path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		if _, err := db.Exec(query); err != nil {
+			t.Fatal(err)
+		}
+	}
+	broken := func(want ...string) {
+		t.Helper()
+		report := verified(t, path)
+		var got []string
+		for _, check := range report.Checked {
+			if check.Broken > 0 {
+				got = append(got, fmt.Sprint(check.ID, " ", strings.Fields(check.What)[:4], " ", check.Broken, " ", check.More))
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q, not %q, of %v", got, want, report.Findings)
+		}
+	}
+	broken()
+	change(`UPDATE cap SET opening_cents = opening_cents + 1 WHERE id < 3`)
+	broken("B7 [each cap has spent] 2 false")
+	change(`WITH RECURSIVE number(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM number WHERE n < 21)
+		INSERT INTO post (bid_id, exchange, ping_id, at_ms, accepted, lead, reason, detail)
+		SELECT 'lost-' || n, 'north', 'lost-' || n, 1, 1, 'lost', '', '' FROM number`)
+	broken("B6 [every accepted post has] 20 true", "B7 [each cap has spent] 2 false")
 }
 
 func TestEntriesCannotBeChanged(t *testing.T) {

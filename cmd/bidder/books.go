@@ -417,19 +417,26 @@ func sayStop(env *cli.Env) error {
 	return nil
 }
 
+// resultOf says whether a promise holds, and how often it does not.
+func resultOf(check store.Check) string {
+	switch {
+	case check.Broken == 0:
+		return "holds"
+	case check.More:
+		return fmt.Sprintf("BROKEN (%d or more)", check.Broken)
+	}
+	return fmt.Sprintf("BROKEN (%d)", check.Broken)
+}
+
 func printReport(env *cli.Env, report store.Report) error {
 	table := cli.Table{Columns: []string{"promise", "what", "rows", "result"}}
-	broken := map[string]int{}
+	damaged := false
 	for _, finding := range report.Findings {
-		broken[finding.ID]++
+		damaged = damaged || finding.ID == "file"
 		env.Sayf("%s: %s", finding.ID, finding.What)
 	}
 	for _, check := range report.Checked {
-		result := "holds"
-		if n := broken[check.ID]; n > 0 {
-			result = fmt.Sprintf("BROKEN (%d)", n)
-		}
-		table.Rows = append(table.Rows, []any{check.ID, check.What, check.Rows, result})
+		table.Add(check.ID, check.What, check.Rows, resultOf(check))
 	}
 	if report.Findings == nil {
 		report.Findings = []store.Finding{} // [] in JSON, not null
@@ -441,7 +448,7 @@ func printReport(env *cli.Env, report store.Report) error {
 	if err := env.Print(document, table); err != nil {
 		return err
 	}
-	if broken["file"] > 0 {
+	if damaged {
 		return cli.Hint(cli.Failed("the file of the books is damaged, or was written into past its rules"),
 			damagedHint)
 	}

@@ -199,13 +199,9 @@ func verifyCommand(env *cli.Env) *cobra.Command {
 }
 
 func printVerified(env *cli.Env, report store.Report) error {
-	broken := map[string]int{}
-	for _, finding := range report.Findings {
-		broken[finding.ID]++
-	}
 	table := cli.Table{Columns: []string{"id", "promise", "rows", "findings"}}
 	for _, check := range report.Checked {
-		table.Add(check.ID, check.What, check.Rows, broken[check.ID])
+		table.Add(check.ID, check.What, check.Rows, check.Broken)
 	}
 	document := struct {
 		OK bool `json:"ok"`

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -434,6 +435,41 @@ func TestVerifyFindsEachBrokenRow(t *testing.T) {
 			t.Fatalf("no finding of %s among %v", broken.id, report.Findings)
 		})
 	}
+}
+
+// TestFindingsBelongToTheirPromise: promises share an id, and one that holds is not called broken for another's
+// sake.
+func TestFindingsBelongToTheirPromise(t *testing.T) {
+	broken := func(damage string, want ...string) {
+		t.Helper()
+		h := newHouse(t)
+		h.do(exchange.TopUp{ID: "t-1", Buyer: "ann", Amount: 100_00})
+		h.sell("lead-1")
+		damageRows(t, h.path, damage)
+		report, err := h.store.Verify(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, check := range report.Checked {
+			if check.Broken > 0 {
+				got = append(got, fmt.Sprintf("%s %s: %d", check.ID, check.What, check.Broken))
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q, not %q, of %v", damage, got, want, report.Findings)
+		}
+	}
+	broken(`UPDATE account SET cents = cents + 1 WHERE owner = 'ann' AND kind = 'wallet'`,
+		"E3 every account is the sum of its entries, and all accounts sum to zero: 2",
+		"E7 the unsettled offers make a sound market: 1")
+	broken(`UPDATE posting SET owner = 'bob' WHERE account = 'top_ups'`, "E3 the postings are, row by row, those of the events: 1")
+	broken(`UPDATE lead SET body = hex(zeroblob(32))`, "E2 the lead kept for an offer is the one that came in with it: 1")
+	broken(`DELETE FROM top_up`, "E3 every top-up is known by its id: 2")
+	broken(`UPDATE event SET body = json_set(body, '$.price', json('41.00')) WHERE kind = 'held'`,
+		"E2 sold means one hold, one capture and one buyer: 2",
+		"E7 each timeline is gap-free and monotonic, and its offer's row is what it comes to: 1",
+		"E9 prices between floor and bid; the best bid wins; no late bid: 1")
 }
 
 func TestEventsAndPostingsCannotBeChanged(t *testing.T) {

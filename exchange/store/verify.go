@@ -17,17 +17,69 @@ type Report struct {
 	Findings []exchange.Finding `json:"findings"`
 }
 
-// Check is one invariant and how many rows it was held against.
+// Check is one invariant, how many rows it was held against, and how many findings there are of it.
 type Check struct {
-	ID   string `json:"id"` // E1 .. E9, as ARCHITECTURE.md lists them
-	What string `json:"what"`
-	Rows int64  `json:"rows"`
+	ID     string `json:"id"` // E1 .. E9, as ARCHITECTURE.md lists them
+	What   string `json:"what"`
+	Rows   int64  `json:"rows"`
+	Broken int64  `json:"broken"`
 }
+
+// promise is an invariant, by its place in a report.
+type promise int
+
+const (
+	soundEntries promise = iota
+	numberedEvents
+	summedAccounts
+	oneWinner
+	wholeSales
+	wholeTimelines
+	rightReroutes
+	rightPrices
+	endedOffers
+	soundMarket
+	bookedPostings
+	keptLeads
+	privateFields
+	rightSwitches
+	rightDays
+	knownTopUps
+)
+
+func promises() []Check {
+	return []Check{
+		soundEntries:   {ID: "E3", What: "every entry sums to zero and leaves every wallet within its credit"},
+		numberedEvents: {ID: "E7", What: "events are numbered without a gap"},
+		summedAccounts: {ID: "E3", What: "every account is the sum of its entries, and all accounts sum to zero"},
+		oneWinner:      {ID: "E1", What: "each offer has at most one winner"},
+		wholeSales:     {ID: "E2", What: "sold means one hold, one capture and one buyer"},
+		wholeTimelines: {ID: "E7", What: "each timeline is gap-free and monotonic, and its offer's row is what it comes to"},
+		rightReroutes:  {ID: "E8", What: "nothing is rerouted before a rejection or an acknowledged withdrawal; hops within the limit"},
+		rightPrices:    {ID: "E9", What: "prices between floor and bid; the best bid wins; no late bid"},
+		endedOffers:    {ID: "E6", What: "each offer ends once, and none is open beyond its window"},
+		soundMarket:    {ID: "E7", What: "the unsettled offers make a sound market"},
+		bookedPostings: {ID: "E3", What: "the postings are, row by row, those of the events"},
+		keptLeads:      {ID: "E2", What: "the lead kept for an offer is the one that came in with it"},
+		privateFields:  {ID: "E4", What: "no event shows a lead's phone number, e-mail or street address"},
+		rightSwitches:  {ID: "E7", What: "credit limits and pauses are what the events made them"},
+		rightDays:      {ID: "E7", What: "what presets used by day is what they bought"},
+		knownTopUps:    {ID: "E3", What: "every top-up is known by its id"},
+	}
+}
+
+// The promises whose findings the audits of the core tell by their id alone.
+var (
+	moneyAudit = map[string]promise{"E3": soundEntries, "E7": numberedEvents}
+	offerAudit = map[string]promise{
+		"E1": oneWinner, "E2": wholeSales, "E6": endedOffers, "E7": wholeTimelines, "E8": rightReroutes, "E9": rightPrices,
+	}
+)
 
 // Verify recomputes every invariant that the rows show, from the events up: one consistent state,
 // also beside a running exchange. An error means that the rows could not be read at all.
 func (s *Store) Verify(ctx context.Context) (Report, error) {
-	v := &verifier{}
+	v := &verifier{report: Report{Checked: promises()}}
 	err := s.inSnapshot(ctx, func(q querier) error {
 		v.q = q
 		for _, step := range []func() error{
@@ -57,12 +109,19 @@ type verifier struct {
 	postings, offers, toppedUp int64 // that the events have
 }
 
-func (v *verifier) checked(id, what string, rows int64) {
-	v.report.Checked = append(v.report.Checked, Check{id, what, rows})
+func (v *verifier) checked(p promise, rows int64) { v.report.Checked[p].Rows = rows }
+
+func (v *verifier) find(p promise, format string, args ...any) {
+	check := &v.report.Checked[p]
+	v.report.Findings = append(v.report.Findings, exchange.Finding{ID: check.ID, What: fmt.Sprintf(format, args...)})
+	check.Broken++
 }
 
-func (v *verifier) find(id, format string, args ...any) {
-	v.report.Findings = append(v.report.Findings, exchange.Finding{ID: id, What: fmt.Sprintf(format, args...)})
+// findAll takes the findings of an audit over, whose ids each name one of the promises.
+func (v *verifier) findAll(promises map[string]promise, findings []exchange.Finding) {
+	for _, finding := range findings {
+		v.find(promises[finding.ID], "%s", finding.What)
+	}
 }
 
 // events: gap-free, every entry sums to zero, no wallet ever below its credit.
@@ -76,7 +135,7 @@ func (v *verifier) events() error {
 			return err
 		}
 		if want := columnsOf(&e); columns != want {
-			v.find("E7", "event %d: its row says %+v, its body %+v", e.Seq, columns, want)
+			v.find(numberedEvents, "event %d: its row says %+v, its body %+v", e.Seq, columns, want)
 		}
 		count, last = count+1, e
 		v.money.Add(&e)
@@ -97,11 +156,11 @@ func (v *verifier) events() error {
 		return err
 	}
 	if v.last = instant(at); leader != last.Seq || at != micros(last.At) {
-		v.find("E7", "the last event is %d at %v, the leader's row says %d at %v", last.Seq, last.At, leader, v.last)
+		v.find(numberedEvents, "the last event is %d at %v, the leader's row says %d at %v", last.Seq, last.At, leader, v.last)
 	}
-	v.report.Findings = append(v.report.Findings, v.money.Findings...)
-	v.checked("E3", "every entry sums to zero and leaves every wallet within its credit", v.money.Entries)
-	v.checked("E7", "events are numbered without a gap", count)
+	v.findAll(moneyAudit, v.money.Findings)
+	v.checked(soundEntries, v.money.Entries)
+	v.checked(numberedEvents, count)
 	return nil
 }
 
@@ -162,19 +221,19 @@ func (v *verifier) balances() error {
 	for _, b := range balances {
 		total += b.Cents
 		if want := v.money.Balance(b.Account); want != b.Cents {
-			v.find("E3", "%v is at %v, its entries come to %v", b.Account, b.Cents, want)
+			v.find(summedAccounts, "%v is at %v, its entries come to %v", b.Account, b.Cents, want)
 		}
 		if v.money.Touched(b.Account) {
 			touched++
 		}
 	}
 	if total != 0 {
-		v.find("E3", "all accounts sum to %v", total)
+		v.find(summedAccounts, "all accounts sum to %v", total)
 	}
 	if touched != v.money.Accounts() {
-		v.find("E3", "%d accounts have entries, %d of them have a row", v.money.Accounts(), touched)
+		v.find(summedAccounts, "%d accounts have entries, %d of them have a row", v.money.Accounts(), touched)
 	}
-	v.checked("E3", "every account is the sum of its entries, and all accounts sum to zero", int64(len(balances)))
+	v.checked(summedAccounts, int64(len(balances)))
 	return nil
 }
 
@@ -209,24 +268,20 @@ func (v *verifier) timelines() error {
 	var rows int64
 	err = each(v.q, func(r sqlstore.Rows) error { return r.Scan(&rows) }, `SELECT count(*) FROM offer`)
 	if v.offers = offers; rows != offers {
-		v.find("E7", "%d offers have events, %d have a row", offers, rows)
+		v.find(wholeTimelines, "%d offers have events, %d have a row", offers, rows)
 	}
-	v.report.Checked = append(v.report.Checked, []Check{
-		{"E1", "each offer has at most one winner", offers},
-		{"E2", "sold means one hold, one capture and one buyer", offers},
-		{"E7", "each timeline is gap-free and monotonic, and its offer's row is what it comes to", offers},
-		{"E8", "nothing is rerouted before a rejection or an acknowledged withdrawal; hops within the limit", offers},
-		{"E9", "prices between floor and bid; the best bid wins; no late bid", offers},
-	}...)
+	for _, p := range offerAudit {
+		v.checked(p, offers)
+	}
 	return err
 }
 
 func (v *verifier) timeline(events []exchange.Event) error {
-	v.report.Findings = append(v.report.Findings, exchange.AuditOffer(events)...)
+	v.findAll(offerAudit, exchange.AuditOffer(events))
 	id := events[0].Offer
 	want, err := exchange.Fold(events)
 	if err != nil {
-		v.find("E7", "offer %q: %v", id, err)
+		v.find(wholeTimelines, "offer %q: %v", id, err)
 		return nil
 	}
 	// The rows of a running query are open: this one goes through the same transaction, which
@@ -237,7 +292,7 @@ func (v *verifier) timeline(events []exchange.Event) error {
 			return err
 		}
 		if got != want {
-			v.find("E7", "offer %q: its row says %+v, its events come to %+v", id, got, want)
+			v.find(wholeTimelines, "offer %q: its row says %+v, its events come to %+v", id, got, want)
 		}
 		return nil
 	}, `SELECT `+offerColumns+` FROM offer WHERE id = ?`, string(id))
@@ -248,11 +303,10 @@ func (v *verifier) timeline(events []exchange.Event) error {
 func (v *verifier) overdue() error {
 	err := eachEvent(v.q, func(e *exchange.Event) error {
 		if e.Opened != nil && !e.Opened.WindowEnd.After(v.last) {
-			v.find("E6", "offer %q is open at %v, its window closed at %v", e.Offer, v.last, e.Opened.WindowEnd)
+			v.find(endedOffers, "offer %q is open at %v, its window closed at %v", e.Offer, v.last, e.Opened.WindowEnd)
 		}
 		return nil
 	}, `SELECT event.body FROM offer JOIN event ON event.offer = offer.id AND event.step = 1 WHERE offer.ended = ''`)
-	v.checked("E6", "each offer ends once, and none is open beyond its window", v.offers)
 	return err
 }
 
@@ -263,8 +317,8 @@ func (v *verifier) states() error {
 		_, err = exchange.Restore(&exchange.Config{}, snapshot)
 	}
 	if err != nil {
-		v.find("E7", "the market cannot be restored: %v", err)
+		v.find(soundMarket, "the market cannot be restored: %v", err)
 	}
-	v.checked("E7", "the unsettled offers make a sound market", int64(len(snapshot.Offers)))
+	v.checked(soundMarket, int64(len(snapshot.Offers)))
 	return nil
 }

@@ -36,7 +36,7 @@ func (v *verifier) bookedBy(e *exchange.Event) error {
 	}, `SELECT entry, side, coalesce(offer, ''), kind, account, owner, cents FROM posting
 		WHERE seq = ? ORDER BY entry, side`, e.Seq)
 	if v.postings += int64(len(want)); !slices.Equal(want, got) {
-		v.find("E3", "event %d: its postings are %v, its entries say %v", e.Seq, got, want)
+		v.find(bookedPostings, "event %d: its postings are %v, its entries say %v", e.Seq, got, want)
 	}
 	return err
 }
@@ -46,21 +46,26 @@ func (v *verifier) booked() error {
 	var rows int64
 	err := each(v.q, func(r sqlstore.Rows) error { return r.Scan(&rows) }, `SELECT count(*) FROM posting`)
 	if rows != v.postings {
-		v.find("E3", "the events have %d postings, there are %d rows", v.postings, rows)
+		v.find(bookedPostings, "the events have %d postings, there are %d rows", v.postings, rows)
 	}
-	v.checked("E3", "the postings are, row by row, those of the events", rows)
+	v.checked(bookedPostings, rows)
 	return err
 }
 
 // leads: who is kept for an offer is who came in with it. A settled offer's lead may be gone.
 func (v *verifier) leads() error {
+	var kept int64
 	err := each(v.q, func(rows sqlstore.Rows) error {
 		var id string
-		err := rows.Scan(&id)
-		v.find("E2", "offer %q: the lead kept for it came from another seller or in another request", id)
+		var another bool
+		err := rows.Scan(&id, &another)
+		if kept++; another {
+			v.find(keptLeads, "offer %q: the lead kept for it came from another seller or in another request", id)
+		}
 		return err
-	}, `SELECT offer.id FROM offer JOIN lead ON lead.offer = offer.root
-		WHERE lead.seller <> offer.seller OR lead.body <> offer.body ORDER BY offer.id`)
+	}, `SELECT offer.id, lead.seller <> offer.seller OR lead.body <> offer.body
+		FROM offer JOIN lead ON lead.offer = offer.root ORDER BY offer.id`)
+	v.checked(keptLeads, kept)
 	if err != nil {
 		return err
 	}
@@ -78,19 +83,19 @@ func (v *verifier) privacy() error {
 		}
 		lead, err := scan.decode()
 		if err != nil {
-			v.find("E4", "%v", err)
+			v.find(privateFields, "%v", err)
 			return nil
 		}
 		checked++
 		for _, private := range []pingpost.Private{lead.Lead.Phone, lead.Lead.Email, lead.Lead.Address} {
 			if text := private.Reveal(); len(text) > 6 && strings.Contains(body, text) {
-				v.find("E4", "an event of offer %q shows a private field", lead.Offer)
+				v.find(privateFields, "an event of offer %q shows a private field", lead.Offer)
 			}
 		}
 		return nil
 	}, `SELECT `+leadColumns+`, event.body FROM lead
 		JOIN offer ON offer.root = lead.offer JOIN event ON event.offer = offer.id`)
-	v.checked("E4", "no event shows a lead's phone number, e-mail or street address", checked)
+	v.checked(privateFields, checked)
 	return err
 }
 
@@ -103,11 +108,11 @@ func (v *verifier) switches() error {
 	for _, got := range buyers {
 		want := v.buyer(got.Name)
 		if got.CreditLimit != want.CreditLimit || got.Paused != want.Paused {
-			v.find("E7", "buyer %s has a credit limit of %v, paused %v; its events say %v, %v",
+			v.find(rightSwitches, "buyer %s has a credit limit of %v, paused %v; its events say %v, %v",
 				got.Name, got.CreditLimit, got.Paused, want.CreditLimit, want.Paused)
 		}
 	}
-	v.checked("E7", "credit limits and pauses are what the events made them", int64(len(buyers)))
+	v.checked(rightSwitches, int64(len(buyers)))
 	days := 0
 	err = each(v.q, func(rows sqlstore.Rows) error {
 		var key [2]string
@@ -117,14 +122,14 @@ func (v *verifier) switches() error {
 		}
 		days++
 		if want := v.used[key]; want != cents {
-			v.find("E7", "%s has used %v on %s, its events come to %v", key[0], cents, key[1], want)
+			v.find(rightDays, "%s has used %v on %s, its events come to %v", key[0], cents, key[1], want)
 		}
 		return nil
 	}, `SELECT buyer, day, cents FROM day_use`)
 	if days != len(v.used) {
-		v.find("E7", "presets bought on %d days, %d of them have a row", len(v.used), days)
+		v.find(rightDays, "presets bought on %d days, %d of them have a row", len(v.used), days)
 	}
-	v.checked("E7", "what presets used by day is what they bought", int64(days))
+	v.checked(rightDays, int64(days))
 	return err
 }
 
@@ -141,7 +146,7 @@ func (v *verifier) knownBy(e *exchange.Event) error {
 	err := each(v.q, func(r sqlstore.Rows) error { return r.Scan(&got.Buyer, &got.Cents, &got.Seq) },
 		`SELECT buyer, cents, seq FROM top_up WHERE id = ?`, e.Detail)
 	if want := (topUpRow{e.Buyer, e.Price, e.Seq}); got != want {
-		v.find("E3", "top-up %q: its row says %+v, its event %+v", e.Detail, got, want)
+		v.find(knownTopUps, "top-up %q: its row says %+v, its event %+v", e.Detail, got, want)
 	}
 	v.toppedUp++
 	return err
@@ -152,8 +157,8 @@ func (v *verifier) topUps() error {
 	var rows int64
 	err := each(v.q, func(r sqlstore.Rows) error { return r.Scan(&rows) }, `SELECT count(*) FROM top_up`)
 	if rows != v.toppedUp {
-		v.find("E3", "%d top-ups have events, there are %d rows", v.toppedUp, rows)
+		v.find(knownTopUps, "%d top-ups have events, there are %d rows", v.toppedUp, rows)
 	}
-	v.checked("E3", "every top-up is known by its id", rows)
+	v.checked(knownTopUps, rows)
 	return err
 }

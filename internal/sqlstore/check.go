@@ -9,8 +9,8 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// mostFaults bounds what CheckFile tells of a damaged file.
-const mostFaults = 10
+// MostFaults bounds what CheckFile tells of a damaged file.
+const MostFaults = 10
 
 // CheckFile has SQLite look at every page of its file, and tells how many there are and what is wrong with
 // them. Where whole is set, each index is held against its table and each row against its constraints too,
@@ -25,7 +25,7 @@ func (db *DB) CheckFile(ctx context.Context, whole bool) (pages int64, faults []
 	}
 	r := db.Reader(ctx)
 	if _, err = r.Row("PRAGMA page_count", nil, &pages); err == nil {
-		err = r.Each(fmt.Sprintf("PRAGMA %s(%d)", check, mostFaults), nil, func(rows Rows) error {
+		err = r.Each(fmt.Sprintf("PRAGMA %s(%d)", check, MostFaults), nil, func(rows Rows) error {
 			var said string
 			if err := rows.Scan(&said); err != nil {
 				return err

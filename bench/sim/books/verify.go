@@ -149,6 +149,10 @@ func (b *Books) Verify(context.Context) (found store.Report, err error) {
 			}
 		}
 		b.checkTrail()
+		broken := map[string]int64{}
+		for _, finding := range b.findings {
+			broken[finding.ID]++
+		}
 		for _, check := range []struct {
 			id, what string
 			rows     int
@@ -161,7 +165,9 @@ func (b *Books) Verify(context.Context) (found store.Report, err error) {
 			{"B6", "every accepted post has its lead and its deliveries", len(b.posts)},
 			{"B7", "each lease was granted what it used, gave back and still holds", len(b.leases)},
 		} {
-			found.Checked = append(found.Checked, store.Check{ID: check.id, What: check.what, Rows: int64(check.rows)})
+			found.Checked = append(found.Checked, store.Check{
+				ID: check.id, What: check.what, Rows: int64(check.rows), Broken: broken[check.id],
+			})
 		}
 		found.Findings = b.findings
 		b.findings = nil
