@@ -48,7 +48,11 @@ func pauseCommand(env *cli.Env) *cobra.Command {
 		Short: "Stop bidding at once, for all or for a campaign or exchange; works without the database",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return changePauses(cmd.Context(), env, what, func(p *bidder.Pauses) {
+			path, err := pauseFile(env, what)
+			if err != nil {
+				return err
+			}
+			return changePauses(cmd.Context(), env, path, what, func(p *bidder.Pauses) {
 				p.All = p.All || what.all()
 				p.Campaigns = union(p.Campaigns, what.campaigns)
 				p.Exchanges = union(p.Exchanges, what.exchanges)
@@ -59,26 +63,21 @@ func pauseCommand(env *cli.Env) *cobra.Command {
 	return command
 }
 
-func changePauses(ctx context.Context, env *cli.Env, what scope, change func(*bidder.Pauses)) error {
-	path, err := pauseFile(env, what)
-	if err != nil {
+func changePauses(ctx context.Context, env *cli.Env, path string, what scope, change func(*bidder.Pauses)) error {
+	var pauses bidder.Pauses
+	var unread error
+	if err := alone(ctx, env, path, func() error {
+		pauses, unread = server.ReadPauses(path)
+		if unread != nil && !what.all() { // The kill switch needs nothing of what stood there.
+			return unread
+		}
+		change(&pauses)
+		return server.WritePauses(path, pauses)
+	}); err != nil {
 		return err
 	}
-	release, err := lockPauses(ctx, env, path)
-	if err != nil {
-		return err
-	}
-	defer release()
-	pauses, err := server.ReadPauses(path)
-	switch {
-	case err != nil && what.all(): // The kill switch needs nothing of what stood there.
+	if unread != nil {
 		env.Sayf("%s could not be read, and is written anew", path)
-	case err != nil:
-		return err
-	}
-	change(&pauses)
-	if err := server.WritePauses(path, pauses); err != nil {
-		return err
 	}
 	env.Sayf("%s", pausesInWords(pauses))
 	if env.Output() == cli.Text {
@@ -97,18 +96,23 @@ func changePauses(ctx context.Context, env *cli.Env, what scope, change func(*bi
 	return env.Print(pauses, paused)
 }
 
-// lockPauses keeps others from changing the pauses and the stop beside them until release.
-func lockPauses(ctx context.Context, env *cli.Env, path string) (release func(), err error) {
-	lock, err := server.LockPauses(ctx, path)
+// alone changes the pauses, or the stop beside them, while nobody else does. Without the lock, too: a pause
+// that is not made is worse than one that another may undo.
+func alone(ctx context.Context, env *cli.Env, path string, change func() error) error {
+	lock, unlocked := server.LockPauses(ctx, path)
 	switch {
-	case err == nil:
-		return func() { lock.Close() }, nil
+	case unlocked == nil:
+		defer lock.Close()
 	case ctx.Err() != nil:
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
-	// A pause that is not made is worse than one that another may undo.
-	env.Sayf("%v: changed all the same; look at what `bidder status` says is paused", err)
-	return func() {}, nil
+	if err := change(); err != nil {
+		return err
+	}
+	if unlocked != nil {
+		env.Sayf("%v: changed all the same; look at what `bidder status` says is paused", unlocked)
+	}
+	return nil
 }
 
 // pauseFile finds the file that a running bidder looks at. Pausing everything takes no more of the

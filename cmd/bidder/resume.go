@@ -25,15 +25,19 @@ func resumeCommand(env *cli.Env) *cobra.Command {
 			"more, and anything else that is found later does.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			switch {
-			case accept && !what.all():
+			if accept && !what.all() {
 				return cli.Usage("--accept-findings is about the books of all campaigns and exchanges: leave the names away")
-			case what.all():
-				if err := liftStop(cmd.Context(), env, accept); err != nil {
+			}
+			path, err := pauseFile(env, what)
+			if err != nil {
+				return err
+			}
+			if what.all() {
+				if err := liftStop(cmd.Context(), env, path, accept); err != nil {
 					return err
 				}
 			}
-			return changePauses(cmd.Context(), env, what, func(p *bidder.Pauses) {
+			return changePauses(cmd.Context(), env, path, what, func(p *bidder.Pauses) {
 				if what.all() {
 					*p = bidder.Pauses{}
 					return
@@ -50,11 +54,7 @@ func resumeCommand(env *cli.Env) *cobra.Command {
 
 // liftStop lifts the stop of a bidder whose books did not hold, if there is one and they hold now, or a
 // person accepts what does not.
-func liftStop(ctx context.Context, env *cli.Env, accept bool) error {
-	pauses, err := pauseFile(env, scope{})
-	if err != nil {
-		return err
-	}
+func liftStop(ctx context.Context, env *cli.Env, pauses string, accept bool) error {
 	path := server.BooksStopFile(pauses)
 	stop, err := server.ReadBooksStop(path)
 	if err == nil && !stop.Stopped() {
@@ -70,8 +70,11 @@ func liftStop(ctx context.Context, env *cli.Env, accept bool) error {
 	}
 	findings := stop.Against(report.Findings)
 	if len(findings) == 0 {
+		if err := writeStop(ctx, env, pauses, server.BooksStop{Accepted: stop.Accepted}); err != nil {
+			return err
+		}
 		env.Sayf("the books hold: the stop is lifted")
-		return writeStop(ctx, env, pauses, server.BooksStop{Accepted: stop.Accepted})
+		return nil
 	}
 	for _, finding := range findings {
 		env.Sayf("%s: %s", finding.ID, finding.What)
@@ -84,17 +87,17 @@ func liftStop(ctx context.Context, env *cli.Env, accept bool) error {
 	for _, finding := range findings {
 		keys = union(keys, []string{finding.Key()})
 	}
+	if err := writeStop(ctx, env, pauses, server.BooksStop{Accepted: keys}); err != nil {
+		return err
+	}
 	env.Sayf("accepted: %s", strings.Join(keys, "; "))
-	return writeStop(ctx, env, pauses, server.BooksStop{Accepted: keys})
+	return nil
 }
 
 func writeStop(ctx context.Context, env *cli.Env, pauses string, stop server.BooksStop) error {
-	release, err := lockPauses(ctx, env, pauses)
-	if err != nil {
-		return err
-	}
-	defer release()
-	return server.WriteBooksStop(server.BooksStopFile(pauses), stop)
+	return alone(ctx, env, pauses, func() error {
+		return server.WriteBooksStop(server.BooksStopFile(pauses), stop)
+	})
 }
 
 func verifyBooks(ctx context.Context, env *cli.Env) (store.Report, error) {
