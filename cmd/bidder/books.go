@@ -411,7 +411,7 @@ func sayStop(env *cli.Env) error {
 	if err != nil {
 		return err
 	}
-	if stop, err := server.ReadBooksStop(server.BooksStopFile(path)); err != nil || stop.Stopped() {
+	if stoppedByBooks(path) {
 		env.Sayf("the books hold now; nothing is bid until `bidder resume`")
 	}
 	return nil

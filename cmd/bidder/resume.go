@@ -37,14 +37,20 @@ func resumeCommand(env *cli.Env) *cobra.Command {
 					return err
 				}
 			}
-			return changePauses(cmd.Context(), env, path, what, func(p *bidder.Pauses) {
+			if err := changePauses(cmd.Context(), env, path, what, func(p *bidder.Pauses) {
 				if what.all() {
 					*p = bidder.Pauses{}
 					return
 				}
 				p.Campaigns = without(p.Campaigns, what.campaigns)
 				p.Exchanges = without(p.Exchanges, what.exchanges)
-			})
+			}); err != nil {
+				return err
+			}
+			if stoppedByBooks(path) {
+				env.Sayf("nothing is bid until `bidder resume` without a name: the books did not hold")
+			}
+			return nil
 		},
 	}
 	what.flags(command)
@@ -92,6 +98,12 @@ func liftStop(ctx context.Context, env *cli.Env, pauses string, accept bool) err
 	}
 	env.Sayf("accepted: %s", strings.Join(keys, "; "))
 	return nil
+}
+
+// stoppedByBooks tells whether a stop is in force beside a file of pauses. One that cannot be read is.
+func stoppedByBooks(pauses string) bool {
+	stop, err := server.ReadBooksStop(server.BooksStopFile(pauses))
+	return err != nil || stop.Stopped()
 }
 
 func writeStop(ctx context.Context, env *cli.Env, pauses string, stop server.BooksStop) error {
