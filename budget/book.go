@@ -94,6 +94,8 @@ type line struct {
 	wantedAt time.Time // when the store was last asked for a lease
 	lowered  bool      // a cap above it was, and the store has not been asked since to cut its leases down
 
+	overdrawn bool // a cap above it, as last told, has promised more than its limit; see Book.overdrawn
+
 	from, to time.Time // the shortest window of its caps that contained the last instant; see turn
 }
 
@@ -161,7 +163,7 @@ func (b *Book) Hold(now time.Time, key Line, seq uint64, price pingpost.Cents, t
 	}
 	line.lastAsked = now
 	line.largestSeen = max(line.largestSeen, price)
-	if line.lowered {
+	if line.lowered || line.overdrawn && b.overdrawn(now, line) {
 		return HoldTicket{}, b.refusal(now, line, price, tmax)
 	}
 	stands := b.standsBack(now, line)
@@ -436,6 +438,7 @@ func (b *Book) adopt(plan *Plan) {
 			delete(b.uses, key)
 		}
 	}
+	b.noteOverdrawn()
 }
 
 // inherit takes over what the line was before. Its leases back no new bids unless they are good for
@@ -637,6 +640,12 @@ func (b *Book) bought(now time.Time, limit Cap) (cents pingpost.Cents, leads int
 	}
 	cents, leads = b.since(told)
 	return told.UsedCents + cents, told.UsedLeads + leads
+}
+
+// passes tells whether a cap has spent and leased more than a limit.
+func (u *use) passes(limit Cap) bool {
+	return limit.Cents.Set && int64(u.SpentCents+u.LeasedCents) > limit.Cents.N ||
+		limit.Leads.Set && u.SpentLeads+u.LeasedLeads > limit.Leads.N
 }
 
 func (u *use) covers(at time.Time) bool {

@@ -314,6 +314,12 @@ func (m *machine) hold() {
 		seq: seq, line: line.Line, lease: ticket.Lease, price: price, at: m.now, end: ticket.Until,
 		binding: !line.Terms.Refusable,
 	})
+	for _, w := range windowsOf(line.Caps, m.now, m.plan.Location) {
+		come := m.mayCome(w)
+		if w.Cap.Cents.Set && int64(come.cents) > w.Cap.Cents.N || w.Cap.Leads.Set && come.leads > w.Cap.Leads.N {
+			m.t.Fatalf("a bid of %v, with which %s may come to %+v, its limits are %+v", price, nameOf(w), come, w.Cap)
+		}
+	}
 }
 
 func (m *machine) pick() *bid {

@@ -158,6 +158,7 @@ func Restore(plan *Plan, s State) *Book {
 	for _, saved := range s.Uses {
 		b.uses[keyOf(saved.Use.Cap)] = &use{saved.Use, saved.DirectCents, saved.DirectLeads}
 	}
+	b.noteOverdrawn()
 	return b
 }
 

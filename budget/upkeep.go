@@ -88,13 +88,12 @@ func (b *Book) setAside(now time.Time, lease *lease, keep Keep) {
 	lease.leavingLeads += leads
 }
 
-// overdrawn tells whether a cap that the lease was carved from has promised more than its limit.
-func (b *Book) overdrawn(now time.Time, lease *lease) bool {
-	return slices.ContainsFunc(lease.line.Caps, func(limit Cap) bool {
+// overdrawn tells whether a cap above the line has promised more than its limit, which was lowered since: what
+// its leases have free is to go back, and backs no bid until then.
+func (b *Book) overdrawn(now time.Time, line *line) bool {
+	return slices.ContainsFunc(line.Caps, func(limit Cap) bool {
 		told := b.uses[keyOf(limit)]
-		return told != nil && told.covers(now) &&
-			(limit.Cents.Set && int64(told.SpentCents+told.LeasedCents) > limit.Cents.N ||
-				limit.Leads.Set && told.SpentLeads+told.LeasedLeads > limit.Leads.N)
+		return told != nil && told.covers(now) && told.passes(limit)
 	})
 }
 
@@ -224,6 +223,7 @@ func (b *Book) told(a UpkeepAnswer) {
 	for _, capUse := range a.Caps {
 		b.uses[keyOf(capUse.Cap)] = &use{CapUse: capUse}
 	}
+	b.noteOverdrawn()
 	tell := func(state LeaseState) {
 		if lease := b.byLease[state.ID]; lease != nil {
 			lease.toldCents, lease.toldLeads = state.UsedCents, state.UsedLeads
@@ -236,6 +236,16 @@ func (b *Book) told(a UpkeepAnswer) {
 		if grant.Lease != nil {
 			tell(*grant.Lease)
 		}
+	}
+}
+
+// noteOverdrawn looks which lines a bid must look closer at: the caps of most have room.
+func (b *Book) noteOverdrawn() {
+	for _, line := range b.lines {
+		line.overdrawn = slices.ContainsFunc(line.Caps, func(limit Cap) bool {
+			told := b.uses[keyOf(limit)]
+			return told != nil && told.passes(limit)
+		})
 	}
 }
 
@@ -311,8 +321,9 @@ func (b *Book) keep(now time.Time, lease *lease, spare map[*line]room) (keep Kee
 		back = room{min(free.cents, rest.cents), min(free.leads, rest.leads)}
 		spare[lease.line] = room{rest.cents - back.cents, rest.leads - back.leads}
 		left := free.cents > back.cents && free.leads > back.leads
-		keep.Extend = left && (b.swapped || b.extendable(now, lease))
-		keep.Cut = keep.Extend && (b.swapped || b.overdrawn(now, lease))
+		cut := b.swapped || b.overdrawn(now, lease.line)
+		keep.Extend = left && (cut || b.extendable(now, lease))
+		keep.Cut = keep.Extend && cut
 	}
 	keep.ReturnCents, keep.ReturnLeads = back.cents, back.leads
 	if planted.Is(planted.ReturnHeld) {

@@ -102,7 +102,8 @@ func TestTermsOfEachExchange(t *testing.T) {
 				if stands := d.ExpiresIn(); stands > want.lastPost || stands < want.lastPost-21*time.Second {
 					t.Errorf("the bid stands %v", stands)
 				}
-				e.wait(want.lastPost + late)
+				e.wait(0) // the clock ran on while the bid was made
+				e.wait(d.At.Add(want.lastPost + late).Sub(e.s.clock.now()))
 				if got := e.post(e.postOf(d, "p-1")); got.Reason != reason {
 					t.Errorf("a post %v after its last moment got %q, not %q", late, got.Reason, reason)
 				}
