@@ -153,6 +153,21 @@ func PauseFile(fsys fs.FS, name string, getenv func(string) (string, bool)) stri
 	return textOr(file.Root().At("pause_file"), "a path", defaultPauseFile)
 }
 
+// MayShareBooks tells whether other bidders may be on the same books, as far as a configuration that may be
+// faulty, or whose variables are not set, tells: on all but a SQLite file.
+func MayShareBooks(fsys fs.FS, name string, getenv func(string) (string, bool)) bool {
+	file := yamlfile.Read(fsys, name, getenv, &yamlfile.Faults{})
+	if file == nil {
+		return true
+	}
+	node := file.Root().At("store")
+	text, ok := node.Text("a store")
+	if !ok {
+		text, ok = node.Literal("a store")
+	}
+	return ok && !strings.HasPrefix(text, "sqlite:")
+}
+
 func (l *loader) loadBusiness(node yamlfile.Node) {
 	business := &l.rs.settings.Business
 	business.Location = time.UTC

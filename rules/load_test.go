@@ -246,6 +246,24 @@ func TestEveryZIPOfTheTableCanBeBought(t *testing.T) {
 	}
 }
 
+func TestMayShareBooks(t *testing.T) {
+	f := func(store string, want bool) {
+		t.Helper()
+		files := fstest.MapFS{"bidder.yaml": {Data: []byte("version: 7\n" + store + "\n")}}
+		if got := MayShareBooks(files, "bidder.yaml", testenv); got != want {
+			t.Errorf("%s: %v", store, got)
+		}
+	}
+	f("", false)
+	f("store:", false)
+	f("store: sqlite:data/bidder.db", false)
+	f(`store: "sqlite:${NOT_SET}/bidder.db"`, false)
+	f("store: postgres://bidder@db.example/leadbid", true)
+	f(`store: "postgres://bidder:${NOT_SET}@db.example/leadbid"`, true)
+	f(`store: "${NOT_SET}"`, true)
+	f("store: {a: ]", true) // no YAML
+}
+
 func FuzzLoad(f *testing.F) {
 	for _, seed := range []string{"    rules: [{bid: 20}]\n", "    rules: [{bid: 1 / 0, when: zip in rich}]\n    hours: {mon: \"1\"}\n",
 		"    area: {zip: 60614, miles: 1}\n    limits: {min_bid: $5,000}\n", "    reject: [{when: lead.city == \"x\"}]\n", "x",

@@ -80,6 +80,7 @@ func changePauses(ctx context.Context, env *cli.Env, path string, what scope, ch
 		env.Sayf("%s could not be read, and is written anew", path)
 	}
 	env.Sayf("%s", pausesInWords(pauses))
+	sayReach(env, path)
 	if env.Output() == cli.Text {
 		return nil
 	}
@@ -94,6 +95,14 @@ func changePauses(ctx context.Context, env *cli.Env, path string, what scope, ch
 		paused.Add("exchange", name)
 	}
 	return env.Print(pauses, paused)
+}
+
+// sayReach tells that a pause stops one bidder of several: their books are shared, the file is not.
+func sayReach(env *cli.Env, path string) {
+	config := env.ConfigPath()
+	if rules.MayShareBooks(os.DirFS(filepath.Dir(config)), filepath.Base(config), lookup(env)) {
+		env.Sayf("this bidder only: others on the same PostgreSQL go by pause files of their own, not by %s", path)
+	}
 }
 
 // alone changes the pauses, or the stop beside them, while nobody else does. Without the lock, too: a pause
