@@ -92,8 +92,12 @@ func askDispute(ctx context.Context, address string, asked server.DisputeRequest
 	defer response.Body.Close()
 	var done server.DisputeAnswer
 	switch err := json.NewDecoder(io.LimitReader(response.Body, 1<<16)).Decode(&done); {
-	case done.Error != "":
+	case done.Error != "" && response.StatusCode == http.StatusServiceUnavailable:
+		return nil, cli.Connect("not noted: %s", done.Error)
+	case done.Error != "" && response.StatusCode == http.StatusNotFound:
 		return nil, cli.Hint(fmt.Errorf("not noted: %s", done.Error), "`bidder leads` lists the leads bought, with their ids")
+	case done.Error != "":
+		return nil, fmt.Errorf("not noted: %s", done.Error)
 	case err != nil || response.StatusCode != http.StatusOK:
 		return nil, cli.Hint(fmt.Errorf("%s answered %s", address, response.Status),
 			"is that server.admin of a bidder? `bidder serve` prints where operators reach it")

@@ -118,6 +118,8 @@ func askRotate(ctx context.Context, address string, revoke bool) (*server.KeyRot
 	defer response.Body.Close()
 	var done server.KeyRotated
 	switch err := json.NewDecoder(io.LimitReader(response.Body, 1<<16)).Decode(&done); {
+	case done.Error != "" && response.StatusCode == http.StatusServiceUnavailable:
+		return nil, cli.Connect("no key was made: %s", done.Error)
 	case done.Error != "":
 		return nil, fmt.Errorf("no key was made: %s", done.Error)
 	case err != nil || response.StatusCode != http.StatusOK:
