@@ -17,6 +17,7 @@ import (
 	"leadbid/bidder/server"
 	"leadbid/budget/store"
 	"leadbid/internal/cli"
+	"leadbid/internal/yamlfile"
 	"leadbid/pingpost"
 	"leadbid/rules"
 )
@@ -283,17 +284,14 @@ func limited[N pingpost.Cents | int64](limit *N) any {
 
 func leadsCommand(env *cli.Env) *cobra.Command {
 	var filter store.LeadFilter
-	var since time.Duration
+	var since age
 	command := &cobra.Command{
 		Use:   "leads",
 		Short: "List the leads bought, newest first (no personal data)",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			switch {
-			case filter.Max < 1:
+			if filter.Max < 1 {
 				return cli.Usage("--max %d: say 1 or more", filter.Max)
-			case since < 0:
-				return cli.Usage("--since %s: say how long ago, such as 24h", since)
 			}
 			rs, opened, err := books(cmd.Context(), env)
 			if err != nil {
@@ -301,7 +299,7 @@ func leadsCommand(env *cli.Env) *cobra.Command {
 			}
 			defer opened.Close()
 			if since > 0 {
-				filter.Since = time.Now().Add(-since)
+				filter.Since = time.Now().Add(-time.Duration(since))
 			}
 			leads, err := opened.Leads(cmd.Context(), filter)
 			if err != nil {
@@ -323,10 +321,32 @@ func leadsCommand(env *cli.Env) *cobra.Command {
 	command.Flags().StringVar(&filter.Campaign, "campaign", "", "only this `campaign`")
 	command.Flags().StringVar(&filter.Exchange, "exchange", "", "only this `exchange`")
 	command.Flags().StringVar(&filter.ID, "id", "", "only this `lead`")
-	command.Flags().DurationVar(&since, "since", 0, "only the last `24h`, for example")
+	command.Flags().Var(&since, "since", "only the last `24h` or 7d, for example")
 	command.Flags().IntVar(&filter.Max, "max", 100, "at most this `many`")
 	return command
 }
+
+// age is how long ago something was, in days, too, as in the configuration.
+type age time.Duration
+
+// Set, String and Type are those of a flag.
+func (a *age) Set(text string) error {
+	length, err := yamlfile.ParseLength(text)
+	if err != nil || length < 0 {
+		return errors.New("say how long ago, such as 24h or 7d")
+	}
+	*a = age(length)
+	return nil
+}
+
+func (a *age) String() string {
+	if *a == 0 {
+		return ""
+	}
+	return time.Duration(*a).String()
+}
+
+func (a *age) Type() string { return "age" }
 
 // knownBuyer refuses a campaign or an exchange that neither is in the configuration nor ever bought
 // anything: a misspelt name.

@@ -34,7 +34,7 @@ func reconcileCommand(env *cli.Env) *cobra.Command {
 	command.Flags().StringVar(&exchange, "exchange", "", "whose `statement` it is; not needed where there is one exchange")
 	command.Flags().StringVar(&since, "since", "", "leads from this `day` on must be on it")
 	command.Flags().StringVar(&until, "until", "", "leads before this `day` must be on it")
-	command.Flags().StringToStringVar(&columns, "column", nil, "what a column is: lead, bid, ping, price, date, status or currency=`HEADING`")
+	command.Flags().StringToStringVar(&columns, "column", nil, "what a column is, such as `price=HEADING`; or lead, bid, ping, date, status or currency")
 	command.RunE = func(cmd *cobra.Command, args []string) error {
 		rs, opened, err := books(cmd.Context(), env)
 		if err != nil {

@@ -223,6 +223,7 @@ func inPlainWords(err error) error {
 		return err
 	}
 	flag := wrong.GetFlag()
+	placeholder, _ := pflag.UnquoteUsage(flag)
 	expected := map[string]string{
 		"duration": "a length of time with its unit, such as 30s or 5m",
 		"float64":  "a number, such as 2.5",
@@ -230,6 +231,8 @@ func inPlainWords(err error) error {
 		"uint64":   "a whole number that is not negative",
 		"intSlice": "whole numbers, such as 100 or 100,500",
 		"bool":     "true or false",
+
+		"stringToString": placeholder,
 	}[flag.Value.Type()]
 	if expected == "" { // Flags of the house say themselves what they take.
 		return fmt.Errorf("--%s %q: %w", flag.Name, wrong.GetValue(), wrong.Unwrap())

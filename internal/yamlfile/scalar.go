@@ -270,8 +270,7 @@ func ZIPHint(text string) (message, typed string) {
 	return Quote(text) + " is not a ZIP code", ""
 }
 
-// Duration reads a length of time such as 60s, 5m or 1h30m, from low to high; where high is a day
-// or more, days (90d, of 24 hours) are read too.
+// Duration reads a length of time such as 60s, 5m, 1h30m or 90d, from low to high.
 func (n Node) Duration(low, high time.Duration) (length time.Duration, ok bool) {
 	expected := fmt.Sprintf("a length of time from %s to %s, such as %s", showDuration(low),
 		showDuration(high), exampleBetween(low, high))
@@ -279,7 +278,7 @@ func (n Node) Duration(low, high time.Duration) (length time.Duration, ok bool) 
 	if !ok {
 		return 0, false
 	}
-	length, err := parseLength(text, high)
+	length, err := ParseLength(text)
 	switch {
 	case err != nil && allDigits(text):
 		n.Fault(Quote(text)+" lacks its unit", expected, withUnit(text, low, high))
@@ -293,10 +292,10 @@ func (n Node) Duration(low, high time.Duration) (length time.Duration, ok bool) 
 	return 0, false
 }
 
-// parseLength reads a length of time, in days only where one of them is not beyond high.
-func parseLength(text string, high time.Duration) (time.Duration, error) {
+// ParseLength reads a length of time as time.ParseDuration does, and days, of 24 hours: 90d.
+func ParseLength(text string) (time.Duration, error) {
 	const day = 24 * time.Hour
-	if days, isDays := strings.CutSuffix(text, "d"); isDays && allDigits(days) && len(days) <= 5 && high >= day {
+	if days, isDays := strings.CutSuffix(text, "d"); isDays && allDigits(days) && len(days) <= 5 {
 		count, err := strconv.Atoi(days)
 		return time.Duration(count) * day, err
 	}
@@ -324,7 +323,7 @@ func exampleBetween(low, high time.Duration) string {
 // and between 72m, 72h and 72d nobody but the contractor can choose.
 func withUnit(number string, low, high time.Duration) (only string) {
 	for _, unit := range []string{"ms", "s", "m", "h", "d"} {
-		length, err := parseLength(number+unit, high)
+		length, err := ParseLength(number + unit)
 		if err != nil || length < low || length > high {
 			continue
 		}

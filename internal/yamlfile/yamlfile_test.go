@@ -115,8 +115,8 @@ func TestDuration(t *testing.T) {
 	suggests("400", "", time.Hour, 365*24*time.Hour) // 400m or 400h
 	suggests("20", "20d", 7*24*time.Hour, 30*24*time.Hour)
 	node, faults := read(t, "v: 1d")
-	if _, ok := node.Duration(0, time.Minute); ok || !faults.Any() {
-		t.Error("days were read where the limit is a minute")
+	if _, ok := node.Duration(0, time.Minute); ok || only(t, faults) != `"1d" does not fit here | ` {
+		t.Errorf("a day where the limit is a minute: %q", only(t, faults))
 	}
 }
 
