@@ -420,7 +420,7 @@ func (b *Book) adopt(plan *Plan) {
 		}
 		if old := former[lp.Line]; old != nil {
 			same := formerZone.Location.String() == plan.Location.String() && sameWindows(old.Caps, lp.Caps)
-			l.inherit(old, same && lp.Terms.longest() <= old.Terms.longest())
+			l.inherit(old, same && lp.Terms.goodFor(old.Terms))
 			l.lowered = old.lowered || lower(old.Caps, lp.Caps)
 		}
 		b.lines = append(b.lines, l)
@@ -448,6 +448,12 @@ func (l *line) inherit(old *line, good bool) {
 	for _, lease := range old.leases {
 		lease.retired = lease.retired || !good
 	}
+}
+
+// goodFor tells whether leases that back bids under former terms may back those under these: posts come no
+// later, and where these bids bind, no post of a bid whose hold was over before takes their money.
+func (t Terms) goodFor(former Terms) bool {
+	return t.longest() <= former.longest() && (t.Refusable || !former.Refusable)
 }
 
 // longest is how long after a bid its post may come.

@@ -227,6 +227,41 @@ func TestMoneyWithoutLeadsFindsSome(t *testing.T) {
 	d.wantHold(5_00, pingpost.ReasonNone)
 }
 
+// TestMoneyWithoutLeadsGoesBack: also where nobody asks for a bid.
+func TestMoneyWithoutLeadsGoesBack(t *testing.T) {
+	day := dollars(campaign("hvac"), pingpost.Day, 100_00)
+	day.Leads = Limit{N: 4, Set: true}
+	d := newDesk(t, onePlan(refusable, 25_00, day))
+	for seq := uint64(1); seq <= 4; seq++ {
+		ticket := d.wantHold(5_00, pingpost.ReasonNone)
+		d.book.Charged(d.now, d.charge(seq, ticket.Lease, 5_00))
+	}
+	d.wait(time.Second)
+	d.upkeep()
+	if lease := d.store.leases[1]; lease.Cents != lease.UsedCents {
+		t.Errorf("%+v keeps money that no bid can be made with", *lease)
+	}
+}
+
+// TestMadeBinding: a lease whose refusable bids may still be posted, after their holds, backs no binding bid.
+func TestMadeBinding(t *testing.T) {
+	for _, binding := range []bool{false, true} {
+		terms := refusable
+		d := newDesk(t, onePlan(terms, 50_00, dollars(campaign("hvac"), pingpost.Day, 60_00)))
+		first := d.wantHold(50_00, pingpost.ReasonNone)
+		d.wait(terms.HoldFor + time.Second)
+		d.upkeep()
+		terms.Refusable, terms.Grace = !binding, terms.Grace-time.Millisecond
+		d.plan = onePlan(terms, 50_00, dollars(campaign("hvac"), pingpost.Day, 60_00))
+		d.book.SetPlan(d.now, d.plan)
+		d.wait(time.Second)
+		d.upkeep()
+		if second, _ := d.hold(50_00); (second.Lease == first.Lease) == binding {
+			t.Errorf("binding: %v, first %+v, then %+v", binding, first, second)
+		}
+	}
+}
+
 func TestWithdrawnWaitsForAReading(t *testing.T) {
 	d := newDesk(t, onePlan(refusable, 60_00, dollars(campaign("hvac"), pingpost.Day, 60_00)))
 	ticket := d.wantHold(60_00, pingpost.ReasonNone)

@@ -319,7 +319,10 @@ func (b *Book) keep(now time.Time, lease *lease, spare map[*line]room) (keep Kee
 	if !lease.retired && b.current(now, lease) {
 		rest := spare[lease.line]
 		back = room{min(free.cents, rest.cents), min(free.leads, rest.leads)}
-		spare[lease.line] = room{rest.cents - back.cents, rest.leads - back.leads}
+		if lease.line.byLeads && back.leads == free.leads && (free.leads > 0 || lease.heldLeads == 0) {
+			back.cents = free.cents // no lead is left to bid with them
+		}
+		spare[lease.line] = room{max(rest.cents-back.cents, 0), rest.leads - back.leads}
 		left := free.cents > back.cents && free.leads > back.leads
 		cut := b.swapped || b.overdrawn(now, lease.line)
 		keep.Extend = left && (cut || b.extendable(now, lease))

@@ -191,9 +191,7 @@ func (c *contractor) windowsEnd() (end time.Time) {
 // unspent names the lines that could still buy and did not. A line has spent what it can where one of
 // its caps has left, counting only what was bought, at most one of its largest bids and for each other
 // replica one as large as any under that cap (of a cap worth 100 such bids or more, at most 3 %), or fewer
-// leads than there are replicas. What a run
-// holds that is over, by leases granted while the books' clock was far ahead, nobody can spend before
-// it is that time again.
+// leads than there are replicas. What a run holds that is over, nobody can spend before its leases close.
 func (c *contractor) unspent() (findings []string) {
 	now := c.replicas[0].now()
 	uses, err := c.books.Usage(context.Background(), c.inForce.plan, now)
@@ -204,10 +202,6 @@ func (c *contractor) unspent() (findings []string) {
 	over := func(run uint32) bool {
 		return !slices.ContainsFunc(c.replicas, func(r *replica) bool { return r.begun.ID == run })
 	}
-	longest := now.Add(leaseLength + grace) // that a lease granted by now's clock pays posts
-	for _, x := range c.terms.exchanges {
-		longest = longest.Add(x.ttl)
-	}
 	for _, line := range c.inForce.plan.Lines {
 		exhausted := false
 		var left []string
@@ -216,7 +210,7 @@ func (c *contractor) unspent() (findings []string) {
 				if use.Cap.Scope != limit.Scope || use.Cap.Period != limit.Period {
 					continue
 				}
-				strandedCents, strandedLeads := c.books.Stranded(use, over, longest)
+				strandedCents, strandedLeads := c.books.Stranded(use, over)
 				if rest := limit.Cents.N - int64(use.UsedCents+strandedCents); limit.Cents.Set {
 					largest := c.largestUnder(limit)
 					allowed := int64(line.LargestBid) + (replicas-1)*largest

@@ -8,6 +8,7 @@ import (
 	"leadbid/budget"
 	"leadbid/budget/store"
 	"leadbid/pingpost"
+	"leadbid/rules"
 )
 
 // contractor is one business: its books, its replicas, and what the world saw it say.
@@ -59,8 +60,8 @@ type promise struct {
 	voided   time.Time // since when its post is refused as withdrawn; zero where it is not
 }
 
-// promised notes a bid that goes out, decided at an instant of the true time.
-func (c *contractor) promised(r *replica, ping *pingpost.Ping, decision *bidder.Decision, id string, at time.Time) {
+// promised notes a bid that goes out, decided at an instant of the true time by some rules.
+func (c *contractor) promised(r *replica, by *rules.Ruleset, ping *pingpost.Ping, decision *bidder.Decision, id string, at time.Time) {
 	if decision.Test {
 		return
 	}
@@ -71,7 +72,7 @@ func (c *contractor) promised(r *replica, ping *pingpost.Ping, decision *bidder.
 		}
 		return
 	}
-	x := r.rules.Exchange(ping.Exchange)
+	x := by.Exchange(ping.Exchange)
 	stands := decision.ExpiresIn()
 	p := &promise{
 		expires: decision.Ref.Expires, exchange: ping.Exchange, ping: ping.ID, id: id, price: decision.Price, terms: *ping,

@@ -42,6 +42,8 @@ type replica struct {
 	tending  bool
 	nextLook int // the number of the look that is planned: others are stale
 	stopping bool
+
+	heard time.Time // when the latest question was sent that the books' server has heard
 }
 
 // ask asks the books, and hears of it once.
@@ -51,12 +53,15 @@ func (r *replica) ask(what string, write bool, do func(store.Store) error, done 
 		return
 	}
 	var err error
-	asked := false
+	asked, sent := false, r.w.now
 	r.call(&r.db.process, what, storeTimeout, session, func(answer func(func())) {
-		if asked {
-			return // a connection repeats nothing by itself
+		if asked || sent.Before(r.heard) && r.w.now.Sub(sent) > storeTimeout {
+			return // a connection repeats nothing by itself, and what was given up is done before what is asked next, or never
 		}
 		asked = true
+		if sent.After(r.heard) {
+			r.heard = sent
+		}
 		r.db.ask(&query{write: write, do: do, answer: func(told error) {
 			answer(func() { err = told })
 		}})
@@ -348,7 +353,7 @@ func (r *replica) bid(ping *pingpost.Ping, answer func(pingpost.Answer)) {
 	own := *ping
 	own.Digest = own.ComputeDigest()
 	arrived, at := r.now(), r.w.now
-	decision := r.agent.Decide(arrived, &own)
+	decision, by := r.agent.Decide(arrived, &own), r.rules
 	delay := r.w.between(50*time.Microsecond, 500*time.Microsecond)
 	if r.w.fault(r.w.settings.slip) {
 		delay = r.w.between(0, time.Second)
@@ -363,7 +368,7 @@ func (r *replica) bid(ping *pingpost.Ping, answer func(pingpost.Answer)) {
 			reply.Kind, reply.Bid = pingpost.AnswerBid, decision.Price
 			reply.BidID = string(r.keys.AppendBidID(nil, decision.Ref, own.Exchange, own.ID))
 			reply.ExpiresInMS = decision.ExpiresIn().Milliseconds()
-			r.c.promised(r, &own, &decision, reply.BidID, at)
+			r.c.promised(r, by, &own, &decision, reply.BidID, at)
 		}
 		r.c.heard(reply.Reason)
 		answer(reply)

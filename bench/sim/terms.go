@@ -192,7 +192,7 @@ func (w *world) change(c *contractor) {
 	}
 	one := pick(w, limits)
 	period := pick(w, pingpost.Periods())
-	switch w.random.IntN(7) {
+	switch w.random.IntN(8) {
 	case 0: // lower
 		for p := range one {
 			one[p] = (one[p] + 1) / 2
@@ -212,7 +212,10 @@ func (w *world) change(c *contractor) {
 	case 5:
 		x := pick(w, []int{0, len(next.exchanges) - 1})
 		next.exchanges[x].ttl = pick(w, []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute})
-	case 6: // other prices, and the same promises
+	case 6: // another promise
+		x := &next.exchanges[w.random.IntN(len(next.exchanges))]
+		x.binding = !x.binding
+	case 7: // other prices, and the same promises
 		next.campaigns[w.random.IntN(len(next.campaigns))].base = 10 + w.random.Int64N(40)
 	}
 	c.former = append(c.former, c.terms)

@@ -119,6 +119,9 @@ func (s *twins) ownTime(lease *budget.LeaseState, asked time.Time) {
 	}
 	shift := asked.Sub(s.clock().Truncate(time.Millisecond))
 	lease.BidUntil, lease.CloseAt = lease.BidUntil.Add(shift), lease.CloseAt.Add(shift)
+	if most := asked.Add(leaseLength); lease.BidUntil.After(most) {
+		lease.BidUntil = most
+	}
 }
 
 func (s *twins) same(what string, one, other any, oneErr, otherErr error) {

@@ -104,6 +104,10 @@ func (s *books) callers(tx *sqlstore.Tx, asked, entered time.Time) func(lease *b
 	return func(lease *budget.LeaseState) {
 		if lease != nil && !lease.BidUntil.IsZero() {
 			lease.BidUntil, lease.CloseAt = lease.BidUntil.Add(ahead), lease.CloseAt.Add(ahead)
+			// A clock that was set back since the lease was granted may be set right without a word.
+			if most := asked.Add(time.Since(entered) + leaseLength); lease.BidUntil.After(most) {
+				lease.BidUntil = most
+			}
 		}
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"leadbid/budget"
 	"leadbid/budget/store"
 	"leadbid/internal/pgtest"
@@ -209,6 +211,24 @@ func TestLeasesInTheCallersTime(t *testing.T) {
 		}
 		if lease.CloseAt.Sub(lease.BidUntil) != terms {
 			t.Errorf("skew %v: the last bid has %v", skew, lease.CloseAt.Sub(lease.BidUntil))
+		}
+
+		// As if the server's clock had been set back an hour since.
+		server, err := pgx.Connect(t.Context(), address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer server.Close(context.WithoutCancel(t.Context()))
+		const later = `UPDATE lease SET bid_until_ms = bid_until_ms + 3600000, close_at_ms = close_at_ms + 3600000 WHERE id = $1`
+		if _, err := server.Exec(t.Context(), later, int64(lease.ID)); err != nil {
+			t.Fatal(err)
+		}
+		again, err := s.Upkeep(t.Context(), run, plan, budget.Upkeep{At: asked, Reads: []budget.LeaseID{lease.ID}})
+		if err != nil || len(again.Leases) != 1 {
+			t.Fatal(again, err)
+		}
+		if until := again.Leases[0].BidUntil; until.After(time.Now().Add(skew + length)) {
+			t.Errorf("skew %v: the lease of an hour ago ends at %v", skew, until)
 		}
 	}
 }

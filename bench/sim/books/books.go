@@ -346,6 +346,9 @@ func (b *Books) Durable(bidID string) bool {
 func (b *Books) told(state budget.LeaseState, asked time.Time) budget.LeaseState {
 	if shift := asked.Sub(b.now()); b.OwnTime && !state.BidUntil.IsZero() {
 		state.BidUntil, state.CloseAt = state.BidUntil.Add(shift), state.CloseAt.Add(shift)
+		if most := asked.Add(leaseLength); state.BidUntil.After(most) {
+			state.BidUntil = most
+		}
 	}
 	return state
 }

@@ -238,14 +238,14 @@ func (b *Books) carve(l *leaseRow) {
 	b.note("grant", l.state.ID, "", l.granted)
 }
 
-// Stranded is what of a cap's window open leases of runs that are over may still buy, where they close after an instant.
-func (b *Books) Stranded(use budget.CapUse, over func(run uint32) bool, after time.Time) (cents pingpost.Cents, leads int64) {
+// Stranded is what of a cap's window open leases of runs that are over may still buy until they close.
+func (b *Books) Stranded(use budget.CapUse, over func(run uint32) bool) (cents pingpost.Cents, leads int64) {
 	c := b.byCap[capKey{use.Cap.Scope, use.Cap.Period, milliseconds(use.Start), milliseconds(use.End)}]
 	if c == nil {
 		return 0, 0
 	}
 	for _, l := range b.open {
-		if c.mayHold(l) && over(l.run) && l.state.CloseAt.After(after) {
+		if c.mayHold(l) && over(l.run) && l.state.CloseAt.After(b.now()) {
 			cents += pingpost.Cents(l.rest().cents)
 			leads += l.rest().leads
 		}
