@@ -473,7 +473,7 @@ func printReport(env *cli.Env, report store.Report) error {
 			damagedHint)
 	}
 	if !document.OK {
-		return cli.Hint(cli.Failed("the books do not hold: %d findings", len(report.Findings)),
+		return cli.Hint(cli.Failed("the books do not hold: %s", counted(len(report.Findings), "finding")),
 			"stop buying (`bidder pause`), keep the database as it is, and look at the rows named above")
 	}
 	return nil

@@ -169,7 +169,7 @@ func pacingResetCommand(env *cli.Env) *cobra.Command {
 			if err := askPacing(cmd.Context(), http.MethodPost, address, path, &done); err != nil {
 				return err
 			}
-			env.Sayf("forgotten: what was learned on %d lines (a campaign on an exchange each)", done.Lines)
+			env.Sayf("forgotten: what was learned on %s (a campaign on an exchange each)", counted(done.Lines, "line"))
 			if env.Output() == cli.Text {
 				return nil
 			}

@@ -170,10 +170,18 @@ func printReconciled(env *cli.Env, report *reconcile.Report) error {
 	}
 	switch {
 	case len(report.Unread) > 0:
-		return cli.Faults(fmt.Errorf("%d lines of the statement could not be read and are compared with nothing; %d differences in the others",
-			len(report.Unread), len(report.Differences)))
+		return cli.Faults(fmt.Errorf("%s of the statement could not be read and compared; %s in the others",
+			counted(len(report.Unread), "line"), counted(len(report.Differences), "difference")))
 	case len(report.Differences) > 0:
-		return cli.Failed("%d differences between the statement and the books", len(report.Differences))
+		return cli.Failed("%s between the statement and the books", counted(len(report.Differences), "difference"))
 	}
 	return nil
+}
+
+// counted says 1 line or 2 lines.
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -26,7 +26,9 @@ func reloadCommand(env *cli.Env) *cobra.Command {
 		Short: "Put the configuration into force in a running bidder: whole, or not at all",
 		Long: "Asks a running bidder to read its configuration again. Where that is faulty, or a setting changed\n" +
 			"that takes a restart, the rules in force stay: the faults are printed, and the exit code is 3.\n" +
-			"Bids already sent stay valid. kill -HUP does the same.",
+			"Bids already sent stay valid by the rules that made them. Where posts may be refused (commitment: refusable),\n" +
+			"a bid's money is kept for hold_for after its auction; a post later than that may find it spent, and is\n" +
+			"refused as budget_exhausted. kill -HUP does the same as this command.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if address == "" {

@@ -86,7 +86,7 @@ func liftStop(ctx context.Context, env *cli.Env, pauses string, accept bool) err
 		env.Sayf("%s: %s", finding.ID, finding.What)
 	}
 	if !accept {
-		return cli.Hint(cli.Failed("the books still do not hold (%d findings): nothing is resumed", len(findings)),
+		return cli.Hint(cli.Failed("the books still do not hold (%s): nothing is resumed", counted(len(findings), "finding")),
 			"restore the rows named above, or bid all the same with --accept-findings")
 	}
 	keys := stop.Accepted
