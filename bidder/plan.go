@@ -37,7 +37,7 @@ func termsOf(exchange *rules.Exchange) budget.Terms {
 		Refusable: exchange.Commitment == rules.Refusable,
 		BidTTL:    exchange.BidTTL,
 		HoldFor:   exchange.HoldFor,
-		Grace:     exchange.Grace,
+		Grace:     exchange.Grace + rules.PostTakes,
 	}
 }
 

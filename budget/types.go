@@ -54,7 +54,7 @@ type Terms struct {
 	Refusable bool          `json:"refusable"` // we may reject a post without paying; else the bid binds
 	BidTTL    time.Duration `json:"bid_ttl"`   // how long a bid stands
 	HoldFor   time.Duration `json:"hold_for"`  // refusable: a hold ends this long after the auction's deadline
-	Grace     time.Duration `json:"grace"`     // a post may come this much after the bid's expiry
+	Grace     time.Duration `json:"grace"`     // a post may be in the books this much after the bid's expiry
 }
 
 // LinePlan is one line with everything that bounds it.

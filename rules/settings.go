@@ -97,6 +97,10 @@ const (
 	TellsPrice
 )
 
+// PostTakes is how long a post that comes in time may take until it is in the books: it is given up then. So
+// long a binding bid keeps its money, and a lease stays open, after the last moment for its post.
+const PostTakes = 5 * time.Second
+
 // Exchange is one exchange that the contractor buys on.
 type Exchange struct {
 	Name       string

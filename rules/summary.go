@@ -69,7 +69,7 @@ func (rs *Ruleset) Summary() []string {
 // describeOpen says how many bids the caps let stand at a time: an open bid takes its full price
 // and one lead, so that no number of wins at once can pass a cap. It is "" where nothing bounds it.
 func (rs *Ruleset) describeOpen(c *Campaign, exchange *Exchange) string {
-	open := exchange.BidTTL + exchange.Grace
+	open := exchange.BidTTL + exchange.Grace + PostTakes
 	if exchange.Commitment == Refusable {
 		open = exchange.Deadline + exchange.HoldFor
 	}

@@ -76,7 +76,7 @@ func (c *contractor) promised(r *replica, by *rules.Ruleset, ping *pingpost.Ping
 	stands := decision.ExpiresIn()
 	p := &promise{
 		expires: decision.Ref.Expires, exchange: ping.Exchange, ping: ping.ID, id: id, price: decision.Price, terms: *ping,
-		lease: decision.Ref.Lease, by: r, at: at, awake: r.woke, held: at.Add(stands + grace),
+		lease: decision.Ref.Lease, by: r, at: at, awake: r.woke, held: at.Add(stands + grace + rules.PostTakes),
 		until: at.Add(stands - 500*time.Millisecond), // for clocks that differ
 	}
 	p.binding = x != nil && x.Commitment == 0
@@ -94,7 +94,7 @@ func (c *contractor) covered(r *replica, p *promise, id budget.LeaseID) {
 	var sum pingpost.Cents
 	open := c.open[id][:0]
 	for _, other := range append(c.open[id], p) {
-		if !c.books.Decided(other.id) && !r.now().After(other.expires.Add(grace)) {
+		if !c.books.Decided(other.id) && !r.now().After(other.expires.Add(grace+rules.PostTakes)) {
 			open = append(open, other)
 			sum += other.price
 		}

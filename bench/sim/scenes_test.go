@@ -168,6 +168,27 @@ func TestMadeBinding(t *testing.T) {
 	})
 }
 
+// TestPostOfTheLastMoment: one that comes in time is written a moment later, and finds its money.
+func TestPostOfTheLastMoment(t *testing.T) {
+	s := newScene(t, 2, 64, exchangeTerms{binding: true, ttl: 10 * time.Second})
+	s.play(func() {
+		owner, other := s.c.replicas[0], s.c.replicas[1]
+		first := s.wantBid(owner)
+		s.wait(11900 * time.Millisecond) // it expires after 10 s, and 2 s of grace
+		s.link(&other.process, &s.c.server.process).slow = 400 * time.Millisecond
+		said := s.post(other, first)
+		s.wait(300 * time.Millisecond)
+		if second := s.bid(owner); second.answer.Kind == pingpost.AnswerBid {
+			s.wait(2 * time.Second)
+			s.wantBought(owner, second)
+		}
+		s.wait(2 * time.Second)
+		if v := said(); v.Kind != pingpost.VerdictAccepted || s.count.LostToClocks > 0 {
+			t.Errorf("the post of the last moment: %s, and %d posts were lost", verdictWord(v), s.count.LostToClocks)
+		}
+	})
+}
+
 // TestServersClockBackAndForth: what was told of a lease while it was behind is not believed for longer than any
 // lease lasts.
 func TestServersClockBackAndForth(t *testing.T) {

@@ -15,11 +15,12 @@ import (
 	"leadbid/internal/httpguard"
 	"leadbid/internal/planted"
 	"leadbid/pingpost"
+	"leadbid/rules"
 )
 
 // postTimeout bounds how long a post waits for the store. What is not answered by then is
 // answered "busy": the exchange asks again with the same id, and then gets what was decided.
-const postTimeout = 5 * time.Second
+const postTimeout = rules.PostTakes
 
 func (s *Server) servePost(ctx *fasthttp.RequestCtx, x *exchange) {
 	now := s.clock.now()

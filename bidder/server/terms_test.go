@@ -91,7 +91,7 @@ func TestTermsOfEachExchange(t *testing.T) {
 	for exchange, want := range map[string]struct{ lastPost, held, heldAfterLoss time.Duration }{
 		"quick":   {10 * time.Second, auctionTime + 3*time.Second, 0},
 		"patient": {5*time.Minute + 20*time.Second, auctionTime + 45*time.Second, 0},
-		"strict":  {45 * time.Second, 45 * time.Second, 45 * time.Second},
+		"strict":  {45 * time.Second, 50 * time.Second, 50 * time.Second},
 	} {
 		t.Run(exchange, func(t *testing.T) {
 			for late, reason := range map[time.Duration]pingpost.Reason{
