@@ -247,8 +247,13 @@ func TestStoreAway(t *testing.T) {
 	case <-time.After(patience):
 		t.Error("nobody was told that the books take nothing more")
 	}
-	if _, status := r.admin("/status"); !strings.Contains(status, `"state":"store away"`) {
-		t.Errorf("the status says %s", status)
+	_, status := r.admin("/status")
+	for _, want := range []string{
+		`"state":"store away"`, `"caps":null`, `"books":null`, `"returns":null`, `"pacing":{"lines":[]`,
+	} {
+		if !strings.Contains(status, want) {
+			t.Errorf("the status has no %s: %s", want, status)
+		}
 	}
 }
 

@@ -35,8 +35,8 @@ type Status struct {
 	Verification  BooksStatus        `json:"verification"`
 	Answers       AnswerCounts       `json:"answers"`
 	Observed      []ObservedStatus   `json:"observed,omitempty"`
-	Caps          []bidder.CapStatus `json:"caps"`
-	Books         store.Counts       `json:"books"`
+	Caps          []bidder.CapStatus `json:"caps"` // these three are null where the store did not tell
+	Books         *store.Counts      `json:"books"`
 	Returns       []ReturnStatus     `json:"returns"`
 	Outcomes      OutcomesStatus     `json:"outcomes"`
 	Pacing        strategy.Standing  `json:"pacing"` // why the bids are where they are
@@ -66,7 +66,7 @@ type RecordingStatus struct {
 	Stopped bool   `json:"stopped,omitempty"` // the disk takes nothing at present; it is tried again
 }
 
-// Status reads the present state.
+// Status reads the present state. Beside an error, it holds what is known without the store.
 func (s *Server) Status(ctx context.Context) (Status, error) {
 	inForce, now := s.inForce.Load(), s.clock.now()
 	settings := inForce.rules.Settings()
@@ -78,6 +78,7 @@ func (s *Server) Status(ctx context.Context) (Status, error) {
 		LastReload: s.lastReload.Load(), Observed: s.meters.wouldBids(),
 		Exchanges: s.hearings(settings.Business.Location), Verification: s.books.status(settings.Business.Location),
 		Pauses: pauses, Undeliverable: down, State: s.state(pauses), Answers: s.meters.answers(),
+		Outcomes: s.outcomesStatus(), Pacing: s.agent.Pacing(now),
 	}
 	if why := s.storeErr.Load(); why != nil {
 		status.StoreError = *why
@@ -93,15 +94,16 @@ func (s *Server) Status(ctx context.Context) (Status, error) {
 	for _, use := range uses {
 		status.Caps = append(status.Caps, bidder.CapStatusOf(use))
 	}
-	status.Outcomes = s.outcomesStatus()
-	status.Pacing = s.agent.Pacing(now)
 	if status.Acceptance, err = s.acceptance(ctx); err != nil {
 		return status, err
 	}
 	if status.Returns, err = s.returns(ctx); err != nil {
 		return status, err
 	}
-	status.Books, err = s.store.Counts(ctx)
+	counts, err := s.store.Counts(ctx)
+	if err == nil {
+		status.Books = &counts
+	}
 	return status, err
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"leadbid/bidder"
 	"leadbid/bidder/server"
 	"leadbid/budget/store"
 	"leadbid/internal/cli"
@@ -108,30 +109,48 @@ func printStatus(env *cli.Env, status *server.Status) error {
 			env.Sayf("the store is away: %s", status.StoreError)
 		}
 	}
-	caps := cli.Table{Columns: []string{"cap", "period", "used_usd", "limit_usd", "leads", "limit_leads"}}
-	for _, c := range status.Caps {
-		caps.Rows = append(caps.Rows, []any{
-			strings.TrimSpace(c.Scope + " " + c.Name), c.Period, c.Used, limited(c.Limit), c.UsedLeads, limited(c.LimitLeads),
-		})
+	return env.Print(status, statusTables(status)...)
+}
+
+// statusTables has no table of what the store did not tell: zeros would say that nothing was bought.
+func statusTables(status *server.Status) (tables []cli.Table) {
+	if status.Caps != nil {
+		tables = append(tables, capsTable(status.Caps))
 	}
-	answers := cli.Table{Columns: []string{"answer_since_start", "pings"}}
-	answers.Add("bid", status.Answers.Bids)
-	for _, reason := range sortedKeys(status.Answers.NoBids) {
-		answers.Add("no bid: "+reason, status.Answers.NoBids[reason])
-	}
-	tables := []cli.Table{caps, answers}
+	tables = append(tables, answersTable(status.Answers))
 	if len(status.Observed) > 0 {
 		tables = append(tables, observedTable(status.Observed))
 	}
 	if len(status.Returns) > 0 {
 		tables = append(tables, returnsTable(status.Returns))
 	}
-	books := status.Books
-	return env.Print(status, append(tables, cli.Table{
-		Columns: []string{"leads", "charged_usd", "returned", "credited_usd", "refused", "delivered", "owed", "dead"},
-		Rows: [][]any{{books.Leads, books.Charged, books.Returned, books.Credited, books.Refused,
-			books.Delivered, books.Owed, books.Dead}},
-	})...)
+	if status.Books != nil {
+		tables = append(tables, countsTable(status.Books))
+	}
+	return tables
+}
+
+func capsTable(caps []bidder.CapStatus) cli.Table {
+	table := cli.Table{Columns: []string{"cap", "period", "used_usd", "limit_usd", "leads", "limit_leads"}}
+	for _, c := range caps {
+		table.Add(strings.TrimSpace(c.Scope+" "+c.Name), c.Period, c.Used, limited(c.Limit), c.UsedLeads, limited(c.LimitLeads))
+	}
+	return table
+}
+
+func answersTable(answers server.AnswerCounts) cli.Table {
+	table := cli.Table{Columns: []string{"answer_since_start", "pings"}}
+	table.Add("bid", answers.Bids)
+	for _, reason := range sortedKeys(answers.NoBids) {
+		table.Add("no bid: "+reason, answers.NoBids[reason])
+	}
+	return table
+}
+
+func countsTable(books *store.Counts) cli.Table {
+	table := cli.Table{Columns: []string{"leads", "charged_usd", "returned", "credited_usd", "refused", "delivered", "owed", "dead"}}
+	table.Add(books.Leads, books.Charged, books.Returned, books.Credited, books.Refused, books.Delivered, books.Owed, books.Dead)
+	return table
 }
 
 // sayBooks tells that nothing is bid because a promise about money is broken.

@@ -147,15 +147,18 @@ func (c *contractor) awaitDelivered() {
 	}
 }
 
-// owed is how many deliveries `bidder status` says are owed. It is asked again where the bidder is too
-// busy to answer it in time.
+// owed is how many deliveries `bidder status` says are owed. It is asked again where the bidder, or its books,
+// are too busy to answer it in time.
 func (c *contractor) owed() int64 {
 	c.t.Helper()
 	var code int
 	var out, words string
-	waitFor(patience, func() bool { code, out, words = c.run("status"); return code == int(cli.CodeOK) })
 	var status server.Status
-	if err := json.Unmarshal([]byte(out), &status); code != int(cli.CodeOK) || err != nil {
+	told := waitFor(patience, func() bool {
+		code, out, words = c.run("status")
+		return code == int(cli.CodeOK) && json.Unmarshal([]byte(out), &status) == nil && status.Books != nil
+	})
+	if !told {
 		c.t.Fatalf("bidder status exits %d: %s\n%s", code, words, c.said)
 	}
 	return int64(status.Books.Owed)
