@@ -18,6 +18,7 @@ const (
 	Returned       = "charged, though returned or voided"
 	Refused        = "charged, though the post was refused or withdrawn"
 	OtherExchange  = "charged here, and bought on another exchange"
+	OtherTime      = "charged here, and bought at another time"
 	Credited       = "credited, and not returned in the books"
 	NotCredited    = "returned or voided, and not credited on the statement"
 	OtherCurrency  = "charged in another currency than dollars"
@@ -32,6 +33,7 @@ type Difference struct {
 	Statement pingpost.Cents `json:"statement"`          // charges less credits, what is not in dollars left out
 	Books     pingpost.Cents `json:"books"`
 	Lines     []int          `json:"lines,omitempty"` // of the statement
+	Bought    time.Time      `json:"bought,omitzero"` // where it is in the books
 }
 
 // Report is a statement beside the books.
@@ -178,6 +180,8 @@ func (it *item) difference(books Books) (string, error) {
 		return NotCredited, nil // or not wholly
 	case books.owed(it.lead) == 0 && it.net != 0:
 		return Returned, nil
+	case it.charges > it.credits && !books.near(it.lead.At):
+		return OtherTime, nil // another statement charges it, or this one's dates are not those of the leads
 	case !it.lead.Returned && it.charges <= it.credits:
 		return Credited, nil
 	case it.net != books.owed(it.lead) && !(it.lead.Returned && it.net == 0):
@@ -192,6 +196,7 @@ func (it *item) told(what string, books Books) Difference {
 	}
 	if it.lead != nil {
 		d.Lead, d.Ping, d.Exchange, d.Books = it.lead.ID, it.lead.PingID, it.lead.Exchange, books.owed(it.lead)
+		d.Bought = it.lead.At
 		if it.givenBackLate(books) {
 			d.Books = -it.lead.Price
 		}
@@ -214,7 +219,7 @@ func (it *item) givenBackLate(books Books) bool {
 
 // lacking is a lead of which the statement says nothing.
 func lacking(what string, lead *store.Lead, books pingpost.Cents) Difference {
-	return Difference{What: what, Lead: lead.ID, Ping: lead.PingID, Exchange: lead.Exchange, Books: books}
+	return Difference{What: what, Lead: lead.ID, Ping: lead.PingID, Exchange: lead.Exchange, Books: books, Bought: lead.At}
 }
 
 // byID finds leads by each of their ids.
@@ -232,6 +237,11 @@ func (b *Books) byID() map[string]*store.Lead {
 
 func (b *Books) within(at time.Time) bool {
 	return !at.Before(b.From) && (b.To.IsZero() || at.Before(b.To))
+}
+
+// near is within with a day to spare: an exchange's midnight may be another than ours, and its clock.
+func (b *Books) near(at time.Time) bool {
+	return !at.Before(b.From.AddDate(0, 0, -1)) && (b.To.IsZero() || at.Before(b.To.AddDate(0, 0, 1)))
 }
 
 // givenBackLate tells of a lead that a former statement charges, and this one gives back.

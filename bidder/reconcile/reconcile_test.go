@@ -193,6 +193,45 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// TestCompareAnotherTime: a lead that an earlier statement charges costs money when a later one charges it again;
+// what that gives back is no charge. Midnights and clocks may differ by a day.
+func TestCompareAnotherTime(t *testing.T) {
+	march := time.Date(2026, 3, 1, 0, 0, 0, 0, chicago)
+	f := func(at time.Time, returned bool, lines, want string) {
+		t.Helper()
+		lead := store.Lead{ID: "lead-1", PingID: "p", Exchange: "north", Price: 20_00, At: at}
+		if returned {
+			lead.Returned, lead.ReturnedAt = true, march.AddDate(0, 0, 3)
+		}
+		statement, err := reconcile.Read(strings.NewReader("ping,price,status\n"+lines), nil, chicago)
+		if err != nil {
+			t.Fatal(err)
+		}
+		report, err := reconcile.Compare(statement, reconcile.Books{
+			Exchange: "north", Leads: []store.Lead{lead}, From: march, To: march.AddDate(0, 1, 0),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, d := range report.Differences {
+			got = fmt.Sprint(d.What, " ", d.Statement, " ", d.Books, " ", d.Bought.Format(time.DateOnly))
+		}
+		if got != want || report.Matched+len(report.Differences) != 1 {
+			t.Errorf("%q: %q, not %q", lines, got, want)
+		}
+	}
+	const again = "charged here, and bought at another time $20.00 $20.00 "
+	f(march.AddDate(0, 0, -5), false, "p,20,sold\n", again+"2026-02-24")
+	f(march.Add(-24*time.Hour-1), false, "p,20,sold\n", again+"2026-02-27")
+	f(march.Add(-24*time.Hour), false, "p,20,sold\n", "")
+	f(march.AddDate(0, 1, 1).Add(-1), false, "p,20,sold\n", "")
+	f(march.AddDate(0, 1, 1), false, "p,20,sold\n", again+"2026-04-02")
+	f(march.AddDate(0, 0, -5), true, "p,20,returned\n", "")
+	f(march.AddDate(0, 0, -5), true, "p,20,sold\np,20,returned\n", "returned or voided, and not credited on the statement $0.00 -$20.00 2026-02-24")
+	f(march.AddDate(0, 0, -5), true, "p,20,sold\n", "charged, though returned or voided $20.00 -$20.00 2026-02-24")
+}
+
 // TestCompareUndated holds a statement without dates against the books: a credit alone belongs to a lead that
 // a former statement charges.
 func TestCompareUndated(t *testing.T) {

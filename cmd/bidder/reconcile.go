@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +27,8 @@ func reconcileCommand(env *cli.Env) *cobra.Command {
 		Long: "Reads a statement that an exchange exported: CSV with a header that names a price, the id of the lead,\n" +
 			"bid or ping, and perhaps a date, a status and a currency. Exit 4 where anything differs, 3 where a line\n" +
 			"or the header cannot be read, 0 where every lead costs the same on both sides. Leads of the days that\n" +
-			"the statement has dates of must be on it, or of --since and --until.",
+			"the statement has dates of must be on it, and no others; what is given back may be older. Where its\n" +
+			"dates are those of the bill, say with --since and --until which days it bills.",
 		Example: "  bidder reconcile --exchange northside march.csv\n" +
 			"  bidder reconcile --column price=\"Net due\" --column ping=Auction march.csv",
 		Args: cobra.ExactArgs(1),
@@ -60,7 +62,7 @@ func reconcileCommand(env *cli.Env) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return printReconciled(env, report)
+		return printReconciled(env, report, zone)
 	}
 	return command
 }
@@ -147,7 +149,7 @@ func refusedIn(ctx context.Context, opened store.Store, exchange string) func(bi
 	}
 }
 
-func printReconciled(env *cli.Env, report *reconcile.Report) error {
+func printReconciled(env *cli.Env, report *reconcile.Report, zone *time.Location) error {
 	if report.Unread == nil {
 		report.Unread = []reconcile.Fault{}
 	}
@@ -156,11 +158,7 @@ func printReconciled(env *cli.Env, report *reconcile.Report) error {
 		len(report.Differences), len(report.Unread))
 	tables := []cli.Table{totals}
 	if len(report.Differences) > 0 {
-		differences := cli.Table{Columns: []string{"difference", "lead", "ping", "statement_usd", "books_usd", "lines"}}
-		for _, d := range report.Differences {
-			differences.Add(d.What, d.Lead, d.Ping, d.Statement, d.Books, strings.Trim(fmt.Sprint(d.Lines), "[]"))
-		}
-		tables = append(tables, differences)
+		tables = append(tables, differencesTable(report.Differences, zone))
 	}
 	if err := env.Print(report, tables...); err != nil {
 		return err
@@ -173,7 +171,11 @@ func printReconciled(env *cli.Env, report *reconcile.Report) error {
 		return cli.Faults(fmt.Errorf("%s of the statement could not be read and compared; %s in the others",
 			counted(len(report.Unread), "line"), counted(len(report.Differences), "difference")))
 	case len(report.Differences) > 0:
-		return cli.Failed("%s between the statement and the books", counted(len(report.Differences), "difference"))
+		err := cli.Failed("%s between the statement and the books", counted(len(report.Differences), "difference"))
+		if slices.ContainsFunc(report.Differences, func(d reconcile.Difference) bool { return d.What == reconcile.OtherTime }) {
+			return cli.Hint(err, "where the statement's dates are those of the bill, say with --since and --until which days it bills")
+		}
+		return err
 	}
 	return nil
 }
@@ -184,4 +186,16 @@ func counted(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func differencesTable(differences []reconcile.Difference, zone *time.Location) cli.Table {
+	table := cli.Table{Columns: []string{"difference", "lead", "ping", "statement_usd", "books_usd", "lines", "bought"}}
+	for _, d := range differences {
+		bought := any(nil)
+		if !d.Bought.IsZero() {
+			bought = d.Bought.In(zone)
+		}
+		table.Add(d.What, d.Lead, d.Ping, d.Statement, d.Books, strings.Trim(fmt.Sprint(d.Lines), "[]"), bought)
+	}
+	return table
 }
