@@ -151,6 +151,9 @@ func ReadStore(ctx context.Context, name, dir string) (store.Store, error) {
 	return openStore(ctx, name, dir, store.Options{ReadOnly: true})
 }
 
+// NewBooks tells whether no bidder ran on the books before this one.
+func (s *Server) NewBooks() bool { return s.run.ID == 1 }
+
 func (s *Server) targets(campaign string) []rules.Target { return s.inForce.Load().targets(campaign) }
 
 // Start listens on both addresses and returns once pings are answered. Before that it asks the

@@ -150,6 +150,15 @@ func (s *books) writeAmongCharges(ctx context.Context, doing string, do func(tx 
 	return fmt.Errorf("%w: %s: %w", ErrAway, doing, err)
 }
 
+// unread is an error of reading. Of a file that is damaged it does not say that it is out of reach: asking again
+// would not help.
+func unread(doing string, err error) error {
+	if sqlstore.Damaged(err) {
+		return fmt.Errorf("store: %s: %w", doing, err)
+	}
+	return fmt.Errorf("%w: %s: %w", ErrAway, doing, err)
+}
+
 // misuseError is a request that no correct caller makes. Trying again cannot help.
 type misuseError string
 

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"leadbid/internal/sqlstore"
@@ -25,7 +24,7 @@ func (s *books) Kept(ctx context.Context, name string) (body []byte, at time.Tim
 		return err
 	})
 	if err != nil {
-		return nil, time.Time{}, fmt.Errorf("%w: reading %s: %w", ErrAway, name, err)
+		return nil, time.Time{}, unread("reading "+name, err)
 	}
 	return body, at, nil
 }

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"leadbid/budget"
@@ -27,7 +26,7 @@ func (s *books) Keys(ctx context.Context) (*budget.Keyring, error) {
 		err = errNoKey
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: reading the signing keys: %w", ErrAway, err)
+		return nil, unread("reading the signing keys", err)
 	}
 	clock := s.clock
 	if clock == nil {

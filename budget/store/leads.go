@@ -80,7 +80,7 @@ func (s *books) Leads(ctx context.Context, filter LeadFilter) (leads []Lead, err
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%w: listing leads: %w", ErrAway, err)
+		return nil, unread("listing leads", err)
 	}
 	return leads, nil
 }
@@ -106,7 +106,7 @@ func (s *books) Due(ctx context.Context, now time.Time, max int) (due []Delivery
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%w: listing deliveries: %w", ErrAway, err)
+		return nil, unread("listing deliveries", err)
 	}
 	return due, nil
 }
@@ -168,7 +168,7 @@ func (s *books) Counts(ctx context.Context) (c Counts, err error) {
 	_, err = s.db.Reader(ctx).Row(counts, nil, &c.Leads, &c.Returned, &c.Refused, centsInto(&c.Charged),
 		centsInto(&c.Credited), &c.Disputed, &c.Owed, &c.Delivered, &c.Dead, &c.OpenLeases)
 	if err != nil {
-		return Counts{}, fmt.Errorf("%w: counting: %w", ErrAway, err)
+		return Counts{}, unread("counting", err)
 	}
 	return c, nil
 }

@@ -139,7 +139,7 @@ func (s *books) Ended(ctx context.Context, known time.Time, max int) (ended []En
 			})
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: listing ended leads: %w", ErrAway, err)
+		return nil, unread("listing ended leads", err)
 	}
 	for i := range ended {
 		slices.SortFunc(ended[i].Outcomes, func(a, b Outcome) int { return cmp.Compare(a.rank(), b.rank()) })
@@ -170,7 +170,7 @@ func (s *books) Posted(ctx context.Context, since time.Time) (list []Posted, err
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%w: counting posts: %w", ErrAway, err)
+		return nil, unread("counting posts", err)
 	}
 	slices.SortFunc(list, comparePosted)
 	return list, nil

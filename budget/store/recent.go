@@ -65,7 +65,7 @@ func (s *books) verifyFile(ctx context.Context) (report Report, err error) {
 	pages, faults, err := s.db.CheckFile(ctx, s.rest == 0)
 	switch {
 	case err != nil:
-		return Report{}, fmt.Errorf("%w: verifying the file: %w", ErrAway, err)
+		return Report{}, unread("verifying the file", err)
 	case s.db.Shared():
 		return Report{}, nil
 	}
@@ -119,7 +119,7 @@ func (s *books) verify(ctx context.Context, rest int, from func(sqlstore.Reader)
 		report.Findings = []Finding{{ID: "file", What: "SQLite says: " + err.Error()}}
 		return report, nil
 	case err != nil:
-		return Report{}, fmt.Errorf("%w: verifying: %w", ErrAway, err)
+		return Report{}, unread("verifying", err)
 	}
 	return report, nil
 }

@@ -322,7 +322,7 @@ func leadsCommand(env *cli.Env) *cobra.Command {
 			}
 			leads, err := opened.Leads(cmd.Context(), filter)
 			if err != nil {
-				return err
+				return reached(err)
 			}
 			if len(leads) == 0 {
 				if err := knownBuyer(cmd.Context(), rs, opened, filter); err != nil {
@@ -387,7 +387,7 @@ func knownBuyer(ctx context.Context, rs *rules.Ruleset, opened store.Store, filt
 		}
 		switch leads, err := opened.Leads(ctx, only); {
 		case err != nil:
-			return err
+			return reached(err)
 		case len(leads) == 0:
 			return cli.Usage("there is no %s %q, and none of that name ever bought anything; there are: %s",
 				named.what, named.name, strings.Join(named.there, ", "))

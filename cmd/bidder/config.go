@@ -114,11 +114,13 @@ const damagedHint = "stop the bidder, keep the file as it is, and go on with the
 
 // reached tells that a database could not be reached, or is damaged, apart from all else that may be wrong.
 func reached(err error) error {
-	if sqlstore.Damaged(err) {
+	switch {
+	case sqlstore.Damaged(err):
 		return cli.Hint(err, damagedHint)
-	}
-	if errors.Is(err, sqlstore.ErrNoAnswer) {
+	case errors.Is(err, sqlstore.ErrNoAnswer):
 		return cli.Hint(cli.Connect("%w", err), "does PostgreSQL run there, and let this user into that database?")
+	case errors.Is(err, fs.ErrPermission):
+		return cli.Hint(err, "run it as the user that runs the bidder")
 	}
 	return err
 }

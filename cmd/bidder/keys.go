@@ -40,7 +40,7 @@ func keysListCommand(env *cli.Env) *cobra.Command {
 			}
 			ring, err := opened.Keys(cmd.Context())
 			if err = errors.Join(err, opened.Close()); err != nil {
-				return err
+				return reached(err)
 			}
 			table := cli.Table{Columns: []string{"key", "made", "signs_from", "state"}}
 			zone, keys := rs.Settings().Business.Location, ring.Keys()

@@ -96,7 +96,7 @@ func keptPacing(ctx context.Context, env *cli.Env) (strategy.Standing, error) {
 	}
 	kept, at, err := server.ReadStrategy(ctx, opened)
 	if err = errors.Join(err, opened.Close()); err != nil {
-		return strategy.Standing{}, err
+		return strategy.Standing{}, reached(err)
 	}
 	if kept.Empty() {
 		env.Sayf("no bidder answers, and nothing was learned yet: a start would begin from what is usual")

@@ -56,11 +56,11 @@ func reconcileCommand(env *cli.Env) *cobra.Command {
 			return err
 		}
 		if compared.Leads, err = opened.Leads(cmd.Context(), store.LeadFilter{Max: math.MaxInt32}); err != nil {
-			return err
+			return reached(err)
 		}
 		report, err := reconcile.Compare(statement, compared)
 		if err != nil {
-			return err
+			return reached(err)
 		}
 		return printReconciled(env, report, zone)
 	}

@@ -75,6 +75,9 @@ func serve(ctx context.Context, env *cli.Env, rs *rules.Ruleset, options server.
 	if err != nil {
 		return advised(err)
 	}
+	if s.NewBooks() {
+		env.Sayf("new books at %s: nothing is known of what was bought before", rs.Settings().StoreName())
+	}
 	err = s.Start(ctx)
 	if err == nil {
 		err = sayToday(ctx, env, rs, s)
@@ -114,7 +117,7 @@ func advised(err error) error {
 	case errors.Is(err, sqlstore.ErrDamaged):
 		return cli.Hint(err, "the books without their last part would be opened, and what was bought then be forgotten: "+
 			"restore them from a backup, or move the log away to go on without that part")
-	case errors.Is(err, sqlstore.ErrNoAnswer):
+	case errors.Is(err, sqlstore.ErrNoAnswer), sqlstore.Damaged(err):
 		return reached(err)
 	case errors.Is(err, sqlstore.ErrBusy):
 		return cli.Hint(err, "one bidder at a time spends from a database: stop the other one, or name another file at store")

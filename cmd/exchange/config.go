@@ -69,11 +69,15 @@ func books(ctx context.Context, env *cli.Env, path string) (opened *store.Store,
 		path = storePath(config.Store, dir)
 	}
 	path = strings.TrimPrefix(path, "sqlite:")
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, cli.Hint(fmt.Errorf("there are no books at %s", path), "`exchange serve` makes them")
-	}
 	opened, err = store.Open(ctx, path, store.Options{ReadOnly: true})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, noBooks(path)
+	}
 	return opened, config, notBooks(err)
+}
+
+func noBooks(path string) error {
+	return cli.Hint(fmt.Errorf("there are no books at %s", path), "`exchange serve` makes them")
 }
 
 // notBooks adds to an error of reading the books what it most often comes from.

@@ -59,6 +59,19 @@ func newest(files fs.FS) (version int64, err error) {
 	return version, nil
 }
 
+// checkBegun tells of a file that no program has made its tables in yet, such as an empty one.
+func (db *DB) checkBegun(ctx context.Context) error {
+	var tables int
+	const query = `SELECT count(*) FROM sqlite_schema WHERE name = 'goose_db_version'`
+	if err := db.reading.QueryRowContext(ctx, query).Scan(&tables); err != nil {
+		return fmt.Errorf("reading the schema's version: %w", err)
+	}
+	if tables == 0 {
+		return fmt.Errorf("%w: no tables of leadbid in it", fs.ErrNotExist)
+	}
+	return nil
+}
+
 // checkSchema compares the schema with the newest migration without changing anything: goose itself
 // would first write its table of versions.
 func (db *DB) checkSchema(ctx context.Context, files fs.FS) error {

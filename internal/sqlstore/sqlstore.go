@@ -129,7 +129,8 @@ func resolved(path string) (string, error) {
 
 // Open opens or makes the database at path and brings its schema up to date with the goose
 // migrations in dir of the file system. The error wraps ErrBusy, ErrNotSQLite, ErrNewer or ErrOlder in those
-// cases; a SQLite library that could corrupt the file is refused as well.
+// cases, fs.ErrPermission where this user may not open the file, and where it is opened for reading, fs.ErrNotExist
+// where it has no tables yet; a SQLite library that could corrupt the file is refused as well.
 func Open(ctx context.Context, path string, migrations fs.FS, dir string, opts Options) (*DB, error) {
 	db, err := open(ctx, path, migrations, dir, opts.withDefaults())
 	if err != nil {
@@ -145,8 +146,11 @@ func open(ctx context.Context, path string, migrations fs.FS, dir string, opts O
 			db.Close()
 		}
 	}()
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
+	switch info, err := os.Stat(path); {
+	case err == nil && info.IsDir():
 		return nil, fmt.Errorf("%w: it is a folder: name a file in it", ErrNotSQLite)
+	case err != nil && opts.ReadOnly:
+		return nil, err
 	}
 	if path, err = resolved(path); err != nil {
 		return nil, err
@@ -184,6 +188,9 @@ func open(ctx context.Context, path string, migrations fs.FS, dir string, opts O
 		return nil, fmt.Errorf("reading the migrations: %w", err)
 	}
 	if opts.ReadOnly {
+		if err = db.checkBegun(ctx); err != nil {
+			return nil, err
+		}
 		return db, db.checkSchema(ctx, files)
 	}
 	keep := func(version int64) (string, error) { return copyFile(ctx, db.writing, path, version) }
@@ -222,8 +229,14 @@ func beginLog(ctx context.Context, pool *sql.DB) error {
 // it again would take the locks away that this process has on it (fcntl(2)), those of another DB with them.
 func inWords(err error) error {
 	var failure *sqlite.Error
-	if errors.As(err, &failure) && failure.Code()&0xff == sqlite3.SQLITE_NOTADB {
+	if !errors.As(err, &failure) {
+		return err
+	}
+	switch failure.Code() & 0xff {
+	case sqlite3.SQLITE_NOTADB:
 		return fmt.Errorf("%w, or its beginning is damaged: %w", ErrNotSQLite, err)
+	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
+		return fmt.Errorf("%w: it takes a user who may read and write the file and its folder, also to look: %w", fs.ErrPermission, err)
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -583,6 +584,40 @@ func TestNothingAfterAFault(t *testing.T) {
 	if got := notes(t, openAt(t, path, Options{})); len(got) > 0 {
 		t.Errorf("of a write that failed there are %q", got)
 	}
+}
+
+// TestWhoMayNotOpenIsTold: SQLite has numbers for it. Who runs the tests may be allowed everything.
+func TestWhoMayNotOpenIsTold(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "books.db")
+	openAt(t, path, Options{})
+	_, cannotOpen := connect(t.Context(), address(path+".away", "rw"), 1)
+	reading, err := connect(t.Context(), address(path, "rw", "_pragma", "query_only(1)"), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reading.Close()
+	_, readOnly := reading.Exec(`CREATE TABLE another (n INTEGER)`)
+	for _, err := range []error{cannotOpen, readOnly} {
+		if told := inWords(err); err == nil || !errors.Is(told, fs.ErrPermission) || !errors.Is(told, err) {
+			t.Errorf("%v is told as %v", err, told)
+		}
+	}
+}
+
+// TestReadingWhatIsNotThere: books that nobody has begun yet are told apart from broken ones.
+func TestReadingWhatIsNotThere(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "books.db")
+	missing := func() {
+		t.Helper()
+		if _, err := Open(t.Context(), path, migrations(), "schema", Options{ReadOnly: true}); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("it is told as %v", err)
+		}
+	}
+	missing()
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	missing()
 }
 
 func TestWhatIsNoDatabase(t *testing.T) {
