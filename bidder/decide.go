@@ -212,6 +212,7 @@ func (a *Agent) refOf(d *Decision, p *pingpost.Ping, campaign *rules.Campaign, l
 		Campaign: campaign.Tag,
 		Price:    d.Price,
 		Expires:  expires,
+		Stands:   expires.Sub(wholeMillisecond(d.At)),
 		Run:      a.run,
 		Seq:      d.Seq,
 		Terms:    budget.TermsHash(p.ZIP, p.Service, p.Job, p.Exclusive),

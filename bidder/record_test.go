@@ -25,6 +25,7 @@ func TestNoticeJSON(t *testing.T) {
 				Campaign: rapid.Uint32().Draw(t, "campaign"),
 				Price:    price.Draw(t, "price"),
 				Expires:  time.UnixMilli(rapid.Int64Range(0, 4e12).Draw(t, "expires")).UTC(),
+				Stands:   time.Duration(rapid.Int64Range(0, 1<<29-1).Draw(t, "stands")) * time.Millisecond,
 				Run:      rapid.Uint32().Draw(t, "run"), Seq: rapid.Uint64().Draw(t, "seq"),
 				Terms: rapid.Uint64().Draw(t, "terms"),
 			},

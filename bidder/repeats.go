@@ -210,9 +210,10 @@ func (r *repeats) decision(e *kept, run uint32) Decision {
 		Would: Would{r.names.name(e.would), e.wouldPrice},
 	}
 	if e.bid {
+		expires := time.Unix(0, e.until).UTC()
 		d.Ref = budget.BidRef{
 			Lease: e.lease, Campaign: budget.CampaignTag(d.Campaign), Price: e.price,
-			Expires: time.Unix(0, e.until).UTC(), Run: run, Seq: e.seq, Terms: e.terms,
+			Expires: expires, Stands: expires.Sub(wholeMillisecond(d.At)), Run: run, Seq: e.seq, Terms: e.terms,
 		}
 	}
 	return d

@@ -116,7 +116,7 @@ func (a *Agent) settleLocked(now time.Time, facts PostFacts, ref budget.BidRef, 
 		settlement.Source = a.repeats.sourceOf(ref.Seq)
 	}
 	line := budget.Line{Campaign: campaign.Name, Exchange: facts.Exchange}
-	bidAt := ref.Expires.Add(-exchange.BidTTL)
+	bidAt := ref.BidAt()
 	settlement.Charge = budget.Charge{
 		Exchange: facts.Exchange, PingID: facts.PingID, BidID: facts.BidID,
 		Ref: ref, Line: line, Price: facts.Price, BidAt: bidAt, Caps: a.windowsLocked(line, bidAt, settlement.Campaign, exchange),

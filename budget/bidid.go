@@ -11,14 +11,16 @@ import (
 )
 
 // A bid id is the base64url of 69 bytes: format, key in 4 bytes, the BidRef in 48 bytes, and the 128
-// bits of an AES-256-CMAC over all that and over whose ping it answers.
+// bits of an AES-256-CMAC over all that and over whose ping it answers. Price and Stands share eight bytes: the
+// largest price takes 34 bits, and a bid stands a day at most.
 const (
-	bidIDFormat = 1
+	bidIDFormat = 2
 	headBytes   = 5
 	refBytes    = 48
 	signedBytes = headBytes + refBytes
 	macBytes    = 16
 	bidIDBytes  = signedBytes + macBytes
+	priceBits   = 35
 )
 
 // BidIDLength is the length of every bid id in characters.
@@ -79,19 +81,21 @@ func putRef(b []byte, ref BidRef) {
 	order.PutUint32(b[8:], ref.Campaign)
 	order.PutUint32(b[12:], ref.Run)
 	order.PutUint64(b[16:], ref.Seq)
-	order.PutUint64(b[24:], uint64(ref.Price))
+	order.PutUint64(b[24:], uint64(ref.Stands.Milliseconds())<<priceBits|uint64(ref.Price))
 	order.PutUint64(b[32:], uint64(ref.Expires.UnixMilli()))
 	order.PutUint64(b[40:], ref.Terms)
 }
 
 func getRef(b []byte) BidRef {
 	order := binary.BigEndian
+	price := order.Uint64(b[24:])
 	return BidRef{
 		Lease:    LeaseID(order.Uint64(b[0:])),
 		Campaign: order.Uint32(b[8:]),
 		Run:      order.Uint32(b[12:]),
 		Seq:      order.Uint64(b[16:]),
-		Price:    pingpost.Cents(order.Uint64(b[24:])),
+		Price:    pingpost.Cents(price & (1<<priceBits - 1)),
+		Stands:   time.Duration(price>>priceBits) * time.Millisecond,
 		Expires:  time.UnixMilli(int64(order.Uint64(b[32:]))).UTC(),
 		Terms:    order.Uint64(b[40:]),
 	}

@@ -23,7 +23,7 @@ func ring(ids ...uint32) *Keyring {
 
 var someRef = BidRef{
 	Lease: 7, Campaign: CampaignTag("hvac"), Price: 42_50, Expires: time.UnixMilli(1772625600123).UTC(),
-	Run: 3, Seq: 99, Terms: TermsHash(60614, pingpost.HVAC, pingpost.Repair, true),
+	Stands: time.Minute, Run: 3, Seq: 99, Terms: TermsHash(60614, pingpost.HVAC, pingpost.Repair, true),
 }
 
 func TestBidIDsComeBack(t *testing.T) {
@@ -31,7 +31,8 @@ func TestBidIDsComeBack(t *testing.T) {
 		ref := BidRef{
 			Lease:    LeaseID(rapid.Int64().Draw(t, "lease")),
 			Campaign: rapid.Uint32().Draw(t, "campaign"),
-			Price:    pingpost.Cents(rapid.Int64().Draw(t, "price")),
+			Price:    pingpost.Cents(rapid.Int64Range(0, int64(pingpost.MaxCents)).Draw(t, "price")),
+			Stands:   time.Duration(rapid.Int64Range(0, 1<<29-1).Draw(t, "stands")) * time.Millisecond,
 			Expires:  time.UnixMilli(rapid.Int64Range(-1<<50, 1<<50).Draw(t, "expires")).UTC(),
 			Run:      rapid.Uint32().Draw(t, "run"), Seq: rapid.Uint64().Draw(t, "seq"), Terms: rapid.Uint64().Draw(t, "terms"),
 		}

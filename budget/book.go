@@ -370,7 +370,7 @@ func (b *Book) chargedDirectly(now time.Time, c Charged) {
 	if line == nil {
 		return
 	}
-	bidAt := c.Ref.Expires.Add(-line.Terms.BidTTL)
+	bidAt := c.Ref.BidAt()
 	for _, limit := range line.Caps {
 		told := b.uses[keyOf(limit)]
 		if told != nil && told.covers(now) && told.covers(bidAt) {

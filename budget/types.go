@@ -159,10 +159,15 @@ type BidRef struct {
 	Campaign uint32         `json:"campaign"` // CampaignTag of the campaign's name
 	Price    pingpost.Cents `json:"price"`
 	Expires  time.Time      `json:"expires"` // whole milliseconds
+	Stands   time.Duration  `json:"stands"`  // from the bid until Expires: below 6 days, whole milliseconds
 	Run      uint32         `json:"run"`     // the run of the process that bid
 	Seq      uint64         `json:"seq"`     // with Run, never used twice
 	Terms    uint64         `json:"terms"`   // TermsHash of zip, service, job and exclusive
 }
+
+// BidAt is when the bid was made. Whoever settles its post may have another bid_ttl in force than whoever made it,
+// and would find it in the windows of another hour or day.
+func (r *BidRef) BidAt() time.Time { return r.Expires.Add(-r.Stands) }
 
 // CapWindow is one cap in the window that contained the bid.
 type CapWindow struct {

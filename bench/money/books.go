@@ -103,7 +103,7 @@ func (b *books) post() store.Post {
 	b.prices = b.prices*6364136223846793005 + 1442695040888963407
 	now, price := b.clock(), pingpost.Cents(10_00+b.prices>>33%40_00)
 	ref := budget.BidRef{Lease: b.lease.ID, Campaign: budget.CampaignTag(line.Campaign), Price: price,
-		Expires: now.Add(terms.BidTTL), Run: b.run.ID, Seq: b.seq}
+		Expires: now.Add(terms.BidTTL), Stands: terms.BidTTL, Run: b.run.ID, Seq: b.seq}
 	pingID := uuid.NewSHA1(uuid.Nil, binary.BigEndian.AppendUint64(nil, uint64(b.run.ID)<<40|b.seq)).String()
 	bidID := string(b.run.Keys.AppendBidID(nil, ref, line.Exchange, pingID))
 	phone := fmt.Sprintf("312-%03d-%04d", b.seq/10_000%1_000, b.seq%10_000)

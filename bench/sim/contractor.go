@@ -47,6 +47,7 @@ type promise struct {
 	lease    budget.LeaseID
 	by       *replica
 	at       time.Time // when it was decided
+	made     time.Time // the same by the clock of the replica that made it
 	awake    time.Time // since when the replica that made it was, after the last sleep of its machine
 	binding  bool
 	until    time.Time // a post until then comes in time
@@ -60,8 +61,8 @@ type promise struct {
 	voided   time.Time // since when its post is refused as withdrawn; zero where it is not
 }
 
-// promised notes a bid that goes out, decided at an instant of the true time by some rules.
-func (c *contractor) promised(r *replica, by *rules.Ruleset, ping *pingpost.Ping, decision *bidder.Decision, id string, at time.Time) {
+// promised notes a bid that goes out, decided by some rules at an instant of the true time, made of the replica's.
+func (c *contractor) promised(r *replica, by *rules.Ruleset, ping *pingpost.Ping, decision *bidder.Decision, id string, at, made time.Time) {
 	if decision.Test {
 		return
 	}
@@ -76,7 +77,7 @@ func (c *contractor) promised(r *replica, by *rules.Ruleset, ping *pingpost.Ping
 	stands := decision.ExpiresIn()
 	p := &promise{
 		expires: decision.Ref.Expires, exchange: ping.Exchange, ping: ping.ID, id: id, price: decision.Price, terms: *ping,
-		lease: decision.Ref.Lease, by: r, at: at, awake: r.woke, held: at.Add(stands + grace + rules.PostTakes),
+		lease: decision.Ref.Lease, by: r, at: at, made: made, awake: r.woke, held: at.Add(stands + grace + rules.PostTakes),
 		until: at.Add(stands - 500*time.Millisecond), // for clocks that differ
 	}
 	p.binding = x != nil && x.Commitment == 0
@@ -197,7 +198,13 @@ func (c *contractor) endedEarly(p *promise) bool {
 // the clock of another replica only, is paid with what another bid of the lease may rely on by then.
 func (c *contractor) paid(post *pingpost.Post, answer store.PostAnswer) {
 	p := c.bids[post.BidID]
-	if p == nil || answer.Outcome != store.PostAccepted || answer.Repeat || answer.Lease == nil {
+	if p == nil || answer.Outcome != store.PostAccepted || answer.Repeat {
+		return
+	}
+	if answer.Lease == nil { // what a lease pays lies within its windows
+		if booked := c.books.BidAt(p.id); booked.Sub(p.made).Abs() > 2*time.Millisecond {
+			c.w.fail("B5", "%s was bid for at %v, and the caps of %v have paid", post.PingID, p.made, booked)
+		}
 		return
 	}
 	if c.w.now.After(p.held) || p.freedEarly() {

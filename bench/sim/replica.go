@@ -368,7 +368,7 @@ func (r *replica) bid(ping *pingpost.Ping, answer func(pingpost.Answer)) {
 			reply.Kind, reply.Bid = pingpost.AnswerBid, decision.Price
 			reply.BidID = string(r.keys.AppendBidID(nil, decision.Ref, own.Exchange, own.ID))
 			reply.ExpiresInMS = decision.ExpiresIn().Milliseconds()
-			r.c.promised(r, by, &own, &decision, reply.BidID, at)
+			r.c.promised(r, by, &own, &decision, reply.BidID, at, arrived)
 		}
 		r.c.heard(reply.Reason)
 		answer(reply)

@@ -150,6 +150,33 @@ func TestVoidedTwice(t *testing.T) {
 	})
 }
 
+// TestAnotherBidTTL: a bid of today is today's, also where a replica books it that lets bids stand from yesterday.
+func TestAnotherBidTTL(t *testing.T) {
+	s := newScene(t, 2, 128, exchangeTerms{ttl: 30 * time.Second})
+	s.play(func() {
+		maker, other := s.c.replicas[0], s.c.replicas[1]
+		s.until(time.Date(2026, time.March, 4, 6, 0, 40, 0, time.UTC)) // 00:00:40 in Chicago
+		late := s.wantBid(maker)
+		s.wait(13 * time.Second) // beyond its hold
+		for range 3 {
+			if o := s.bid(maker); o.answer.Kind == pingpost.AnswerBid {
+				s.wantBought(maker, o)
+			}
+		}
+		s.change([]*replica{other}, func(t *terms) { t.exchanges[0].ttl = 5 * time.Minute })
+		s.wait(500 * time.Millisecond)
+		s.post(other, late)
+		s.wait(time.Second)
+		var spent pingpost.Cents
+		for _, lead := range s.c.books.Bought() {
+			spent += lead.Price
+		}
+		if spent == 0 || spent > 128_00 {
+			t.Errorf("%v were spent of a day's $128", spent)
+		}
+	})
+}
+
 // TestMadeBinding: bids of before may be posted after their holds, and their money is not promised again.
 func TestMadeBinding(t *testing.T) {
 	s := newScene(t, 1, 64, exchangeTerms{ttl: time.Minute})

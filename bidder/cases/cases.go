@@ -184,8 +184,8 @@ func (c Case) settle(rs *rules.Ruleset, agent *bidder.Agent, bid Outcome) (word,
 	const anyLease = 1 // lease 0 is that of test bids
 	ref := budget.BidRef{
 		Lease: anyLease, Campaign: budget.CampaignTag(bid.Campaign), Price: bid.Bid,
-		Expires: c.At.Add(rs.Exchange(c.Ping.Exchange).BidTTL),
-		Terms:   budget.TermsHash(c.Ping.ZIP, c.Ping.Service, c.Ping.Job, c.Ping.Exclusive),
+		Expires: c.At.Add(rs.Exchange(c.Ping.Exchange).BidTTL), Stands: rs.Exchange(c.Ping.Exchange).BidTTL,
+		Terms: budget.TermsHash(c.Ping.ZIP, c.Ping.Service, c.Ping.Job, c.Ping.Exclusive),
 	}
 	settled := agent.Settle(c.At, &post, ref, true)
 	switch {

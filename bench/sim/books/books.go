@@ -364,6 +364,14 @@ func (b *Books) Lease(id budget.LeaseID) budget.LeaseState {
 	return b.leases[id-1].state
 }
 
+// BidAt is when the bid of a lead was made, as its charge says; zero where nothing was bought.
+func (b *Books) BidAt(bidID string) time.Time {
+	if lead := b.byBid[bidID]; lead != nil {
+		return instant(lead.bidAt)
+	}
+	return time.Time{}
+}
+
 // PostedAt is when the post came that bought a bid's lead; zero where none did.
 func (b *Books) PostedAt(bidID string) time.Time {
 	if lead := b.byBid[bidID]; lead != nil {

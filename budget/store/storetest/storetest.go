@@ -181,7 +181,7 @@ func (b *bench) post(plan *budget.Plan, lease budget.LeaseID, price pingpost.Cen
 		Charge: budget.Charge{
 			Exchange: line.Exchange, PingID: fmt.Sprint("ping-", n), BidID: fmt.Sprint("bid-", n), Line: line,
 			Ref: budget.BidRef{
-				Lease: lease, Price: price, Expires: now.Add(terms.BidTTL), Run: b.run.ID, Seq: uint64(n),
+				Lease: lease, Price: price, Expires: now.Add(terms.BidTTL), Stands: terms.BidTTL, Run: b.run.ID, Seq: uint64(n),
 			},
 			Price: price, BidAt: now,
 		},
