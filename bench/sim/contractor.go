@@ -29,7 +29,7 @@ type contractor struct {
 	open    map[budget.LeaseID][]*promise // binding bids, by the lease that backs them
 	sent    []*promise                    // the latest bids
 	noBids  map[pingpost.Reason]int64
-	robbed  map[budget.LeaseID]bool // those that have paid a bid after its hold was over
+	robbed  map[budget.LeaseID]time.Time // when one last paid a bid whose hold was over
 }
 
 // crm is where leads are delivered.
@@ -46,6 +46,7 @@ type promise struct {
 	price    pingpost.Cents
 	lease    budget.LeaseID
 	by       *replica
+	life     int       // of it
 	at       time.Time // when it was decided
 	made     time.Time // the same by the clock of the replica that made it
 	awake    time.Time // since when the replica that made it was, after the last sleep of its machine
@@ -77,7 +78,7 @@ func (c *contractor) promised(r *replica, by *rules.Ruleset, ping *pingpost.Ping
 	stands := decision.ExpiresIn()
 	p := &promise{
 		expires: decision.Ref.Expires, exchange: ping.Exchange, ping: ping.ID, id: id, price: decision.Price, terms: *ping,
-		lease: decision.Ref.Lease, by: r, at: at, made: made, awake: r.woke, held: at.Add(stands + grace + rules.PostTakes),
+		lease: decision.Ref.Lease, by: r, life: r.life, at: at, made: made, awake: r.woke, held: at.Add(stands + grace + rules.PostTakes),
 		until: at.Add(stands - 500*time.Millisecond), // for clocks that differ
 	}
 	p.binding = x != nil && x.Commitment == 0
@@ -92,19 +93,21 @@ func (c *contractor) promised(r *replica, by *rules.Ruleset, ping *pingpost.Ping
 // and what other open bids may still cost. A bid's post is decided once it is in the books. What a lease
 // paid for a bid whose hold was over, through another replica, its owner has not heard of when it bids.
 func (c *contractor) covered(r *replica, p *promise, id budget.LeaseID) {
-	var sum pingpost.Cents
-	open := c.open[id][:0]
+	sum, many, stand := pingpost.Cents(0), int64(0), c.open[id][:0]
 	for _, other := range append(c.open[id], p) {
-		if !c.books.Decided(other.id) && !r.now().After(other.expires.Add(grace+rules.PostTakes)) {
-			open = append(open, other)
-			sum += other.price
+		if r.now().After(other.expires.Add(grace + rules.PostTakes)) {
+			continue
+		}
+		stand = append(stand, other) // also one that is decided: a crash may take that back
+		if !c.books.Decided(other.id) {
+			sum, many = sum+other.price, many+1
 		}
 	}
-	c.open[id] = open
+	c.open[id] = stand
 	lease := c.books.Lease(id)
-	if lease.Open && !c.robbed[id] && (lease.UsedCents+sum > lease.Cents || lease.UsedLeads+int64(len(open)) > lease.Leads) {
+	if lease.Open && !c.wasRobbed(p) && (lease.UsedCents+sum > lease.Cents || lease.UsedLeads+many > lease.Leads) {
 		c.w.fail("B1", "%s bids from lease %d of %v and %d leads, which has paid %v and %d, %d binding bids of %v in all", r.name,
-			id, lease.Cents, lease.Leads, lease.UsedCents, lease.UsedLeads, len(open), sum)
+			id, lease.Cents, lease.Leads, lease.UsedCents, lease.UsedLeads, many, sum)
 	}
 }
 
@@ -174,16 +177,24 @@ func (c *contractor) lacks(reason pingpost.Reason, p *promise) bool {
 	if !money || !p.binding || !c.w.now.Before(p.until) {
 		return false
 	}
-	if c.endedEarly(p) || c.robbed[p.lease] || p.freedEarly() {
+	if c.endedEarly(p) || c.wasRobbed(p) || p.freedEarly() {
 		c.w.count.LostToClocks++
 		return false
 	}
 	return true
 }
 
-// freedEarly tells whether the clock went ahead by which the hold of a bid ends: its money may have
-// been another bid's by the time of its post.
-func (p *promise) freedEarly() bool { return !p.at.After(p.by.ahead) }
+// freedEarly tells whether the clock by which the hold of a bid ends was set so far ahead that it has ended: its
+// money may have been another bid's by the time of its post.
+func (p *promise) freedEarly() bool {
+	return !p.by.reached(p.life).Before(p.expires.Add(grace + rules.PostTakes))
+}
+
+// wasRobbed tells whether the money of a bid may have gone to another one whose hold was over: its lease has paid
+// for one since, or so shortly before that its owner had not heard of it when it bid.
+func (c *contractor) wasRobbed(p *promise) bool {
+	return p.at.Before(c.robbed[p.lease].Add(leaseLength))
+}
 
 // endedEarly tells whether a bid's lease may have been closed before its time, which is the store's:
 // the server's clock went ahead since its owner was last told of the lease, which is 30 s at most; or
@@ -208,7 +219,7 @@ func (c *contractor) paid(post *pingpost.Post, answer store.PostAnswer) {
 		return
 	}
 	if c.w.now.After(p.held) || p.freedEarly() {
-		c.robbed[p.lease] = true
+		c.robbed[p.lease] = c.w.now
 	}
 }
 

@@ -132,7 +132,7 @@ func (w *world) newContractor(name, zone string) {
 // newBusiness makes a contractor without terms. Of 0 replicas, one keeps the books itself.
 func (w *world) newBusiness(name string, replicas int) *contractor {
 	c := &contractor{
-		w: w, name: name, bids: map[string]*promise{}, open: map[budget.LeaseID][]*promise{}, robbed: map[budget.LeaseID]bool{}, noBids: map[pingpost.Reason]int64{},
+		w: w, name: name, bids: map[string]*promise{}, open: map[budget.LeaseID][]*promise{}, robbed: map[budget.LeaseID]time.Time{}, noBids: map[pingpost.Reason]int64{},
 	}
 	w.contractors = append(w.contractors, c)
 	db := &database{process: w.newProcess(name + " books"), c: c}

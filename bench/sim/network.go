@@ -19,6 +19,8 @@ type process struct {
 	ahead   time.Time     // when that last went ahead of its course, by the true time
 	woke    time.Time     // when its machine last woke from a sleep in which that stood still
 	die     func()        // ends it
+
+	ends map[int]time.Time // of the lives that are over: the time as they had it last
 }
 
 func (w *world) newProcess(name string) process {
@@ -29,6 +31,14 @@ func (w *world) newProcess(name string) process {
 func (w *world) enrol(p *process) {
 	p.index = len(w.processes)
 	w.processes = append(w.processes, p)
+}
+
+// reached is the latest time that a life has had.
+func (p *process) reached(life int) time.Time {
+	if end, over := p.ends[life]; over {
+		return end
+	}
+	return p.now()
 }
 
 // now is the time as the process has it.
@@ -107,6 +117,10 @@ func (p *process) thaw() {
 
 // ended notes that a life is over.
 func (p *process) ended() {
+	if p.ends == nil {
+		p.ends = map[int]time.Time{}
+	}
+	p.ends[p.life] = p.now()
 	p.up, p.frozen, p.backlog = false, false, nil
 	p.life++
 }
