@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"leadbid/budget"
+	"leadbid/internal/planted"
 	"leadbid/pingpost"
 	"leadbid/rules"
 )
@@ -33,12 +34,16 @@ func PlanOf(rs *rules.Ruleset) *budget.Plan {
 }
 
 func termsOf(exchange *rules.Exchange) budget.Terms {
-	return budget.Terms{
+	terms := budget.Terms{
 		Refusable: exchange.Commitment == rules.Refusable,
 		BidTTL:    exchange.BidTTL,
 		HoldFor:   exchange.HoldFor,
 		Grace:     exchange.Grace + rules.PostTakes,
 	}
+	if planted.Is(planted.ForgetLastMoment) {
+		terms.Grace = exchange.Grace
+	}
+	return terms
 }
 
 func capsOfBusiness(settings *rules.Settings) []budget.Cap {

@@ -117,6 +117,9 @@ func (a *Agent) settleLocked(now time.Time, facts PostFacts, ref budget.BidRef, 
 	}
 	line := budget.Line{Campaign: campaign.Name, Exchange: facts.Exchange}
 	bidAt := ref.BidAt()
+	if planted.Is(planted.SettlersTTL) {
+		bidAt = ref.Expires.Add(-exchange.BidTTL)
+	}
 	settlement.Charge = budget.Charge{
 		Exchange: facts.Exchange, PingID: facts.PingID, BidID: facts.BidID,
 		Ref: ref, Line: line, Price: facts.Price, BidAt: bidAt, Caps: a.windowsLocked(line, bidAt, settlement.Campaign, exchange),

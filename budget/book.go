@@ -163,7 +163,7 @@ func (b *Book) Hold(now time.Time, key Line, seq uint64, price pingpost.Cents, t
 	}
 	line.lastAsked = now
 	line.largestSeen = max(line.largestSeen, price)
-	if line.lowered || line.overdrawn && b.overdrawn(now, line) {
+	if (line.lowered || line.overdrawn && b.overdrawn(now, line)) && !planted.Is(planted.BidPastLowered) {
 		return HoldTicket{}, b.refusal(now, line, price, tmax)
 	}
 	stands := b.standsBack(now, line)
@@ -314,7 +314,9 @@ func (b *Book) Release(now time.Time, seq uint64) (line Line, held bool) {
 func (b *Book) Withdrawn(now time.Time, seq uint64) {
 	b.expire(now)
 	if h := b.holds.of(seq); h != nil {
-		b.end(h, now)
+		if b.end(h, now); planted.Is(planted.FreeWithdrawn) {
+			b.free(h)
+		}
 	}
 }
 
@@ -453,7 +455,7 @@ func (l *line) inherit(old *line, good bool) {
 // goodFor tells whether leases that back bids under former terms may back those under these: posts come no
 // later, and where these bids bind, no post of a bid whose hold was over before takes their money.
 func (t Terms) goodFor(former Terms) bool {
-	return t.longest() <= former.longest() && (t.Refusable || !former.Refusable)
+	return t.longest() <= former.longest() && (t.Refusable || !former.Refusable || planted.Is(planted.KeepRefusable))
 }
 
 // longest is how long after a bid its post may come.

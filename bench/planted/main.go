@@ -90,7 +90,7 @@ var suites = []struct {
 }{
 	{"budget/store", []string{"-test.run=TestSQLite|TestBooks", "-rapid.checks=20", "-rapid.nofailfile"}},
 	{"budget", []string{"-test.short", "-rapid.checks=20", "-rapid.nofailfile"}},
-	{"bench/sim", []string{"-test.run=AgreeWithSQL", "-sim.questions=1500"}},
+	{"bench/sim", []string{"-test.run=AgreeWithSQL|Scene", "-sim.questions=1500"}},
 	{"bidder", []string{"-test.short", "-rapid.checks=20", "-rapid.nofailfile"}},
 }
 

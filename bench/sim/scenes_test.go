@@ -134,9 +134,9 @@ func (s *scene) void(r *replica, o *offer) {
 	}
 }
 
-// TestVoidedTwice: the post was another replica's affair, and so was the first notice that withdrew it. What the
+// TestSceneVoidedTwice: the post was another replica's affair, and so was the first notice that withdrew it. What the
 // second one tells the owner of the lease is not that the lease has the money.
-func TestVoidedTwice(t *testing.T) {
+func TestSceneVoidedTwice(t *testing.T) {
 	s := newScene(t, 2, 128, exchangeTerms{binding: true, ttl: time.Minute})
 	s.play(func() {
 		owner, other := s.c.replicas[0], s.c.replicas[1]
@@ -150,8 +150,8 @@ func TestVoidedTwice(t *testing.T) {
 	})
 }
 
-// TestAnotherBidTTL: a bid of today is today's, also where a replica books it that lets bids stand from yesterday.
-func TestAnotherBidTTL(t *testing.T) {
+// TestSceneAnotherBidTTL: a bid of today is today's, also where a replica books it that lets bids stand from yesterday.
+func TestSceneAnotherBidTTL(t *testing.T) {
 	s := newScene(t, 2, 128, exchangeTerms{ttl: 30 * time.Second})
 	s.play(func() {
 		maker, other := s.c.replicas[0], s.c.replicas[1]
@@ -177,8 +177,8 @@ func TestAnotherBidTTL(t *testing.T) {
 	})
 }
 
-// TestMadeBinding: bids of before may be posted after their holds, and their money is not promised again.
-func TestMadeBinding(t *testing.T) {
+// TestSceneMadeBinding: bids of before may be posted after their holds, and their money is not promised again.
+func TestSceneMadeBinding(t *testing.T) {
 	s := newScene(t, 1, 64, exchangeTerms{ttl: time.Minute})
 	s.play(func() {
 		r := s.c.replicas[0]
@@ -195,8 +195,8 @@ func TestMadeBinding(t *testing.T) {
 	})
 }
 
-// TestPostOfTheLastMoment: one that comes in time is written a moment later, and finds its money.
-func TestPostOfTheLastMoment(t *testing.T) {
+// TestScenePostOfTheLastMoment: one that comes in time is written a moment later, and finds its money.
+func TestScenePostOfTheLastMoment(t *testing.T) {
 	s := newScene(t, 2, 64, exchangeTerms{binding: true, ttl: 10 * time.Second})
 	s.play(func() {
 		owner, other := s.c.replicas[0], s.c.replicas[1]
@@ -216,9 +216,9 @@ func TestPostOfTheLastMoment(t *testing.T) {
 	})
 }
 
-// TestServersClockBackAndForth: what was told of a lease while it was behind is not believed for longer than any
+// TestSceneServersClockBackAndForth: what was told of a lease while it was behind is not believed for longer than any
 // lease lasts.
-func TestServersClockBackAndForth(t *testing.T) {
+func TestSceneServersClockBackAndForth(t *testing.T) {
 	s := newScene(t, 1, 64, exchangeTerms{binding: true, ttl: 5 * time.Minute})
 	s.play(func() {
 		r := s.c.replicas[0]

@@ -51,6 +51,11 @@ const (
 	ResumeLeases      Bug = "resume_leases"
 	ReplyBeforeSync   Bug = "reply_before_sync"
 	RerouteUnknown    Bug = "reroute_unknown"
+	FreeWithdrawn     Bug = "free_withdrawn"
+	BidPastLowered    Bug = "bid_past_lowered"
+	KeepRefusable     Bug = "keep_refusable"
+	SettlersTTL       Bug = "settlers_ttl"
+	ForgetLastMoment  Bug = "forget_last_moment"
 )
 
 // Mistake is a bug with the package that it is made in.
@@ -102,5 +107,10 @@ func All() []Mistake {
 		{ResumeLeases, "budget/store", "a run is shown the leases of all runs as its own"},
 		{ReplyBeforeSync, "internal/sqlstore", "the store answers before the disk has it"},
 		{RerouteUnknown, "exchange", "an unanswered post is rerouted before its withdrawal is known"},
+		{FreeWithdrawn, "budget", "a withdrawn bid's hold is free before the lease's use was read"},
+		{BidPastLowered, "budget", "what a cap has promised beyond a lowered limit is bid again"},
+		{KeepRefusable, "budget", "leases of refusable bids back binding ones after a reload"},
+		{SettlersTTL, "bidder", "a bid was made as long before its end as the settler's rules have it"},
+		{ForgetLastMoment, "bidder", "a hold ends before a post of the last moment is in the books"},
 	}
 }
