@@ -2,6 +2,7 @@ package budget
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -112,6 +113,23 @@ func TestTakingTurns(t *testing.T) {
 	}
 	if m.asked > 5*60*2 || len(m.store.leases) > 5*60 {
 		t.Errorf("%d questions and %d leases in five minutes", m.asked, len(m.store.leases))
+	}
+}
+
+// TestTurnsWherePricesDiffer: what a line gets in its turn is of use for whatever bid comes next, and not only for
+// one as cheap as the bid that it could not make.
+func TestTurnsWherePricesDiffer(t *testing.T) {
+	m := newMarket(t, sharing(2, 60_20, 51_00))
+	prices := rand.New(rand.NewPCG(1, 2))
+	const rounds = 60
+	for range rounds {
+		for n := range 2 {
+			m.bid(m.now, c(n), pingpost.Cents(31_00+prices.Int64N(20_00)))
+		}
+		m.run(8*time.Second, nil)
+	}
+	if bids := m.bids[c(0)] + m.bids[c(1)]; bids < rounds/2 {
+		t.Errorf("%d bids in %d rounds, and the cap had room for one in each", bids, rounds)
 	}
 }
 

@@ -368,6 +368,9 @@ func (b *Book) want(now time.Time, line *line, queue []*line) (want Want, ok boo
 	}
 	want = Want{Line: line.Line, Least: line.least()}
 	want.Cents = max(aim.cents-have.cents, want.Least)
+	if !line.turn.IsZero() && line.starved(now) { // its turn was for a cheaper bid than it was then asked for
+		want.Cents = max(want.Cents, line.usual())
+	}
 	want.Leads = max(aim.leads-have.leads, 1)
 	return want, true
 }

@@ -15,6 +15,7 @@ var length = flag.Duration("sim.for", 40*time.Second, "how long to simulate days
 var regressions = []uint64{
 	36,     // an answer to a post that was on its way when the post was withdrawn
 	2519,   // money in leases whose leads were used up, while few were left
+	2619,   // two lines that took turns with room for less than the next bid
 	4520,   // and all of it, in one
 	5041,   // a large bid waited for as long as there was room for a small one
 	9034,   // a delivery claimed by a clock that was set back
