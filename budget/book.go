@@ -163,7 +163,7 @@ func (b *Book) Hold(now time.Time, key Line, seq uint64, price pingpost.Cents, t
 	}
 	line.lastAsked = now
 	line.largestSeen = max(line.largestSeen, price)
-	if (line.lowered || line.overdrawn && b.overdrawn(now, line)) && !planted.Is(planted.BidPastLowered) {
+	if (line.lowered || b.overdrawn(now, line)) && !planted.Is(planted.BidPastLowered) {
 		return HoldTicket{}, b.refusal(now, line, price, tmax)
 	}
 	stands := b.standsBack(now, line)

@@ -93,6 +93,15 @@ func (d *desk) charge(seq uint64, lease LeaseID, price pingpost.Cents) Charged {
 	return d.store.post(seq, hvac, lease, price, d.now, d.book.Windows(hvac, d.now))
 }
 
+// buyLeads bids for some leads, one after the other, and is charged for each.
+func (d *desk) buyLeads(n int, price pingpost.Cents) {
+	d.t.Helper()
+	for range n {
+		ticket := d.wantHold(price, pingpost.ReasonNone)
+		d.book.Charged(d.now, d.charge(d.seq, ticket.Lease, price))
+	}
+}
+
 func TestReasons(t *testing.T) {
 	capacity := Cap{Scope: campaign("hvac"), Period: pingpost.Day, Leads: Limit{N: 5, Set: true}}
 	for name, caps := range map[string][]Cap{
@@ -214,10 +223,7 @@ func TestMoneyWithoutLeadsFindsSome(t *testing.T) {
 	day := dollars(campaign("hvac"), pingpost.Day, 100_00)
 	day.Leads = Limit{N: 10, Set: true}
 	d := newDesk(t, onePlan(refusable, 25_00, day))
-	for seq := uint64(1); seq <= 4; seq++ {
-		ticket := d.wantHold(5_00, pingpost.ReasonNone)
-		d.book.Charged(d.now, d.charge(seq, ticket.Lease, 5_00))
-	}
+	d.buyLeads(4, 5_00)
 	if have := d.book.byLine[hvac].room(d.now); have.cents != 80_00 || have.leads != 0 {
 		t.Fatalf("%+v in hand", have)
 	}
@@ -232,10 +238,7 @@ func TestMoneyWithoutLeadsGoesBack(t *testing.T) {
 	day := dollars(campaign("hvac"), pingpost.Day, 100_00)
 	day.Leads = Limit{N: 4, Set: true}
 	d := newDesk(t, onePlan(refusable, 25_00, day))
-	for seq := uint64(1); seq <= 4; seq++ {
-		ticket := d.wantHold(5_00, pingpost.ReasonNone)
-		d.book.Charged(d.now, d.charge(seq, ticket.Lease, 5_00))
-	}
+	d.buyLeads(4, 5_00)
 	d.wait(time.Second)
 	d.upkeep()
 	if lease := d.store.leases[1]; lease.Cents != lease.UsedCents {

@@ -91,7 +91,7 @@ func (b *Book) setAside(now time.Time, lease *lease, keep Keep) {
 // overdrawn tells whether a cap above the line has promised more than its limit, which was lowered since: what
 // its leases have free is to go back, and backs no bid until then.
 func (b *Book) overdrawn(now time.Time, line *line) bool {
-	return slices.ContainsFunc(line.Caps, func(limit Cap) bool {
+	return line.overdrawn && slices.ContainsFunc(line.Caps, func(limit Cap) bool {
 		told := b.uses[keyOf(limit)]
 		return told != nil && told.covers(now) && told.passes(limit)
 	})
@@ -239,7 +239,7 @@ func (b *Book) told(a UpkeepAnswer) {
 	}
 }
 
-// noteOverdrawn looks which lines a bid must look closer at: the caps of most have room.
+// noteOverdrawn looks which lines overdrawn must look closer at: the caps of most have room.
 func (b *Book) noteOverdrawn() {
 	for _, line := range b.lines {
 		line.overdrawn = slices.ContainsFunc(line.Caps, func(limit Cap) bool {

@@ -49,16 +49,22 @@ func holdsTable() (rows []holdsRow) {
 	return rows
 }
 
-// playHolds has homeowners come evenly for two hours. The exchange decides an auction at once, tells
-// the losers if it tells at all, and posts a won lead after the homeowner has confirmed it: after 45 s
-// on average, and within the 30 minutes for which a bid stands.
-func playHolds(holdFor time.Duration, notices bool) holdsRow {
+// newCalmWorld is a world without faults, at 09:00 in Chicago: with one exchange, north, that is played by hand.
+func newCalmWorld() *world {
 	w := &world{random: rand.New(rand.NewPCG(1, 2)), trace: newTrace(), calm: true}
 	w.now = time.Date(2026, time.March, 3, 15, 0, 0, 0, time.UTC)
 	x := &market{process: w.newProcess("north")}
 	w.markets = []*market{x}
 	w.enrol(&x.process)
 	x.up = true
+	return w
+}
+
+// playHolds has homeowners come evenly for two hours. The exchange decides an auction at once, tells
+// the losers if it tells at all, and posts a won lead after the homeowner has confirmed it: after 45 s
+// on average, and within the 30 minutes for which a bid stands.
+func playHolds(holdFor time.Duration, notices bool) holdsRow {
+	w := newCalmWorld()
 	c := w.holdsContractor(holdFor)
 	w.links = make([]link, len(w.processes)*len(w.processes))
 	r := c.replicas[0]

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -21,14 +20,9 @@ type scene struct {
 
 const sceneBid = 40 // dollars, each
 
-// newScene sets the stage at 09:00 in Chicago: a day's budget, and an exchange whose bids stand for so long.
+// newScene sets the stage: a day's budget, and an exchange whose bids stand for so long.
 func newScene(t *testing.T, replicas int, budget int64, x exchangeTerms) *scene {
-	w := &world{random: rand.New(rand.NewPCG(1, 2)), trace: newTrace(), calm: true}
-	w.now = time.Date(2026, time.March, 3, 15, 0, 0, 0, time.UTC)
-	north := &market{process: w.newProcess("north")}
-	w.markets = []*market{north}
-	w.enrol(&north.process)
-	north.up = true
+	w := newCalmWorld()
 	x.name, x.tells, x.holdFor = "north", "none", 10*time.Second
 	c := w.newBusiness("ann", replicas)
 	c.terms = terms{
