@@ -108,6 +108,7 @@ type offerAudit struct {
 	unknown  *Event // the buyer says since then that it knows no such bid
 	hops     int
 	end      EventKind
+	sold     *Event
 	returned bool
 }
 
@@ -132,6 +133,7 @@ func (a *offerAudit) add(index int, e *Event) {
 	case Cleared:
 		a.cleared(e)
 	case PassedOver:
+		a.reasoned(e)
 		a.gone[e.Buyer] = true
 	case Held:
 		a.hold(e)
@@ -189,6 +191,7 @@ func (a *offerAudit) hold(e *Event) {
 	bid, ok := a.bids[e.Buyer]
 	switch {
 	case a.held != nil:
+		a.find("E1", "%s wins while %s still does", e.Buyer, a.held.Buyer)
 		a.find("E8", "%s is held while %s still is", e.Buyer, a.held.Buyer)
 	case !ok || a.gone[e.Buyer]:
 		a.find("E9", "%s wins without a bid", e.Buyer)
@@ -208,6 +211,13 @@ func (a *offerAudit) hold(e *Event) {
 	a.money(e, EntryHold)
 	a.held, a.voiding = e, false
 	a.hops++
+}
+
+// reasoned: an attempt that does not win says why.
+func (a *offerAudit) reasoned(e *Event) {
+	if e.Reason == pingpost.ReasonNone {
+		a.find("E1", "%v of %s without a reason", e.Kind, e.Buyer)
+	}
 }
 
 // postedOut tells whether the lead was held for as many buyers as its terms allow.
@@ -267,6 +277,7 @@ func (a *offerAudit) unacknowledged(e *Event) {
 
 // release: the buyer pays nothing, and an unanswered post is released by an acknowledgment only.
 func (a *offerAudit) release(e *Event) {
+	a.reasoned(e)
 	switch {
 	case a.held == nil || a.held.Buyer != e.Buyer:
 		a.find("E8", "%v of %s, whose price is not held", e.Kind, e.Buyer)
@@ -285,6 +296,10 @@ func (a *offerAudit) release(e *Event) {
 func (a *offerAudit) ends(e *Event) {
 	a.end = e.Kind
 	if e.Kind == Sold {
+		if a.sold != nil {
+			a.find("E1", "sold to %s, and %s had won it", e.Buyer, a.sold.Buyer)
+		}
+		a.sold = e
 		if a.held == nil || a.held.Buyer != e.Buyer || a.held.Price != e.Price || a.voiding {
 			a.find("E2", "sold to %s at %v without that hold", e.Buyer, e.Price)
 		}

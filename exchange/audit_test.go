@@ -117,11 +117,17 @@ func TestAuditFindsEachFault(t *testing.T) {
 	f("sold without money", "E2", at(9, func(e *Event) { e.Entries = nil }))
 	f("sold for other money", "E2", at(9, func(e *Event) { e.Entries[0].Postings[0].Amount++ }))
 	f("ended with a post in flight", "E6", at(9, func(e *Event) { e.Kind = Expired }))
-	f("sold twice", "E6", func(events []Event) []Event {
-		again := events[9]
-		again.Step, again.Seq = 11, again.Seq+1
-		return append(events, again)
-	})
+	again := func(i int) func([]Event) []Event {
+		return func(events []Event) []Event {
+			once := events[i]
+			once.Step, once.Seq = i+2, once.Seq+1
+			return append(events[:i+1:i+1], once)
+		}
+	}
+	f("sold twice", "E1", again(9))
+	f("two winners at once", "E1", again(3))
+	f("sold after its end", "E6", again(9))
+	f("rejected without a reason", "E1", at(5, func(e *Event) { e.Reason = pingpost.ReasonNone }))
 	f("returned twice", "E2", func(events []Event) []Event {
 		for i := range 2 {
 			events = append(events, Event{Kind: Returned, Offer: "a", Step: 11 + i, Seq: int64(1000 + i), At: events[9].At,
