@@ -166,7 +166,5 @@ func (c *chain) end(e *entry, row *told) {
 }
 
 func (c *chain) finding(format string, args ...any) {
-	if c.check.More = len(c.report.Findings) >= findingsPerCheck*(len(invariants)+1); !c.check.More {
-		c.check.find(c.report, fmt.Sprintf(format, args...))
-	}
+	c.check.find(c.report, findingsPerCheck, fmt.Sprintf(format, args...))
 }

@@ -340,7 +340,7 @@ type Check struct {
 	What   string `json:"what"`
 	Rows   int64  `json:"rows"`
 	Broken int64  `json:"broken"`
-	More   bool   `json:"more,omitempty"` // there may be more findings than that: no more were looked for
+	More   bool   `json:"more,omitempty"` // there are more than that, which is one more finding: no more were looked for
 }
 
 // Finding is one broken invariant.

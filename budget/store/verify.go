@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 
 	"leadbid/internal/sqlstore"
 )
@@ -143,29 +144,43 @@ var invariants = []invariant{
 		 WHERE spent_cents <> c OR spent_leads <> n`},
 }
 
-// findingsPerCheck bounds a report: a broken table need not be listed row by row.
-const findingsPerCheck = 20
+// findingsPerCheck bounds a report: a broken table need not be listed row by row. That there are more is a
+// finding of its own, which nobody can accept: who cannot see all faults does not know which one is new.
+const findingsPerCheck = 100
 
 func (i *invariant) verify(r sqlstore.Reader, report *Report) error {
 	check := Check{ID: i.id, What: i.what}
 	if _, err := r.Row(i.rows, nil, &check.Rows); err != nil {
 		return err
 	}
-	err := r.Each(i.broken+fmt.Sprintf(" LIMIT %d", findingsPerCheck), nil, func(rows sqlstore.Rows) error {
+	err := r.Each(i.broken+fmt.Sprintf(" LIMIT %d", findingsPerCheck+1), nil, func(rows sqlstore.Rows) error {
 		var what string
 		if err := rows.Scan(&what); err != nil {
 			return err
 		}
-		check.find(report, what)
+		check.find(report, findingsPerCheck, what)
 		return nil
 	})
-	check.More = check.Broken == findingsPerCheck
 	report.Checked = append(report.Checked, check)
 	return err
 }
 
-// find adds a finding to a report, and to what is known of its check.
-func (c *Check) find(report *Report, what string) {
+// find adds a finding to a report, and to what is known of its check. The first beyond the most that are
+// listed is told as "more of them", those after it not at all.
+func (c *Check) find(report *Report, most int64, what string) {
+	switch {
+	case c.More:
+		return
+	case c.Broken == most:
+		c.More = true
+		what = fmt.Sprintf("there are more than %d rows that break this: %s", most, c.What)
+	default:
+		c.Broken++
+	}
 	report.Findings = append(report.Findings, Finding{ID: c.ID, What: what})
-	c.Broken++
+}
+
+// Countless tells whether a check found more than is listed.
+func (r *Report) Countless() bool {
+	return slices.ContainsFunc(r.Checked, func(c Check) bool { return c.More })
 }

@@ -462,7 +462,7 @@ func resultOf(check store.Check) string {
 	case check.Broken == 0:
 		return "holds"
 	case check.More:
-		return fmt.Sprintf("BROKEN (%d or more)", check.Broken)
+		return fmt.Sprintf("BROKEN (more than %d)", check.Broken)
 	}
 	return fmt.Sprintf("BROKEN (%d)", check.Broken)
 }

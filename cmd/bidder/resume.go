@@ -85,6 +85,10 @@ func liftStop(ctx context.Context, env *cli.Env, pauses string, accept bool) err
 	for _, finding := range findings {
 		env.Sayf("%s: %s", finding.ID, finding.What)
 	}
+	if accept && report.Countless() {
+		return cli.Hint(cli.Failed("the books do not hold in more places than are listed: nothing is resumed"),
+			"restore the rows named above: what nobody has seen cannot be accepted")
+	}
 	if !accept {
 		return cli.Hint(cli.Failed("the books still do not hold (%s): nothing is resumed", counted(len(findings), "finding")),
 			"restore the rows named above, or bid all the same with --accept-findings")
