@@ -149,14 +149,8 @@ func (w *world) spendAgain() {
 	if most := w.now.Add(45 * time.Minute); end.After(most) {
 		end = most // leads of a cent each would take days
 	}
-	patience := longest + time.Minute
-	if len(c.replicas) > 1 {
-		// Lines take turns near the end. Of several replicas none gets more in its turn than the bid that it missed,
-		// and what comes next may cost more: only after a few turns of each line there is nothing left to buy.
-		patience = longest + time.Duration(len(c.inForce.plan.Lines))*time.Minute
-	}
 	pace := 2 * time.Second
-	for idle := time.Duration(0); idle < patience; idle += pace {
+	for idle := time.Duration(0); idle < longest+time.Minute; idle += pace {
 		before := w.count.Bids
 		for _, x := range w.markets {
 			for _, campaign := range c.terms.campaigns {
