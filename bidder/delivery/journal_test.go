@@ -98,8 +98,11 @@ func fileOfTwo(t *testing.T) (o *outbox, first, second *Deliverer, path string) 
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if alone, err := own(file); !alone {
-		t.Skip("NOT TESTED WITH TWO PROCESSES: no locks on open files here: ", err)
+	switch alone, err := own(file); {
+	case err != nil:
+		t.Fatal("nobody is writing, and it is locked: ", err)
+	case !alone:
+		t.Skip("NOT TESTED WITH TWO PROCESSES: there are no locks on open files here")
 	}
 	return o, first, second, path
 }
